@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/arena.h"
+
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BLOCK_SIZE = 256 * 1024, ALIGN = 16 };
+
+struct nr_arena_block {
+	struct nr_arena_block *next;
+	size_t size; /* bytes in data */
+	_Alignas(ALIGN) uint8_t data[];
+};
+
+static struct nr_arena_block *block_new(struct nr_arena *a, size_t at_least)
+{
+	size_t size = at_least > BLOCK_SIZE ? at_least : BLOCK_SIZE;
+	struct nr_arena_block *b = nr_xmalloc(sizeof(*b) + size);
+
+	b->next = NULL;
+	b->size = size;
+	a->in_blocks += size;
+	NR_POISON(b->data, size);
+	return b;
+}
+
+void *nr_arena_alloc(struct nr_arena *a, size_t n)
+{
+	size_t need = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	void *p;
+
+	if (!a->cur) {
+		a->first = a->cur = block_new(a, need);
+		a->used = 0;
+	}
+	while (a->cur->size - a->used < need) {
+		if (!a->cur->next)
+			a->cur->next = block_new(a, need);
+		a->cur = a->cur->next;
+		a->used = 0;
+	}
+	p = a->cur->data + a->used;
+	a->used += need;
+	NR_UNPOISON(p, n);
+	return p;
+}
+
+void *nr_arena_zalloc(struct nr_arena *a, size_t n)
+{
+	return memset(nr_arena_alloc(a, n), 0, n);
+}
+
+char *nr_arena_copy(struct nr_arena *a, const void *p, size_t n)
+{
+	char *s = nr_arena_alloc(a, n + 1);
+
+	if (n)
+		memcpy(s, p, n);
+	s[n] = '\0';
+	return s;
+}
+
+char *nr_arena_printf(struct nr_arena *a, const char *fmt, ...)
+{
+	char small[256];
+	va_list ap;
+	char *s;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(small, sizeof(small), fmt, ap);
+	va_end(ap);
+	if (n < (int)sizeof(small))
+		return nr_arena_copy(a, small, n < 0 ? 0 : (size_t)n);
+	s = nr_arena_alloc(a, (size_t)n + 1);
+	va_start(ap, fmt);
+	vsnprintf(s, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+void nr_arena_reset(struct nr_arena *a)
+{
+	for (struct nr_arena_block *b = a->first; b; b = b->next)
+		NR_POISON(b->data, b->size);
+	a->cur = a->first;
+	a->used = 0;
+}
+
+void nr_arena_fini(struct nr_arena *a)
+{
+	for (struct nr_arena_block *b = a->first, *next; b; b = next) {
+		next = b->next;
+		NR_UNPOISON(b->data, b->size);
+		nr_free(b);
+	}
+	*a = (struct nr_arena){ 0 };
+}

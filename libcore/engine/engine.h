@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The engine: packets in, records out. Replay, capture, test, fuzzing and benchmarks
+ * drive this one.
+ */
+#pragma once
+
+#include "decode/decode.h"
+#include "sink/sink.h"
+#include "source/merge.h"
+
+#include <stdatomic.h>
+
+enum nr_checksums { NR_CSUM_AUTO, NR_CSUM_VERIFY, NR_CSUM_IGNORE };
+
+struct nr_engine_config { /* what changes records; durations in ns of packet time */
+	uint32_t batch;	       /* packets per batch, 1 … NR_BATCH_MAX; 256 */
+	uint64_t max_flows;    /* 4 194 304; at least 16 × 64 */
+	int64_t tcp_timeout, udp_timeout, icmp_timeout, other_timeout;
+	int64_t attempt_timeout, closed_timeout, reset_timeout, half_closed_timeout;
+	int64_t frag_timeout;
+	uint64_t frag_memory;
+	int64_t max_jump;      /* 1 h; 0: believe every time */
+	int64_t from, to;      /* packet time, [from, to); INT64_MIN, INT64_MAX: open */
+	uint64_t count;	       /* stop after so many packets; 0: no limit */
+	const char *filter;    /* BPF as libpcap takes it; NULL: none */
+	uint32_t dedup_window; /* packets; 0: off */
+	int64_t dedup_time;    /* 10 ms */
+	enum nr_checksums checksums;
+	enum nr_overlap overlap;
+	bool no_flip;	       /* never turn a midstream flow around */
+	bool no_vlan_key;      /* the same 5-tuple in two VLANs is one flow */
+	bool flow_start;       /* emit flow_start records (JSON lines only) */
+	uint64_t first_ordinal; /* ordinals begin behind this (--append); 0 */
+	uint64_t first_source_id; /* source_id of input 0; 1 */
+};
+
+void nr_engine_config_defaults(struct nr_engine_config *c);
+
+/* Totals for the summary; all also stand in the tables. */
+struct nr_engine_stats {
+	uint64_t packets, wire_bytes, captured_bytes;
+	int64_t first_ns, last_ns; /* lowest and highest packet time; valid if packets */
+	uint64_t flows, anomalies, records;
+	uint64_t bucket_packets[NR_N_BUCKETS], bucket_bytes[NR_N_BUCKETS];
+	uint64_t flows_evicted, time_backwards, time_jumps, time_bogus;
+	unsigned n_damaged;   /* sources with damage */
+	bool interrupted;
+	bool checksum_offload_seen, many_duplicates;
+};
+
+/* Facts about the run for tables run and source, which the engine cannot know. */
+struct nr_run_info {
+	const char *argv, *cwd, *host, *libraries, *sandbox, *record_options;
+	int64_t started_ns;
+	unsigned threads;
+};
+
+struct nr_engine;
+
+int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
+		  struct nr_sink *const *sinks, size_t n_sinks, struct nr_err *err);
+
+/*
+ * Reads m to its end (or until *stop is not 0: as at the end of input, sources marked
+ * interrupted). progress, if not NULL, is called once a batch. 0 or -errno: -EIO and the
+ * like from a source, a sink's own error, -EBADMSG where the ledger does not add up.
+ */
+int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_info *run,
+		  const atomic_int *stop, void (*progress)(void *arg), void *arg,
+		  struct nr_err *err);
+const struct nr_engine_stats *nr_engine_stats(const struct nr_engine *e);
+/* Damage of source i as a sentence, or NULL. */
+const char *nr_engine_damage(const struct nr_engine *e, size_t source);
+void nr_engine_free(struct nr_engine *e);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sinks: where records go. Each is a const row; `-o` may name several.
+ *
+ * A sink takes batches of sorted records and returns at once: one that works on another
+ * thread copies what it keeps into its own bounded queue (replay waits when it is full).
+ */
+#pragma once
+
+#include "base/err.h"
+#include "record/record.h"
+
+struct nr_sink;
+
+struct nr_sink_options {
+	bool force;	   /* replace an existing target */
+	bool append;	   /* add a run to an existing database */
+	bool keep_partial; /* leave NAME.partial behind after a failure */
+	const char *argv_text; /* for messages only; may be NULL */
+};
+
+struct nr_sink_ops {
+	const char *name;
+	size_t ctx_size; /* private bytes behind struct nr_sink; arrives zeroed */
+	int (*open)(struct nr_sink *s, const char *target, const struct nr_sink_options *o,
+		    struct nr_err *err);
+	/* Records are valid until it returns. 0 or -errno (the run stops, status 4). */
+	int (*write)(struct nr_sink *s, struct nr_record *const *r, size_t n,
+		     struct nr_err *err);
+	/* Makes everything durable and gives the target its final name. */
+	int (*finish)(struct nr_sink *s, struct nr_err *err);
+	/* Frees; without a finish before it, removes what is half done. */
+	void (*close)(struct nr_sink *s);
+};
+
+struct nr_sink {
+	const struct nr_sink_ops *ops;
+	const char *target; /* as given to -o */
+	_Alignas(16) uint8_t ctx[];
+};
+
+/*
+ * Opens the sink that a target names: "-" JSON lines on stdout, "*.jsonl" JSON lines,
+ * "null:" nothing, anything else a SQLite database. -EEXIST where the target exists and
+ * neither force nor append is set; -EINVAL for a target that cannot be one.
+ */
+int nr_sink_open(struct nr_sink **out, const char *target,
+		 const struct nr_sink_options *o, struct nr_err *err);
+int nr_sink_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
+		  struct nr_err *err);
+int nr_sink_finish(struct nr_sink *s, struct nr_err *err);
+void nr_sink_close(struct nr_sink *s); /* NULL is fine */
+
+extern const struct nr_sink_ops nr_sink_null, nr_sink_jsonl, nr_sink_sqlite;

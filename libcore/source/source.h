@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One packet source: a capture file, a pipe, a compressed file (and later a live ring).
+ *
+ * nr_source_open() finds compression (gzip RFC 1952, zstd RFC 8878, xz, lz4 frame) and
+ * format (pcap, pcapng draft-ietf-opsawg-pcapng, snoop RFC 1761) by magic bytes, never by
+ * name. Formats are const rows of struct nr_format, compressions rows of struct
+ * nr_codec. Views from a source carry ts_ns but no clock_ns and no ordinal: those are set
+ * by timeline.h and merge.h.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "source/packet.h"
+
+struct nr_source;
+
+struct nr_source_options {
+	size_t block_size; /* bytes per read block; 0: 1 MiB */
+	uint32_t index;	   /* what nr_packet.source says */
+};
+
+/* Facts that are fixed once the source is open; strings live as long as the source. */
+struct nr_source_info {
+	const char *path;	 /* as given; "-" for stdin */
+	const char *name;	 /* base name; "stdin" for "-" */
+	const char *format;	 /* "pcap" "pcapng" "snoop" */
+	const char *compression; /* "gzip" "zstd" "xz" "lz4"; NULL: none */
+	int64_t bytes;		 /* size as stored; -1 for a pipe until its end is read */
+	bool is_regular;	 /* a regular file: it can be opened and read again */
+};
+
+/*
+ * 0; -ENOENT, -EACCES, … with a sentence; -EINVAL where the content is no capture (the
+ * sentence says what it looks like: "x.bin is no capture: it begins with 7f 45 4c 46
+ * (ELF program)", "x.pcap is empty").
+ */
+int nr_source_open(struct nr_source **out, const char *path,
+		   const struct nr_source_options *opt, struct nr_err *err);
+
+/*
+ * Appends up to max views to b (fewer where the batch fills). Returns how many, 0 after
+ * NR_EVENT_SOURCE_END, or -errno with a sentence where reading failed for reasons of
+ * the host (EIO); then what was read so far is already out. A cut tail, a bad block, an
+ * impossible length is no failure but an NR_EVENT_DAMAGE view, after which reading
+ * goes on where a reader can, or ends.
+ */
+int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
+		   struct nr_err *err);
+
+const struct nr_source_info *nr_source_info(const struct nr_source *s);
+/* Bytes of the stored file consumed so far (for progress). */
+uint64_t nr_source_position(const struct nr_source *s);
+void nr_source_close(struct nr_source *s); /* batches may still hold its blocks */
