@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "record/tables.h"
+
+/* clang-format off */
+#define LIST(name, ...) static const char *const name[] = { __VA_ARGS__, NULL }
+
+LIST(nr_values_bucket, "flow", "arp", "other_l2", "unsupported_linktype", "malformed",
+     "fragment_incomplete", "checksum_dropped", "filtered", "duplicate", "out_of_range");
+LIST(nr_values_origin, "nrb");
+LIST(nr_values_conn_state, "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0",
+     "RSTRH", "SH", "SHR", "OTH");
+LIST(nr_values_end_reason, "fin", "rst", "idle", "evicted", "end_of_input", "replaced",
+     "rotated");
+LIST(nr_values_parser_close, "done", "error", "gap", "overflow", "not_mine", "flow_end");
+LIST(nr_values_severity, "info", "warning", "error");
+LIST(nr_values_side, "src", "dst");
+
+LIST(indexes_source, "source_id, bucket");
+LIST(indexes_source_block, "source_id, record");
+LIST(indexes_flow, "first_ns", "src_ip, dst_ip", "dst_ip, dst_port", "parent_flow_id");
+LIST(indexes_flow_packets, "flow_id, source_id, seq");
+LIST(indexes_anomaly, "kind", "flow_id");
+/* clang-format on */
+
+#define NR_X(t, col, ty, fl, refs, un, vals, d)                                          \
+	{ .name = #col,                                                                  \
+	  .type = NR_F_##ty,                                                             \
+	  .flags = (fl),                                                                 \
+	  .references = refs,                                                            \
+	  .unit = un,                                                                    \
+	  .doc = d,                                                                      \
+	  .values = vals },
+#define NR_T(t, table, fl, idx, d)                                                       \
+	static const struct nr_field fields_##table[] = { NR_FIELDS_##t(NR_X, t) };      \
+	const struct nr_record_type nr_rt_##table = {                                    \
+		.name = #table,                                                          \
+		.doc = d,                                                                \
+		.flags = (fl),                                                           \
+		.n_fields = NR_##t##__n,                                                 \
+		.fields = fields_##table,                                                \
+		.indexes = idx,                                                          \
+	};
+NR_RECORD_TYPES(NR_T)
+#undef NR_T
+#undef NR_X
+
+#define NR_T(t, table, flags, indexes, doc) &nr_rt_##table,
+const struct nr_record_type *const nr_core_record_types[NR_N_CORE_TYPES] = {
+	NR_RECORD_TYPES(NR_T)
+};
+#undef NR_T
