@@ -107,6 +107,8 @@ struct nr_level {
 	uint8_t n_vlans;      /* VLAN tags in front of this level's IP header since the
 				 last tunnel: vlan[first_vlan … first_vlan + n_vlans) */
 	uint8_t first_vlan;
+	uint8_t carries;      /* UDP tunnel whose carrier this is: enum nr_tunnel_kind
+				 + 1; 0: none */
 	/* TCP only, host order */
 	uint8_t tcp_flags;    /* FIN 1 SYN 2 RST 4 PSH 8 ACK 16 URG 32 ECE 64 CWR 128 */
 	uint16_t tcp_window, tcp_urgent;

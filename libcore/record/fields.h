@@ -112,6 +112,7 @@
 #define NR_FIELDS_FLOW(X, T) \
 	NR_FIELDS_FLOW_START(X, T) \
 	X(T, last_ns, TIME, 0, NULL, "ns", NULL, "time of the last packet") \
+	X(T, duration_ns, INT, 0, NULL, "ns", NULL, "from the first packet to the last one before both sides had closed, as Zeek counts it") \
 	X(T, src_packets, INT, 0, NULL, "packets", NULL, "IP packets from src; a reassembled datagram is one") \
 	X(T, dst_packets, INT, 0, NULL, "packets", NULL, "IP packets from dst") \
 	X(T, src_bytes, INT, 0, NULL, "bytes", NULL, "IP total lengths of the packets from src") \

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "flow/flow.h"
+
+#include "base/mem.h"
+#include "flow/holes.h"
+#include "flow/ports.h"
+#include "flow/shard.h"
+#include "flow/tcp.h"
+#include "flow/way_back.h"
+#include "record/anomaly.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMP6 = 58 };
+
+struct due {
+	uint64_t flow_id;
+	uint32_t shard, index;
+};
+
+struct nr_flow_table {
+	struct nr_flow_config cfg;
+	struct nr_flow_events ev;
+	struct nr_shard shard[NR_N_SHARDS];
+	struct due *due;
+	size_t n_due, due_cap;
+};
+
+struct nr_flow_table *nr_flow_table_new(const struct nr_flow_config *c,
+					const struct nr_flow_events *ev)
+{
+	struct nr_flow_table *t = nr_xcalloc(1, sizeof(*t));
+
+	t->cfg = *c;
+	t->ev = *ev;
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		nr_shard_init(&t->shard[i], i, (uint32_t)(c->max_flows / NR_N_SHARDS),
+			      c->key.secret);
+	return t;
+}
+
+static void flow_fini(struct nr_flow *f)
+{
+	nr_holes_free(&f->side[0]);
+	nr_holes_free(&f->side[1]);
+	if (f->extra) {
+		nr_free(f->extra->tunnel);
+		nr_free(f->extra->vlan);
+		nr_free(f->extra->syn_options[0]);
+		nr_free(f->extra->syn_options[1]);
+		nr_free(f->extra);
+	}
+	nr_free(f->history_heap);
+	nr_way_back_free(f->way_back);
+}
+
+void nr_flow_table_free(struct nr_flow_table *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		nr_shard_fini(&t->shard[i], flow_fini);
+	nr_free(t->due);
+	nr_free(t);
+}
+
+static bool any_reset(const struct nr_flow *f)
+{
+	return f->side[0].state == NR_TCP_RESET || f->side[1].state == NR_TCP_RESET;
+}
+
+/* Why a flow ended whose time had come. */
+static enum nr_end_reason timer_reason(const struct nr_flow *f)
+{
+	if (f->fixed_deadline_ns == INT64_MAX)
+		return NR_END_IDLE;
+	return any_reset(f) ? NR_END_RST : NR_END_FIN;
+}
+
+static void end_flow(struct nr_flow_table *t, struct nr_flow *f, enum nr_end_reason why)
+{
+	struct nr_shard *s = &t->shard[f->shard];
+
+	/* What closed before stays closed, whatever took the flow out of the table. */
+	if (f->fixed_deadline_ns != INT64_MAX && why != NR_END_ROTATED)
+		why = timer_reason(f);
+	t->ev.ended(t->ev.arg, f, why);
+	nr_shard_unlink(s, f);
+	flow_fini(f);
+	nr_shard_release(s, f);
+}
+
+static int64_t add_sat(int64_t a, int64_t b)
+{
+	int64_t r;
+
+	return __builtin_add_overflow(a, b, &r) ? INT64_MAX : r;
+}
+
+/* When a flow ends unless something happens. */
+static int64_t deadline_of(const struct nr_flow_config *c, const struct nr_flow *f)
+{
+	int64_t idle;
+
+	if (f->fixed_deadline_ns != INT64_MAX)
+		return f->fixed_deadline_ns;
+	switch (f->key.proto) {
+	case PROTO_TCP:
+		if (f->attempt_ns != INT64_MIN && f->side[1].state == NR_TCP_INACTIVE)
+			return add_sat(f->attempt_ns, c->attempt_timeout);
+		if (!f->established)
+			idle = c->udp_timeout;
+		else if (f->side[0].did_close != f->side[1].did_close)
+			idle = c->half_closed_timeout;
+		else
+			idle = c->tcp_timeout;
+		break;
+	case PROTO_UDP:
+		idle = c->udp_timeout;
+		break;
+	case PROTO_ICMP:
+	case PROTO_ICMP6:
+		idle = c->icmp_timeout;
+		break;
+	default:
+		idle = c->other_timeout;
+	}
+	return add_sat(f->last_clock_ns, idle);
+}
+
+/* The flow nearest to its own timeout goes: half-open and closed ones first. */
+static void evict(struct nr_flow_table *t, struct nr_shard *s)
+{
+	struct nr_flow *f = nr_shard_nearest(s);
+
+	t->ev.anomaly(t->ev.arg, f, NR_ANOM_FLOW_EVICTED, -1, f->shard, 0);
+	end_flow(t, f, NR_END_EVICTED);
+}
+
+static bool wants_flip(const struct nr_level *l)
+{
+	bool src_server = nr_port_is_server(l->proto, l->src_port);
+	bool dst_server = nr_port_is_server(l->proto, l->dst_port);
+
+	if (!src_server)
+		return false;
+	if (l->proto == PROTO_UDP)
+		return !dst_server;
+	if (l->proto != PROTO_TCP ||
+	    (l->tcp_flags & (NR_TCP_SYN | NR_TCP_ACK)) == NR_TCP_SYN)
+		return false;
+	if (dst_server)
+		return !(l->tcp_flags & NR_TCP_SYN) && l->src_port < l->dst_port;
+	return true;
+}
+
+static bool is_broadcast(const struct nr_level *l)
+{
+	return l->ip_version == 4 && nr_be32(l->dst) == UINT32_MAX;
+}
+
+static char *vlan_text(const struct nr_decoded *d, const struct nr_level *l)
+{
+	char buf[NR_MAX_VLANS * 6 + 1];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < l->n_vlans; i++) {
+		unsigned v = d->vlan[l->first_vlan + i];
+
+		n += (size_t)snprintf(buf + n, sizeof(buf) - n, i ? ",%u" : "%u", v);
+	}
+	return nr_xstrdup(buf);
+}
+
+static char *tunnel_text(const struct nr_decoded *d, const struct nr_level *l)
+{
+	char buf[NR_MAX_TUNNELS * 32];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < l->n_tunnels; i++) {
+		const struct nr_tunnel *u = &d->tunnel[i];
+
+		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s", i ? "/" : "",
+				      nr_tunnel_name(u->kind));
+		if (u->has_id)
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n,
+					      u->kind == NR_TUN_GTPU ? ":0x%x" : ":%u",
+					      u->id);
+	}
+	return nr_xstrdup(buf);
+}
+
+static struct nr_flow *create(struct nr_flow_table *t, struct nr_shard *s,
+			      const struct nr_flow_packet *p, unsigned i,
+			      const struct nr_key *k, uint64_t hash, bool src_is_hi)
+{
+	const struct nr_level *l = &p->dec->level[i];
+	struct nr_flow *f;
+
+	if (s->n_flows >= s->max_flows)
+		evict(t, s);
+	f = nr_shard_add(s, k, hash);
+	f->flow_id = p->pkt->ordinal * 16 + l->nesting;
+	f->parent_flow_id = p->parent_flow_id;
+	f->first_ns = f->last_ns = f->active_ns = p->pkt->ts_ns;
+	f->fixed_deadline_ns = INT64_MAX;
+	f->attempt_ns = INT64_MIN;
+	f->handshake_rtt_ns = -1;
+	f->source = p->pkt->source;
+	f->interface_id = p->pkt->interface_id;
+	f->src_is_hi = src_is_hi;
+	if (l->n_vlans || l->n_tunnels) {
+		f->extra = nr_xcalloc(1, sizeof(*f->extra));
+		if (l->n_vlans)
+			f->extra->vlan = vlan_text(p->dec, l);
+		if (l->n_tunnels)
+			f->extra->tunnel = tunnel_text(p->dec, l);
+	}
+	if (l->proto == PROTO_TCP)
+		nr_tcp_init(f);
+	if (l->mac_src) {
+		memcpy(f->side[0].mac, l->mac_src, 6);
+		memcpy(f->side[1].mac, l->mac_dst, 6);
+		f->has_mac = true;
+	}
+	if (!t->cfg.no_flip && wants_flip(l) && !is_broadcast(l))
+		nr_flow_flip(f);
+	f->last_clock_ns = p->pkt->clock_ns;
+	f->deadline_ns = add_sat(f->last_clock_ns, t->cfg.attempt_timeout);
+	nr_shard_arm(s, f);
+	if (t->ev.started)
+		t->ev.started(t->ev.arg, f);
+	return f;
+}
+
+static void count_packet(struct nr_flow *f, struct nr_side *me, const struct nr_level *l)
+{
+	if (!me->packets) {
+		me->ttl = l->ttl;
+		me->tos = l->tos;
+	}
+	me->packets++;
+	me->ip_bytes += l->ip_len;
+	f->service = l->carries ? l->carries : f->service;
+}
+
+void nr_flow_flip(struct nr_flow *f)
+{
+	struct nr_side side = f->side[0];
+
+	f->side[0] = f->side[1];
+	f->side[1] = side;
+	f->src_is_hi = !f->src_is_hi;
+	f->flipped = true;
+	f->first_seen = (uint8_t)((f->first_seen >> 1 & 1) | (f->first_seen << 1 & 2));
+	if (f->extra) {
+		char *o = f->extra->syn_options[0];
+
+		f->extra->syn_options[0] = f->extra->syn_options[1];
+		f->extra->syn_options[1] = o;
+	}
+	nr_history_add(f, 0, '^');
+}
+
+static void process(struct nr_flow_table *t, struct nr_flow *f,
+		    const struct nr_flow_packet *p, const struct nr_level *l, unsigned s)
+{
+	struct nr_side *me = &f->side[s];
+
+	f->last_ns = p->pkt->ts_ns;
+	f->last_clock_ns = p->pkt->clock_ns;
+	count_packet(f, me, l);
+	if (p->bad_checksum) {
+		f->bad_checksums++;
+		nr_history_scaled(f, s, 'C', &me->hist_c);
+	}
+	switch (l->proto) {
+	case PROTO_TCP:
+		if (l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR))
+			break;
+		if ((l->tcp_flags & NR_TCP_SYN) && s == 0)
+			f->attempt_ns = p->pkt->clock_ns;
+		if (nr_tcp_segment(f, s, l, p->pkt->ts_ns, &t->ev) == NR_TCP_CLOSE_NOW) {
+			int64_t delay = any_reset(f) ? t->cfg.reset_timeout
+						     : t->cfg.closed_timeout;
+
+			f->fixed_deadline_ns = add_sat(p->pkt->clock_ns, delay);
+		}
+		return;
+	case PROTO_UDP:
+		if (!(me->hist_seen & 1)) {
+			me->hist_seen |= 1;
+			nr_history_add(f, s, 'D');
+		}
+		break;
+	default:
+		break;
+	}
+	me->payload += l->payload_len;
+	f->active_ns = p->pkt->ts_ns;
+}
+
+void nr_flow_prefetch(const struct nr_flow_table *t, uint64_t hash)
+{
+	nr_shard_prefetch(&t->shard[nr_key_shard(hash)], hash);
+}
+
+void nr_flow_prefetch_hit(const struct nr_flow_table *t, uint64_t hash)
+{
+	nr_shard_prefetch_hit(&t->shard[nr_key_shard(hash)], hash);
+}
+
+struct nr_flow *nr_flow_update(struct nr_flow_table *t, const struct nr_flow_packet *p,
+			       unsigned i, const struct nr_key *k, uint64_t hash,
+			       bool src_is_hi)
+{
+	const struct nr_level *l = &p->dec->level[i];
+	struct nr_shard *s = &t->shard[nr_key_shard(hash)];
+	struct nr_flow *f = nr_shard_find(s, k, hash);
+	unsigned side;
+
+	if (f && p->pkt->clock_ns >= f->deadline_ns) {
+		end_flow(t, f, timer_reason(f));
+		f = NULL;
+	}
+	if (f && l->proto == PROTO_TCP && (l->tcp_flags & NR_TCP_SYN) && !p->drop_bad &&
+	    !(l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR)) && nr_tcp_is_reuse(f, l)) {
+		t->ev.anomaly(t->ev.arg, f, NR_ANOM_TCP_REUSE, -1, 0, 0);
+		end_flow(t, f, NR_END_REPLACED);
+		f = NULL;
+	}
+	if (!f)
+		f = create(t, s, p, i, k, hash, src_is_hi);
+	side = src_is_hi != f->src_is_hi;
+	if (p->drop_bad) {
+		f->bad_checksums++;
+		nr_history_scaled(f, side, 'C', &f->side[side].hist_c);
+	} else {
+		process(t, f, p, l, side);
+	}
+	f->deadline_ns = deadline_of(&t->cfg, f);
+	nr_shard_rearm(s, f);
+	return f;
+}
+
+static void collect_due(void *arg, struct nr_flow *f)
+{
+	struct nr_flow_table *t = arg;
+
+	if (t->n_due == t->due_cap) {
+		t->due_cap = t->due_cap ? t->due_cap * 2 : 256;
+		t->due = nr_xrealloc(t->due, t->due_cap * sizeof(t->due[0]));
+	}
+	t->due[t->n_due++] = (struct due){ f->flow_id, f->shard, f->index };
+}
+
+static int due_cmp(const void *a, const void *b)
+{
+	const struct due *x = a, *y = b;
+
+	return x->flow_id < y->flow_id ? -1 : x->flow_id > y->flow_id;
+}
+
+static void end_due(struct nr_flow_table *t, enum nr_end_reason why)
+{
+	qsort(t->due, t->n_due, sizeof(t->due[0]), due_cmp);
+	for (size_t i = 0; i < t->n_due; i++) {
+		struct nr_flow *f =
+			nr_shard_flow(&t->shard[t->due[i].shard], t->due[i].index);
+
+		end_flow(t, f, why == NR_END_IDLE ? timer_reason(f) : why);
+	}
+	t->n_due = 0;
+}
+
+void nr_flow_mark(struct nr_flow_table *t, int64_t mark_ns)
+{
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		nr_shard_due(&t->shard[i], mark_ns, collect_due, t);
+	if (t->n_due)
+		end_due(t, NR_END_IDLE);
+}
+
+void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why)
+{
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		nr_shard_each(&t->shard[i], collect_due, t);
+	end_due(t, why);
+}
+
+uint64_t nr_flow_count(const struct nr_flow_table *t)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		n += t->shard[i].n_flows;
+	return n;
+}
+
+const char *nr_flow_history(const struct nr_flow *f)
+{
+	return f->history_heap ? f->history_heap : f->history_inline;
+}
+
+const char *nr_flow_conn_state(const struct nr_flow *f)
+{
+	bool src = f->side[0].packets > 0, dst = f->side[1].packets > 0;
+
+	if (f->key.proto == PROTO_TCP)
+		return nr_tcp_conn_state(f);
+	if (f->key.proto != PROTO_UDP)
+		return "OTH";
+	return src && dst ? "SF" : src ? "S0" : dst ? "SHR" : "OTH";
+}
+
+uint64_t nr_flow_payload_bytes(const struct nr_flow *f, unsigned side)
+{
+	const struct nr_side *s = &f->side[side];
+	int64_t n;
+
+	if (f->key.proto != PROTO_TCP)
+		return s->payload;
+	if (s->prev_state == NR_TCP_SYN_SENT && s->state == NR_TCP_RESET &&
+	    f->side[!side].state == NR_TCP_INACTIVE && s->ack > 1)
+		return 0; /* a half-open connection aborted: the numbers mean nothing */
+	n = s->last > s->ack ? s->last : s->ack;
+	if (n > 0)
+		n--; /* the SYN, seen or not */
+	if (s->fin && n > 0)
+		n--;
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+uint64_t nr_flow_missed_bytes(const struct nr_flow *f, unsigned side)
+{
+	return f->key.proto == PROTO_TCP ? nr_holes_missed(&f->side[side]) : 0;
+}
+
+const char *nr_end_reason_name(enum nr_end_reason r)
+{
+	static const char *const names[] = {
+		[NR_END_FIN] = "fin",
+		[NR_END_RST] = "rst",
+		[NR_END_IDLE] = "idle",
+		[NR_END_EVICTED] = "evicted",
+		[NR_END_OF_INPUT] = "end_of_input",
+		[NR_END_REPLACED] = "replaced",
+		[NR_END_ROTATED] = "rotated",
+	};
+
+	return names[r];
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The flow table: 64 virtual shards, each with its own hash table, slab, timer wheel and
+ * cap, so that what a flow becomes never depends on how many threads own the shards.
+ *
+ * Only packet time moves anything here. Timers fire at clock marks (multiples of 100 ms)
+ * and at a flow's own next packet: a flow that has been idle too long ends before it.
+ */
+#pragma once
+
+#include "flow/key.h"
+
+enum {
+	NR_N_SHARDS = 64,
+	NR_SHARD_MIN_FLOWS = 16, /* smallest cap of one shard */
+	NR_MARK_NS = 100 * 1000 * 1000,
+	NR_HISTORY_MAX = 255,
+};
+
+enum nr_end_reason {
+	NR_END_FIN,
+	NR_END_RST,
+	NR_END_IDLE,
+	NR_END_EVICTED,
+	NR_END_OF_INPUT,
+	NR_END_REPLACED,
+	NR_END_ROTATED,
+};
+
+/* One end of a TCP connection, in Zeek's terms (conn.log documentation, conn_state). */
+enum nr_tcp_state {
+	NR_TCP_INACTIVE,
+	NR_TCP_SYN_SENT,
+	NR_TCP_SYN_ACK_SENT,
+	NR_TCP_PARTIAL, /* seen midstream, no SYN */
+	NR_TCP_ESTABLISHED,
+	NR_TCP_CLOSED, /* sent a FIN */
+	NR_TCP_RESET,  /* sent a RST */
+};
+
+/* Stream ranges not (yet) seen, sorted, disjoint; offsets relative to start_seq. */
+struct nr_hole {
+	uint64_t from, to;
+};
+
+struct nr_holes {
+	uint32_t n, cap;
+	struct nr_hole h[];
+};
+
+/*
+ * What one side has sent. TCP stream offsets count from start_seq: 0 is the SYN, 1 the
+ * first byte; 64 bits, so that streams of any length keep their order.
+ */
+struct nr_side {
+	uint64_t packets, ip_bytes;
+	uint64_t payload; /* UDP and others: sum of payload lengths */
+	int64_t last;	  /* one past the highest offset sent (SYN and FIN count) */
+	int64_t ack;	  /* highest acknowledged by the peer */
+	uint64_t top;	  /* one past the highest byte seen, at least 1 */
+	uint64_t trim;	  /* acknowledged and done with, at least 1 */
+	struct nr_holes *holes; /* below top, NULL: none */
+	uint64_t missed_forgotten; /* bytes of holes dropped at the cap */
+	uint32_t start_seq; /* of the SYN, or first seen - 1 */
+	int64_t fin;	    /* offset one past the FIN; 0: none seen */
+	uint32_t hist_syn, hist_fin, hist_rst; /* last offsets noted in the history */
+	uint32_t n_retransmits, n_out_of_order, n_zero_windows;
+	uint32_t hist_c, hist_t, hist_w, hist_g; /* counts behind scaled letters */
+	uint32_t window;    /* last advertised, scaled */
+	uint16_t hist_seen; /* letters noted once, bits of tcp.c */
+	uint8_t state, prev_state; /* enum nr_tcp_state */
+	uint8_t window_scale;
+	uint8_t tcp_flags; /* all seen */
+	uint8_t ttl, tos;  /* of its first packet */
+	bool did_close, did_eof, skip;
+	uint8_t mac[6]; /* as in the flow's first packet */
+};
+
+/* What few flows need, allocated when they do. */
+struct nr_flow_extra {
+	char *tunnel;	    /* "vxlan:42/gre", NUL-terminated */
+	char *vlan;	    /* "10,20" */
+	char *syn_options[2]; /* JSON, by side */
+};
+
+struct nr_flow {
+	struct nr_key key;
+	int64_t last_ns; /* packet time of the last packet, own time */
+	int64_t last_clock_ns;  /* the same on the engine's clock: timers count from it */
+	int64_t deadline_ns;    /* engine time at which it ends */
+	int64_t timer_tick;	/* where the wheel holds it */
+	uint32_t timer_next, timer_prev; /* wheel links: index + 1, 0: none */
+	uint32_t index; /* in the shard's slab */
+	uint64_t flow_id;
+	uint64_t parent_flow_id; /* 0: none */
+	int64_t first_ns;
+	int64_t active_ns;  /* last packet before both sides had closed */
+	int64_t syn_ns;	    /* own time of the initiator's SYN; INT64_MIN: none */
+	int64_t handshake_rtt_ns; /* SYN to the ACK of the SYN-ACK; -1: not known */
+	int64_t attempt_ns; /* engine time of the last SYN of an attempt */
+	int64_t fixed_deadline_ns;  /* closed, reset: not renewed; INT64_MAX: none */
+	uint64_t records, wire_bytes;
+	uint64_t bad_checksums;
+	struct nr_side side[2]; /* 0: initiator */
+	struct nr_flow_extra *extra;
+	struct nr_way_back *way_back; /* numbers of its packets not yet written */
+	uint32_t source, interface_id;
+	uint32_t shard;
+	bool src_is_hi;	    /* the initiator is the hi endpoint of the key */
+	bool in_use, has_mac, flipped, partial, close_deferred, established;
+	uint8_t service;    /* enum nr_tunnel_kind + 1 it carries, 0 none */
+	uint8_t first_seen; /* bit per side: a packet was seen */
+	uint8_t history_len;
+	char history_inline[23];
+	char *history_heap; /* NR_HISTORY_MAX + 1 bytes once inline is full */
+};
+
+struct nr_flow_config {
+	uint64_t max_flows;
+	int64_t tcp_timeout, udp_timeout, icmp_timeout, other_timeout;
+	int64_t attempt_timeout, closed_timeout, reset_timeout, half_closed_timeout;
+	bool no_flip;
+	struct nr_key_config key;
+};
+
+/* What the table tells while it works; called in the order in which things happen. */
+struct nr_flow_events {
+	void *arg;
+	/* before the first packet is counted */
+	void (*started)(void *arg, struct nr_flow *f);
+	/* the flow is freed after it; clock_ns: when the timer or packet struck */
+	void (*ended)(void *arg, struct nr_flow *f, enum nr_end_reason why);
+	/* kind: enum nr_anomaly_kind; a, b as its text says */
+	void (*anomaly)(void *arg, struct nr_flow *f, unsigned kind, int side, int64_t a,
+			int64_t b);
+};
+
+/* The packet that is being worked on. */
+struct nr_flow_packet {
+	const struct nr_packet *pkt;
+	const struct nr_decoded *dec;
+	uint64_t parent_flow_id;
+	bool bad_checksum; /* judged bad */
+	bool drop_bad;	   /* --checksums=verify: it touches nothing but the counters */
+};
+
+struct nr_flow_table;
+
+struct nr_flow_table *nr_flow_table_new(const struct nr_flow_config *c,
+					const struct nr_flow_events *ev);
+void nr_flow_table_free(struct nr_flow_table *t);
+
+/* Asks the processor for the bucket, then for the flow that a key will meet. */
+void nr_flow_prefetch(const struct nr_flow_table *t, uint64_t hash);
+void nr_flow_prefetch_hit(const struct nr_flow_table *t, uint64_t hash);
+
+/*
+ * The flow of level i of a packet, found or made, with the packet accounted to it: timers,
+ * counters, TCP state. Returns NULL only where a bad packet must not make a flow (verify).
+ * The pointer is valid until the next call.
+ */
+struct nr_flow *nr_flow_update(struct nr_flow_table *t, const struct nr_flow_packet *p,
+			       unsigned i, const struct nr_key *k, uint64_t hash,
+			       bool src_is_hi);
+
+/* Ends what is due at engine time mark_ns, in order of flow_id. */
+void nr_flow_mark(struct nr_flow_table *t, int64_t mark_ns);
+/* Ends everything with why, in order of flow_id. */
+void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why);
+
+uint64_t nr_flow_count(const struct nr_flow_table *t);	/* open now */
+
+/* Exchanges initiator and responder; notes it in the history. */
+void nr_flow_flip(struct nr_flow *f);
+
+/* For the row of a flow. */
+const char *nr_flow_history(const struct nr_flow *f); /* NUL-terminated */
+const char *nr_flow_conn_state(const struct nr_flow *f);
+uint64_t nr_flow_payload_bytes(const struct nr_flow *f, unsigned side);
+uint64_t nr_flow_missed_bytes(const struct nr_flow *f, unsigned side);
+const char *nr_end_reason_name(enum nr_end_reason r);

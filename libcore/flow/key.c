@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "flow/key.h"
+
+static bool id_is_symmetric(unsigned kind)
+{
+	return kind == NR_TUN_VXLAN || kind == NR_TUN_VXLAN_GPE ||
+	       kind == NR_TUN_GENEVE || kind == NR_TUN_NVGRE;
+}
+
+/* What identifies one encapsulation, appended to buf; returns bytes written (<= 40). */
+static size_t put_tunnel(uint8_t *buf, const struct nr_tunnel *t)
+{
+	size_t n = t->ip_version == 6 ? 16 : 4;
+	bool swap;
+
+	if (t->kind == NR_TUN_TEREDO)
+		return 0;
+	buf[0] = t->kind;
+	if (id_is_symmetric(t->kind)) {
+		memcpy(buf + 1, &t->id, 4);
+		return 5;
+	}
+	swap = memcmp(t->src, t->dst, n) > 0;
+	memcpy(buf + 1, swap ? t->dst : t->src, n);
+	memcpy(buf + 1 + n, swap ? t->src : t->dst, n);
+	return 1 + 2 * n;
+}
+
+static uint64_t scope_of(const struct nr_key_config *c, const struct nr_decoded *d,
+			 const struct nr_level *l)
+{
+	uint8_t buf[NR_MAX_TUNNELS * 40 + 2 * NR_MAX_VLANS];
+	size_t n = 0;
+	uint64_t h;
+
+	for (unsigned i = 0; i < l->n_tunnels; i++)
+		n += put_tunnel(buf + n, &d->tunnel[i]);
+	if (!c->no_vlan) {
+		for (unsigned i = 0; i < d->n_vlans; i++) {
+			bool own = i >= l->first_vlan;
+
+			if (i >= (unsigned)l->first_vlan + l->n_vlans)
+				break;
+			if (own && i < (unsigned)l->first_vlan + 2)
+				continue;
+			memcpy(buf + n, &d->vlan[i], 2);
+			n += 2;
+		}
+	}
+	if (!n)
+		return 0;
+	h = nr_siphash(c->secret, buf, n);
+	return h ? h : 1;
+}
+
+void nr_key_make(struct nr_key *k, bool *src_is_hi, const struct nr_key_config *c,
+		 const struct nr_decoded *d, unsigned i)
+{
+	const struct nr_level *l = &d->level[i];
+	size_t n = l->ip_version == 6 ? 16 : 4;
+	int order = memcmp(l->src, l->dst, n);
+	bool one_way = false, hi;
+	uint16_t sport = l->src_port, dport = l->dst_port;
+
+	if (l->proto == 1 || l->proto == 58) {
+		if (l->l4_cap >= 2)
+			nr_icmp_ports(l->proto, l->l4[0], l->l4[1], &sport, &dport,
+				      &one_way);
+	}
+	hi = order > 0 || (order == 0 && sport > dport);
+	if (n == 4) {
+		uint64_t z = 0;
+
+		memcpy(k->lo + 8, &z, 8);
+		memcpy(k->hi + 8, &z, 8);
+		memcpy(k->lo, &z, 8);
+		memcpy(k->hi, &z, 8);
+	}
+	memcpy(k->lo, hi ? l->dst : l->src, n);
+	memcpy(k->hi, hi ? l->src : l->dst, n);
+	k->lo_port = hi ? dport : sport;
+	k->hi_port = hi ? sport : dport;
+	k->vlan[0] = k->vlan[1] = 0;
+	if (l->n_vlans && !c->no_vlan) {
+		k->vlan[0] = (uint16_t)(d->vlan[l->first_vlan] + 1);
+		if (l->n_vlans > 1)
+			k->vlan[1] = (uint16_t)(d->vlan[l->first_vlan + 1] + 1);
+	}
+	k->proto = l->proto;
+	k->ip_version = l->ip_version;
+	k->one_way = one_way;
+	memset(k->unused, 0, sizeof(k->unused));
+	k->scope = l->n_tunnels || l->first_vlan || l->n_vlans > 2 ? scope_of(c, d, l) : 0;
+	*src_is_hi = hi;
+}

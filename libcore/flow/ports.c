@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "flow/ports.h"
+
+#include <stddef.h>
+
+/*
+ * Well-known ports (IANA service names) of the protocols that are met in captures;
+ * Zeek's `likely_server_ports` with its default scripts is the model.
+ */
+static const uint16_t tcp_ports[] = {
+	21,   22,   25,	  53,	80,   81,   88,	  102,	110,  135,  139,  143,	389,  443,
+	445,  465,  502,  563,	585,  587,  614,  631,	636,  853,  989,  990,	992,  993,
+	995,  1080, 1434, 1883, 2811, 3128, 3268, 3306, 3389, 5060, 5223, 5355, 5432, 5900,
+	6379, 6666, 6667, 6668, 6669, 8000, 8080, 8443, 8888, 20000,
+};
+
+static const uint16_t udp_ports[] = {
+	53,  67,  68,	88,   123,  137,  161,	162,  389,  443,  514,
+	1812, 2123, 2152, 3389, 3544, 4011, 4789, 5060, 5072, 5353, 5355, 6081, 20000,
+};
+
+static bool listed(const uint16_t *list, size_t n, unsigned port)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (list[i] == port)
+			return true;
+	}
+	return false;
+}
+
+bool nr_port_is_server(unsigned proto, unsigned port)
+{
+	if (proto == 6)
+		return listed(tcp_ports, sizeof(tcp_ports) / sizeof(tcp_ports[0]), port);
+	if (proto == 17)
+		return listed(udp_ports, sizeof(udp_ports) / sizeof(udp_ports[0]), port);
+	return false;
+}

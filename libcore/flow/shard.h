@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One of the 64 virtual shards: hash table, slab of flows, lazy timer wheel, cap.
+ *
+ * The table has buckets of one cache line: ten 16-bit tags and ten indices; a full bucket
+ * overflows into the next and counts how many did, so that look-ups stop early. The wheel
+ * holds a flow in the slot of a time at or before its deadline; when the slot comes up,
+ * flows whose deadline has moved are put back: one move per timeout, not per packet.
+ */
+#pragma once
+
+#include "flow/flow.h"
+
+enum { NR_BUCKET_WAYS = 10, NR_WHEEL_SLOTS = 4096 };
+
+struct nr_bucket_line {
+	uint16_t tag[NR_BUCKET_WAYS];	/* 0: free */
+	uint16_t overflowed;		/* entries whose probe went past this bucket */
+	uint16_t unused;
+	uint32_t index[NR_BUCKET_WAYS];
+};
+_Static_assert(sizeof(struct nr_bucket_line) == 64, "a bucket is one cache line");
+
+struct nr_shard {
+	struct nr_bucket_line *buckets;
+	uint32_t mask; /* buckets - 1 */
+	uint32_t n_flows, max_flows;
+	struct nr_flow *slab; /* reserved address space for max_flows */
+	uint32_t slab_used;   /* high-water mark */
+	uint32_t free_head;   /* index + 1, linked through timer_next */
+	uint32_t id;
+	struct nr_siphash_key secret;
+	int64_t now_tick;
+	bool ticking; /* now_tick is set */
+	uint32_t wheel[NR_WHEEL_SLOTS]; /* index + 1 */
+	uint64_t busy[NR_WHEEL_SLOTS / 64];
+};
+
+void nr_shard_init(struct nr_shard *s, uint32_t id, uint32_t max_flows,
+		   struct nr_siphash_key secret);
+/* fini is called for each flow still there. */
+void nr_shard_fini(struct nr_shard *s, void (*fini)(struct nr_flow *f));
+
+struct nr_flow *nr_shard_find(struct nr_shard *s, const struct nr_key *k, uint64_t hash);
+/* A zeroed flow under k; the shard must be below its cap and k not in it. */
+struct nr_flow *nr_shard_add(struct nr_shard *s, const struct nr_key *k, uint64_t hash);
+/* Out of table and wheel, memory still there until released. */
+void nr_shard_unlink(struct nr_shard *s, struct nr_flow *f);
+void nr_shard_release(struct nr_shard *s, struct nr_flow *f);
+
+/* First entry into the wheel; after a change of deadline_ns. */
+void nr_shard_arm(struct nr_shard *s, struct nr_flow *f);
+void nr_shard_rearm(struct nr_shard *s, struct nr_flow *f);
+/* Calls fn for each flow with deadline_ns <= mark_ns; they are not in the wheel then. */
+void nr_shard_due(struct nr_shard *s, int64_t mark_ns,
+		  void (*fn)(void *arg, struct nr_flow *f), void *arg);
+/* The flow with the nearest deadline (to a tick). The shard must not be empty. */
+struct nr_flow *nr_shard_nearest(struct nr_shard *s);
+void nr_shard_each(struct nr_shard *s, void (*fn)(void *arg, struct nr_flow *f),
+		   void *arg);
+
+void nr_shard_prefetch(const struct nr_shard *s, uint64_t hash);
+void nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash);
+
+static inline struct nr_flow *nr_shard_flow(struct nr_shard *s, uint32_t index)
+{
+	return &s->slab[index];
+}

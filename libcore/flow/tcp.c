@@ -1,0 +1,705 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "flow/tcp.h"
+
+#include "base/mem.h"
+#include "flow/holes.h"
+#include "record/anomaly.h"
+
+#include <stdio.h>
+
+enum {
+	FAR_JUMP = 1 << 20,	    /* a SYN or RST further off does not move `last` */
+	MAX_INITIAL_WINDOW = 16384, /* unacknowledged data kept while no ACK was seen */
+	MAX_UNACKED = 10 << 20,	    /* out-of-order data kept without further ACKs */
+};
+
+enum { /* nr_side.hist_seen */
+	SEEN_SYN = 1 << 0,
+	SEEN_FIN = 1 << 1,
+	SEEN_RST = 1 << 2,
+	SEEN_DATA = 1 << 3,
+	SEEN_ACK = 1 << 4,
+	SEEN_MULTI = 1 << 5,
+	SEEN_FIN_RST = 1 << 6,
+};
+
+struct segment {
+	struct nr_flow *f;
+	struct nr_side *me, *peer;
+	unsigned s; /* side of me */
+	const struct nr_level *l;
+	int64_t ts_ns;
+	const struct nr_flow_events *ev;
+	unsigned flags;
+	uint32_t len; /* payload on the wire */
+	int64_t seq, ack; /* offsets */
+	bool underflow;
+	bool do_close;
+};
+
+void nr_history_add(struct nr_flow *f, unsigned s, char c)
+{
+	char *h = f->history_heap ? f->history_heap : f->history_inline;
+
+	if (f->history_len == NR_HISTORY_MAX)
+		return;
+	if (!f->history_heap && f->history_len == sizeof(f->history_inline) - 1) {
+		f->history_heap = nr_xcalloc(1, NR_HISTORY_MAX + 1);
+		memcpy(f->history_heap, f->history_inline, f->history_len);
+		h = f->history_heap;
+	}
+	if (f->history_len == NR_HISTORY_MAX - 1)
+		c = 'X'; /* Zeek's letter for "limits exceeded" */
+	h[f->history_len++] = (char)(s && c >= 'A' && c <= 'Z' ? c + 32 : c);
+	h[f->history_len] = '\0';
+}
+
+void nr_history_scaled(struct nr_flow *f, unsigned s, char c, uint32_t *count)
+{
+	uint32_t n = *count == UINT32_MAX ? UINT32_MAX : ++*count;
+
+	while (n >= 10 && n % 10 == 0)
+		n /= 10;
+	if (n == 1)
+		nr_history_add(f, s, c);
+}
+
+static bool history_once(struct segment *g, uint16_t bit, char c)
+{
+	if (g->me->hist_seen & bit)
+		return true;
+	g->me->hist_seen |= bit;
+	nr_history_add(g->f, g->s, c);
+	return false;
+}
+
+static void side_init(struct nr_side *s)
+{
+	s->top = s->trim = 1;
+	s->window_scale = 0;
+}
+
+void nr_tcp_init(struct nr_flow *f)
+{
+	side_init(&f->side[0]);
+	side_init(&f->side[1]);
+	f->syn_ns = INT64_MIN;
+	f->handshake_rtt_ns = -1;
+}
+
+/* The offset of a sequence number, nearest to the one known. */
+static int64_t offset(const struct nr_side *s, uint32_t seq, int64_t near)
+{
+	return near + (int32_t)(seq - (uint32_t)(s->start_seq + (uint32_t)near));
+}
+
+static void start_at(struct nr_side *s, uint32_t start, int64_t last)
+{
+	if (start != s->start_seq) {
+		nr_holes_free(s);
+		s->top = s->trim = 1;
+		s->missed_forgotten = 0;
+	}
+	s->start_seq = start;
+	s->ack = 0;
+	s->last = last;
+}
+
+static uint32_t seq_space(const struct segment *g)
+{
+	uint32_t n = (g->flags & NR_TCP_RST) ? 0 : g->len;
+
+	return n + !!(g->flags & NR_TCP_SYN) + !!(g->flags & NR_TCP_FIN);
+}
+
+/* Where a side's numbers begin: at its SYN, or as if one stood before what is seen. */
+static void init_numbers(struct segment *g)
+{
+	struct nr_side *me = g->me;
+	uint32_t seq = g->l->tcp_seq;
+	bool syn = g->flags & NR_TCP_SYN;
+
+	switch ((enum nr_tcp_state)me->state) {
+	case NR_TCP_INACTIVE:
+		if (syn)
+			start_at(me, seq, seq_space(g));
+		else
+			start_at(me, seq - 1, 1);
+		break;
+	case NR_TCP_SYN_SENT:
+	case NR_TCP_SYN_ACK_SENT:
+		if (!syn || seq == me->start_seq)
+			break;
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_SEQ, (int)g->s,
+			       me->start_seq, seq);
+		start_at(me, seq, seq_space(g));
+		break;
+	case NR_TCP_ESTABLISHED:
+	case NR_TCP_PARTIAL:
+		if (!syn)
+			break;
+		if (seq != me->start_seq)
+			g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_SEQ, (int)g->s,
+				       me->start_seq, seq);
+		start_at(me, seq, seq_space(g));
+		break;
+	case NR_TCP_RESET:
+		if (syn && me->prev_state == NR_TCP_INACTIVE)
+			start_at(me, seq, seq_space(g));
+		break;
+	case NR_TCP_CLOSED:
+		break;
+	}
+}
+
+static void note_repeatable(struct segment *g, uint16_t bit, char c, uint32_t *last,
+			    uint32_t at)
+{
+	if (history_once(g, bit, c) && at != *last)
+		nr_history_add(g->f, g->s, c);
+	*last = at;
+}
+
+static void note_history(struct segment *g)
+{
+	unsigned ctl = g->flags & (NR_TCP_SYN | NR_TCP_FIN | NR_TCP_RST);
+
+	switch (ctl) {
+	case 0:
+		if (g->len)
+			history_once(g, SEEN_DATA, 'D');
+		else if (g->flags & NR_TCP_ACK)
+			history_once(g, SEEN_ACK, 'A');
+		break;
+	case NR_TCP_SYN:
+		note_repeatable(g, SEEN_SYN, g->flags & NR_TCP_ACK ? 'H' : 'S',
+				&g->me->hist_syn, (uint32_t)g->seq);
+		break;
+	case NR_TCP_FIN:
+		note_repeatable(g, SEEN_FIN, 'F', &g->me->hist_fin,
+				(uint32_t)g->seq + g->len);
+		break;
+	case NR_TCP_RST:
+		note_repeatable(g, SEEN_RST, 'R', &g->me->hist_rst, (uint32_t)g->seq);
+		break;
+	case NR_TCP_FIN | NR_TCP_RST:
+	case NR_TCP_FIN | NR_TCP_RST | NR_TCP_SYN:
+		history_once(g, SEEN_FIN_RST, 'I');
+		break;
+	default:
+		history_once(g, SEEN_MULTI, 'Q');
+	}
+	if (ctl & (ctl - 1))
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_FLAGS, (int)g->s, g->flags,
+			       0);
+}
+
+static void note_window(struct segment *g)
+{
+	uint32_t w = g->l->tcp_window;
+
+	if (w == 0 && !(g->flags & NR_TCP_RST) && g->peer->state != NR_TCP_CLOSED &&
+	    g->me->state != NR_TCP_RESET) {
+		g->me->n_zero_windows++;
+		nr_history_scaled(g->f, g->s, 'W', &g->me->hist_w);
+	}
+	if (!(g->flags & (NR_TCP_SYN | NR_TCP_RST)))
+		g->me->window = w << g->me->window_scale;
+	else if (g->flags & NR_TCP_SYN)
+		g->me->window = w;
+}
+
+/* The options of a SYN (RFC 9293 3.2, RFC 7323, RFC 2018, RFC 7413) as JSON. */
+static void note_syn_options(struct segment *g)
+{
+	struct nr_cursor c = nr_cursor(g->l->l4 + 20, g->l->tcp_opt_len);
+	char buf[384], order[41];
+	size_t n = 0, n_order = 0;
+	int scale = -1;
+	struct nr_flow_extra *x;
+
+	while (nr_left(&c) && n_order < sizeof(order) - 1) {
+		unsigned kind = *c.p++, len;
+		const uint8_t *v;
+
+		if (kind == 0)
+			break;
+		if (kind == 1) {
+			order[n_order++] = 'N';
+			continue;
+		}
+		if (!nr_left(&c))
+			break;
+		len = *c.p++;
+		if (len < 2 || !(v = nr_take(&c, len - 2)))
+			break;
+		order[n_order++] = (char)(kind == 2   ? 'M'
+					  : kind == 3 ? 'W'
+					  : kind == 4 ? 'S'
+					  : kind == 8 ? 'T'
+					  : kind == 34 ? 'F'
+						       : '?');
+		if (kind == 2 && len == 4)
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "\"mss\":%u,",
+					      nr_be16(v));
+		else if (kind == 3 && len == 3)
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "\"wscale\":%u,",
+					      scale = v[0]);
+		if (n > 256)
+			break;
+	}
+	order[n_order] = '\0';
+	if (scale >= 0)
+		g->me->window_scale = (uint8_t)(scale > 14 ? 14 : scale);
+	else if (g->flags & NR_TCP_ACK)
+		g->me->window_scale = g->peer->window_scale = 0;
+	if (!g->l->tcp_opt_len)
+		return;
+	if (!g->f->extra)
+		g->f->extra = nr_xcalloc(1, sizeof(*g->f->extra));
+	x = g->f->extra;
+	if (x->syn_options[g->s])
+		return;
+	x->syn_options[g->s] = nr_xmalloc(n + n_order + 16);
+	snprintf(x->syn_options[g->s], n + n_order + 16, "{%.*s\"order\":\"%s\"}", (int)n, buf,
+		 order);
+}
+
+/* The highest offset the peer has acknowledged, and where a silent peer must stand. */
+static void take_ack(struct segment *g)
+{
+	struct nr_side *p = g->peer;
+
+	if (p->state == NR_TCP_INACTIVE) {
+		start_at(p, g->l->tcp_ack - 1, 0);
+		g->ack = 1;
+		return;
+	}
+	g->ack = offset(p, g->l->tcp_ack, p->ack);
+	if (g->ack < 0) {
+		g->ack = 0;
+		return;
+	}
+	if (g->flags & NR_TCP_RST)
+		return;
+	if (g->l->tcp_ack == 0 && g->ack - p->ack > FAR_JUMP)
+		return; /* a broken field more likely than a large stream ending at 0 */
+	if (g->ack > p->ack)
+		p->ack = g->ack;
+}
+
+/* Moves `last`; true where the segment brought nothing beyond it but had data. */
+static bool take_last(struct segment *g)
+{
+	int64_t end = g->seq + seq_space(g), d = end - g->me->last;
+
+	if ((g->flags & (NR_TCP_SYN | NR_TCP_RST)) && (d > FAR_JUMP || d < -FAR_JUMP))
+		return false;
+	if ((g->flags & NR_TCP_FIN) && g->me->last == 1 && end >= 0) {
+		g->me->last = end;
+		return false;
+	}
+	if (g->me->state == NR_TCP_RESET)
+		return false;
+	if (d > 0) {
+		g->me->last = end;
+		return false;
+	}
+	return g->len > 0;
+}
+
+static void set_state(struct nr_flow *f, struct nr_side *s, enum nr_tcp_state to)
+{
+	if (s->state == to)
+		return;
+	if (to != NR_TCP_SYN_SENT && to != NR_TCP_SYN_ACK_SENT)
+		f->established = true; /* past the handshake: the long timeout holds */
+	s->prev_state = s->state;
+	s->state = (uint8_t)to;
+}
+
+static void flip(struct segment *g)
+{
+	nr_flow_flip(g->f);
+	g->s = !g->s;
+	g->me = &g->f->side[g->s];
+	g->peer = &g->f->side[!g->s];
+	g->f->partial = false;
+}
+
+/* A responder's SYN or SYN-ACK, the first packet seen of it. */
+static void first_syn_of_responder(struct segment *g)
+{
+	if (!(g->flags & NR_TCP_ACK) && g->peer->state == NR_TCP_SYN_ACK_SENT &&
+	    g->l->tcp_seq == g->me->start_seq) {
+		/* SYN-ACK and SYN arrived in the wrong order. */
+		flip(g);
+		set_state(g->f, g->peer, NR_TCP_ESTABLISHED);
+		g->f->first_seen |= 1;
+	}
+	if (g->peer->state == NR_TCP_SYN_SENT)
+		set_state(g->f, g->peer, NR_TCP_ESTABLISHED);
+	set_state(g->f, g->me, NR_TCP_ESTABLISHED);
+}
+
+static void from_inactive(struct segment *g)
+{
+	struct nr_flow *f = g->f;
+	struct nr_side *me, *peer;
+
+	if (g->flags & NR_TCP_SYN) {
+		if (g->s == 0)
+			set_state(f, g->me,
+				  g->flags & NR_TCP_ACK ? NR_TCP_SYN_ACK_SENT
+							: NR_TCP_SYN_SENT);
+		else
+			first_syn_of_responder(g);
+	}
+	me = g->me;
+	peer = g->peer;
+	if (g->flags & NR_TCP_FIN) {
+		set_state(f, me, NR_TCP_CLOSED);
+		g->do_close = true;
+	}
+	if (g->flags & NR_TCP_RST) {
+		set_state(f, me, NR_TCP_RESET);
+		g->do_close = true;
+	}
+	if (me->state != NR_TCP_INACTIVE)
+		return;
+	if (g->s == 1 && g->len == 0 && peer->state == NR_TCP_SYN_SENT)
+		return; /* an ACK before the SYN-ACK: some stacks do */
+	if ((g->flags & NR_TCP_ACK) && peer->state == NR_TCP_ESTABLISHED) {
+		/* SYN-ACK seen, SYN missed, now the third step */
+		set_state(f, me, NR_TCP_ESTABLISHED);
+		f->partial = false;
+	} else {
+		set_state(f, me, NR_TCP_PARTIAL);
+	}
+}
+
+static void from_established(struct segment *g)
+{
+	struct nr_side *me = g->me, *peer = g->peer;
+
+	if ((g->flags & NR_TCP_SYN) && !(g->flags & NR_TCP_ACK) &&
+	    me->state == NR_TCP_PARTIAL && peer->state == NR_TCP_INACTIVE)
+		set_state(g->f, me, NR_TCP_SYN_SENT);
+	if ((g->flags & NR_TCP_FIN) && !(g->flags & NR_TCP_RST)) {
+		set_state(g->f, me, NR_TCP_CLOSED);
+		if (peer->state == NR_TCP_RESET && peer->prev_state == NR_TCP_CLOSED)
+			set_state(g->f, peer, NR_TCP_CLOSED); /* FIN, then RST: normal */
+		g->do_close = true;
+	}
+	if (g->flags & NR_TCP_RST) {
+		set_state(g->f, me, NR_TCP_RESET);
+		g->do_close = true;
+	}
+}
+
+static void next_state(struct segment *g)
+{
+	switch ((enum nr_tcp_state)g->me->state) {
+	case NR_TCP_INACTIVE:
+		from_inactive(g);
+		break;
+	case NR_TCP_SYN_SENT:
+	case NR_TCP_SYN_ACK_SENT:
+		if (g->flags & NR_TCP_FIN) {
+			set_state(g->f, g->me, NR_TCP_CLOSED);
+			g->do_close = true;
+		}
+		if (g->flags & NR_TCP_RST) {
+			set_state(g->f, g->me, NR_TCP_RESET);
+			g->do_close = true;
+		}
+		break;
+	case NR_TCP_ESTABLISHED:
+	case NR_TCP_PARTIAL:
+		from_established(g);
+		break;
+	case NR_TCP_CLOSED:
+		if ((g->flags & NR_TCP_RST) && g->peer->state != NR_TCP_CLOSED) {
+			set_state(g->f, g->me, NR_TCP_RESET);
+			g->do_close = !g->me->did_close;
+		}
+		break;
+	case NR_TCP_RESET:
+		break;
+	}
+}
+
+static bool is_clean(const struct nr_side *s)
+{
+	return s->state == NR_TCP_ESTABLISHED ||
+	       (s->state == NR_TCP_CLOSED && s->prev_state == NR_TCP_ESTABLISHED);
+}
+
+/* Up to where a side's bytes are in order, or given up because they were acknowledged. */
+static uint64_t delivered(const struct nr_side *s)
+{
+	return nr_holes_next(s, s->trim);
+}
+
+/* The peer's ACK covers everything below `ack` of side s: holes below it are gaps. */
+static void ack_received(struct segment *g, unsigned s, int64_t ack)
+{
+	struct nr_side *me = &g->f->side[s], *peer = &g->f->side[!s];
+	struct nr_seen out = { 0 };
+	uint64_t upto, at;
+	bool clean;
+
+	if (me->fin && ack >= me->fin)
+		ack = me->fin - 1;
+	if (ack <= (int64_t)me->trim)
+		return;
+	upto = (uint64_t)ack;
+	at = delivered(me);
+	clean = is_clean(me) && is_clean(peer);
+	if (upto > at && !(upto <= 2 && g->f->partial) && !me->skip &&
+	    !(g->flags & NR_TCP_RST)) {
+		uint64_t unseen = upto > me->top ? upto - me->top : 0;
+
+		if (unseen) {
+			g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_ACK_UNSEEN, (int)s,
+				       (int64_t)me->top - 1, (int64_t)unseen);
+			nr_holes_skip(me, upto, &out);
+		}
+		for (uint32_t i = 0; clean && me->holes && i < me->holes->n; i++) {
+			const struct nr_hole *h = &me->holes->h[i];
+
+			if (h->to > at && h->from < upto)
+				nr_history_scaled(g->f, s, 'G', &me->hist_g);
+		}
+	}
+	me->trim = upto;
+}
+
+/* Data that closing must wait for. */
+static bool data_pending(const struct nr_flow *f, unsigned s)
+{
+	const struct nr_side *me = &f->side[s], *peer = &f->side[!s];
+	int64_t at;
+
+	if (me->skip)
+		return false;
+	at = (int64_t)delivered(me);
+	if (me->last < at)
+		return false;
+	if (at != me->last - 1 && at != me->last)
+		return true;
+	return me->state != NR_TCP_RESET && peer->top > peer->trim;
+}
+
+static bool close_side(struct nr_flow *f, unsigned s)
+{
+	struct nr_side *me = &f->side[s], *peer = &f->side[!s];
+
+	if (data_pending(f, s)) {
+		f->close_deferred = true;
+		return false;
+	}
+	f->close_deferred = false;
+	if (me->did_close)
+		return false;
+	me->did_close = true;
+	return me->state == NR_TCP_RESET || peer->did_close ||
+	       peer->state == NR_TCP_INACTIVE;
+}
+
+static bool check_eof(struct nr_flow *f, unsigned s)
+{
+	struct nr_side *me = &f->side[s];
+	bool closed = false;
+
+	if (me->did_eof || data_pending(f, s) ||
+	    !(me->fin || me->state == NR_TCP_CLOSED || me->state == NR_TCP_RESET))
+		return false;
+	me->did_eof = true;
+	if (f->close_deferred) {
+		closed = close_side(f, s);
+		f->close_deferred = false;
+	}
+	return closed;
+}
+
+static void take_data(struct segment *g)
+{
+	struct nr_side *me = g->me;
+	uint64_t from = (uint64_t)g->seq + !!(g->flags & NR_TCP_SYN);
+	uint64_t to = from + g->len;
+	struct nr_seen seen, tail = { 0 };
+	bool keep_alive = g->len <= 1 && from + 1 == me->top;
+
+	if (from == 0) /* a keep-alive of a midstream flow: the byte before the first */
+		from = 1;
+	if (from >= to)
+		return;
+	seen = nr_holes_seen(me, from,
+			     from + (g->l->payload_cap < to - from ? g->l->payload_cap
+								   : to - from));
+	nr_holes_skip(me, to, &tail); /* the snap length cut it off */
+	if (seen.filled_hole)
+		me->n_out_of_order++;
+	else if (!seen.fresh && g->l->payload_cap && !keep_alive)
+		me->n_retransmits++;
+	if (seen.forgot || tail.forgot)
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_HOLES, (int)g->s, NR_MAX_HOLES,
+			       0);
+	if (me->skip || me->ack > 1)
+		return;
+	/* No ACK was ever seen for this side (one-sided capture). */
+	if (me->top - delivered(me) > MAX_INITIAL_WINDOW)
+		me->skip = true;
+	else if (me->last > MAX_INITIAL_WINDOW)
+		me->trim = delivered(me);
+}
+
+/* RFC 5961 3.2: a RST counts for the peer only inside its receive window. */
+static void judge_rst(struct segment *g)
+{
+	const struct nr_side *peer = g->peer;
+	int64_t at = g->seq, next = g->me->ack;
+
+	if (g->len)
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len, 0);
+	if (g->me->state == NR_TCP_INACTIVE || peer->state == NR_TCP_INACTIVE || next <= 0)
+		return;
+	if (at < next - (int64_t)peer->window - 1 || at > next + (int64_t)peer->window + 1)
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_BAD_RST, (int)g->s, at - next,
+			       peer->window);
+}
+
+static void note_handshake(struct segment *g)
+{
+	struct nr_flow *f = g->f;
+	unsigned ctl = g->flags & (NR_TCP_SYN | NR_TCP_ACK | NR_TCP_RST | NR_TCP_FIN);
+
+	if (ctl == NR_TCP_SYN && g->s == 0)
+		f->syn_ns = g->ts_ns;
+	else if (ctl == NR_TCP_ACK && g->s == 0 && f->syn_ns != INT64_MIN &&
+		 f->handshake_rtt_ns < 0 && f->side[1].state == NR_TCP_ESTABLISHED &&
+		 g->ts_ns >= f->syn_ns)
+		f->handshake_rtt_ns = g->ts_ns - f->syn_ns;
+}
+
+enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s, const struct nr_level *l,
+				   int64_t ts_ns, const struct nr_flow_events *ev)
+{
+	struct segment g = { .f = f,
+			     .me = &f->side[s],
+			     .peer = &f->side[!s],
+			     .s = s,
+			     .l = l,
+			     .ts_ns = ts_ns,
+			     .ev = ev,
+			     .flags = l->tcp_flags,
+			     .len = l->payload_len };
+	bool closed = false;
+
+	if (s == 0 && !(f->first_seen & 1))
+		f->partial = (g.flags & (NR_TCP_SYN | NR_TCP_ACK)) != NR_TCP_SYN;
+	else if (s == 1 && !(f->first_seen & 2) && !f->partial)
+		f->partial = !(g.flags & NR_TCP_SYN);
+	init_numbers(&g);
+	g.seq = offset(g.me, l->tcp_seq, g.me->last);
+	g.underflow = g.seq < 0;
+	note_history(&g);
+	note_window(&g);
+	if (!f->side[0].did_close || !f->side[1].did_close)
+		f->active_ns = ts_ns;
+	g.me->tcp_flags |= l->tcp_flags;
+	if (g.flags & NR_TCP_SYN) {
+		note_syn_options(&g);
+		if (g.len && !(g.flags & NR_TCP_RST))
+			ev->anomaly(ev->arg, f, NR_ANOM_TCP_SYN_DATA, (int)s, g.len, 0);
+	}
+	note_handshake(&g);
+	if (g.flags & NR_TCP_FIN)
+		g.me->fin = g.seq + seq_space(&g) > 0 ? g.seq + seq_space(&g) : 0;
+	if (g.flags & NR_TCP_RST)
+		judge_rst(&g);
+	if (g.flags & NR_TCP_ACK)
+		take_ack(&g);
+	if (take_last(&g))
+		nr_history_scaled(f, s, 'T', &g.me->hist_t);
+	next_state(&g);
+	s = g.s; /* may have flipped */
+	f->first_seen |= (uint8_t)(1 << s);
+	if (g.flags & NR_TCP_ACK) {
+		ack_received(&g, !s, g.ack);
+		closed |= check_eof(f, !s);
+	}
+	if (g.len && !(g.flags & NR_TCP_RST) && !g.underflow)
+		take_data(&g);
+	closed |= check_eof(f, s);
+	if (g.do_close)
+		closed |= close_side(f, s);
+	return closed ? NR_TCP_CLOSE_NOW : NR_TCP_OPEN;
+}
+
+bool nr_tcp_is_reuse(const struct nr_flow *f, const struct nr_level *l)
+{
+	const struct nr_side *orig = &f->side[0], *resp = &f->side[1];
+	const struct nr_side *first = orig;
+	bool closed = orig->did_close && resp->did_close;
+
+	if (!(l->tcp_flags & NR_TCP_SYN))
+		return false;
+	if (l->tcp_flags & NR_TCP_ACK) {
+		if (orig->state != NR_TCP_INACTIVE)
+			return false;
+		first = resp;
+	}
+	if (closed)
+		return true;
+	if (l->tcp_seq == first->start_seq)
+		return false;
+	if (!(l->tcp_flags & NR_TCP_ACK) && first->state == NR_TCP_SYN_ACK_SENT &&
+	    resp->state == NR_TCP_INACTIVE && l->tcp_seq == resp->start_seq)
+		return false; /* SYN-ACK and SYN in the wrong order */
+	return true;
+}
+
+/* SYN and RST by the initiator, nothing in between that shows a connection. */
+static bool only_syn_then_rst(const char *h)
+{
+	if (*h == '^')
+		h++;
+	if (*h++ != 'S')
+		return false;
+	while (*h && *h != 'R' && !strchr("HAFGIQ", *h))
+		h++;
+	return *h == 'R';
+}
+
+const char *nr_tcp_conn_state(const struct nr_flow *f)
+{
+	unsigned o = f->side[0].state, r = f->side[1].state;
+	bool o_silent = o == NR_TCP_INACTIVE || o == NR_TCP_PARTIAL;
+	bool r_silent = r == NR_TCP_INACTIVE || r == NR_TCP_PARTIAL;
+
+	if (r == NR_TCP_RESET) {
+		if (o == NR_TCP_SYN_SENT || o == NR_TCP_SYN_ACK_SENT ||
+		    (o == NR_TCP_RESET && !nr_flow_payload_bytes(f, 0) &&
+		     !nr_flow_payload_bytes(f, 1)))
+			return "REJ";
+		return o_silent ? "RSTRH" : "RSTR";
+	}
+	if (o == NR_TCP_RESET) {
+		if (!r_silent)
+			return "RSTO";
+		return only_syn_then_rst(nr_flow_history(f)) ? "RSTOS0" : "OTH";
+	}
+	if (o == NR_TCP_CLOSED && r == NR_TCP_CLOSED)
+		return "SF";
+	if (o == NR_TCP_CLOSED)
+		return r_silent ? "SH" : "S2";
+	if (r == NR_TCP_CLOSED)
+		return o_silent ? "SHR" : "S3";
+	if (o == NR_TCP_SYN_SENT && r == NR_TCP_INACTIVE)
+		return "S0";
+	if (o == NR_TCP_ESTABLISHED && r == NR_TCP_ESTABLISHED)
+		return "S1";
+	return "OTH";
+}
