@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/dedup.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+enum { WATCH_PERIOD = 8192, WATCH_SAMPLE = 512 };
+
+struct entry {
+	uint64_t hash[2];
+	int64_t clock_ns;
+	uint32_t next; /* older entry of the chain, as position + 1 */
+};
+
+struct nr_dedup {
+	struct entry *ring;
+	uint32_t *chain; /* heads by hash, as position + 1 */
+	uint64_t asked;	 /* packets passed in */
+	uint64_t n;	 /* packets compared */
+	uint64_t copies;
+	bool watch;
+	uint32_t window, mask;
+	int64_t time_ns;
+};
+
+struct nr_dedup *nr_dedup_new(uint32_t window, int64_t time_ns, bool watch)
+{
+	struct nr_dedup *d = nr_xcalloc(1, sizeof(*d));
+	uint32_t buckets = 64;
+
+	d->window = window;
+	d->watch = watch;
+	d->time_ns = time_ns;
+	while (buckets < d->window * 2 && buckets < 1u << 30)
+		buckets *= 2;
+	d->mask = buckets - 1;
+	d->ring = nr_xcalloc(d->window, sizeof(d->ring[0]));
+	d->chain = nr_xcalloc(buckets, sizeof(d->chain[0]));
+	return d;
+}
+
+void nr_dedup_free(struct nr_dedup *d)
+{
+	if (!d)
+		return;
+	nr_free(d->ring);
+	nr_free(d->chain);
+	nr_free(d);
+}
+
+void nr_dedup_counts(const struct nr_dedup *d, uint64_t *compared, uint64_t *copies)
+{
+	*compared = d->n;
+	*copies = d->copies;
+}
+
+static void hash_bytes(uint64_t h[2], const uint8_t *p, size_t n)
+{
+	uint64_t w[2];
+
+	h[0] = nr_mix(h[0] ^ n, 0x9e3779b97f4a7c15);
+	for (; n >= 16; n -= 16, p += 16) {
+		memcpy(w, p, 16);
+		h[0] = nr_mix(h[0] ^ w[0], w[1] ^ 0xa0761d6478bd642f);
+		h[1] = nr_mix(h[1] ^ w[1], w[0] ^ 0xe7037ed1a0b428db);
+	}
+	w[0] = w[1] = 0;
+	memcpy(w, p, n);
+	h[0] = nr_mix(h[0] ^ w[0], w[1] ^ 0x8ebc6af09c88c6e3);
+	h[1] = nr_mix(h[1] ^ w[1], w[0] ^ 0x589965cc75374cc3);
+}
+
+/* The IP header without what a hop changes, then the rest. */
+static void hash_frame(uint64_t h[2], const struct nr_packet *p,
+		       const struct nr_decoded *dec)
+{
+	const uint8_t *end = p->data + p->cap_len, *l3;
+	uint8_t head[40] = { 0 };
+	size_t n;
+
+	h[0] = p->wire_len;
+	h[1] = 0x1d8e4e27c47d124f;
+	l3 = dec->n_levels ? dec->level[0].l3 : NULL;
+	if (!l3 || l3 < p->data || l3 >= end) {
+		hash_bytes(h, p->data, p->cap_len);
+		return;
+	}
+	h[0] = 0; /* VLAN tags change the length */
+	n = dec->level[0].ip_version == 6 ? 40 : 20;
+	if ((size_t)(end - l3) < n) {
+		hash_bytes(h, l3, (size_t)(end - l3));
+		return;
+	}
+	memcpy(head, l3, n);
+	if (n == 20)
+		head[8] = head[10] = head[11] = 0; /* TTL and with it the checksum */
+	else
+		head[7] = 0; /* hop limit */
+	hash_bytes(h, head, n);
+	hash_bytes(h, l3 + n, (size_t)(end - l3) - n);
+}
+
+bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p,
+		   const struct nr_decoded *dec)
+{
+	uint32_t pos = (uint32_t)(d->n % d->window), b;
+	struct entry *e = &d->ring[pos];
+	bool copy = false;
+	uint64_t h[2];
+
+	if (d->watch && (d->asked++ & (WATCH_PERIOD - 1)) >= WATCH_SAMPLE)
+		return false;
+	hash_frame(h, p, dec);
+	if (d->n >= d->window) { /* the oldest leaves: it is the tail of its chain */
+		uint32_t *link = &d->chain[e->hash[0] & d->mask];
+
+		while (*link != pos + 1)
+			link = &d->ring[*link - 1].next;
+		*link = e->next;
+	}
+	b = (uint32_t)(h[0] & d->mask);
+	for (uint32_t i = d->chain[b]; i && !copy; i = d->ring[i - 1].next) {
+		const struct entry *o = &d->ring[i - 1];
+
+		copy = o->hash[0] == h[0] && o->hash[1] == h[1] &&
+		       p->clock_ns - o->clock_ns <= d->time_ns;
+	}
+	e->hash[0] = h[0];
+	e->hash[1] = h[1];
+	e->clock_ns = p->clock_ns;
+	e->next = d->chain[b];
+	d->chain[b] = pos + 1;
+	d->n++;
+	d->copies += copy;
+	return copy;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/filter.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <pcap/pcap.h>
+
+struct program {
+	unsigned link_type;
+	bool compiled;
+	struct bpf_program bpf;
+};
+
+struct nr_filter {
+	char *text;
+	struct program *p;
+	size_t n;
+	size_t last; /* the one used last */
+};
+
+/* LINKTYPE numbers of files are libpcap's DLT numbers but for a few. */
+static int dlt_of(unsigned link_type)
+{
+	switch (link_type) {
+	case 12:
+	case 14:
+	case 101:
+		return DLT_RAW;
+	case 100:
+		return DLT_ATM_RFC1483;
+	case 50:
+		return DLT_PPP_SERIAL;
+	case 51:
+		return DLT_PPP_ETHER;
+	default:
+		return (int)link_type;
+	}
+}
+
+static bool compile(struct nr_filter *f, unsigned link_type, struct nr_err *err)
+{
+	struct program *p;
+	pcap_t *pc;
+
+	f->p = nr_xrealloc(f->p, (f->n + 1) * sizeof(f->p[0]));
+	p = &f->p[f->n];
+	*p = (struct program){ .link_type = link_type };
+	f->last = f->n++;
+	pc = pcap_open_dead(dlt_of(link_type), 262144);
+	if (!pc)
+		return false;
+	p->compiled = pcap_compile(pc, &p->bpf, f->text, 1, PCAP_NETMASK_UNKNOWN) == 0;
+	if (!p->compiled)
+		nr_fail(err, -EINVAL, "the filter '%s' does not compile: %s", f->text,
+			pcap_geterr(pc));
+	pcap_close(pc);
+	return p->compiled;
+}
+
+int nr_filter_new(struct nr_filter **out, const char *text, struct nr_err *err)
+{
+	struct nr_filter *f = nr_xcalloc(1, sizeof(*f));
+
+	f->text = nr_xstrdup(text);
+	if (!compile(f, 1, err) && !compile(f, 101, NULL)) {
+		nr_filter_free(f);
+		return -EINVAL;
+	}
+	*out = f;
+	return 0;
+}
+
+void nr_filter_free(struct nr_filter *f)
+{
+	if (!f)
+		return;
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->p[i].compiled)
+			pcap_freecode(&f->p[i].bpf);
+	}
+	nr_free(f->p);
+	nr_free(f->text);
+	nr_free(f);
+}
+
+bool nr_filter_pass(struct nr_filter *f, const struct nr_packet *p)
+{
+	struct pcap_pkthdr h = { .caplen = p->cap_len, .len = p->wire_len };
+
+	if (f->p[f->last].link_type != p->link_type) {
+		size_t i = 0;
+
+		while (i < f->n && f->p[i].link_type != p->link_type)
+			i++;
+		if (i < f->n)
+			f->last = i;
+		else
+			compile(f, p->link_type, NULL);
+	}
+	return f->p[f->last].compiled &&
+	       pcap_offline_filter(&f->p[f->last].bpf, &h, p->data) != 0;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* BPF filters in libpcap's language, compiled by libpcap for each link type met. */
+#pragma once
+
+#include "base/err.h"
+#include "source/packet.h"
+
+struct nr_filter;
+
+/* -EINVAL with libpcap's reason where the text is no filter for Ethernet or raw IP. */
+int nr_filter_new(struct nr_filter **out, const char *text, struct nr_err *err);
+void nr_filter_free(struct nr_filter *f);
+/* Whether the packet passes. A link type for which libpcap cannot compile the text lets
+   nothing pass. */
+bool nr_filter_pass(struct nr_filter *f, const struct nr_packet *p);

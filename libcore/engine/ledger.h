@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The ledger: each record of a source in exactly one bucket, in packets and wire bytes.
+ */
+#pragma once
+
+#include "decode/decode.h"
+
+struct nr_ledger;
+
+struct nr_ledger_line {
+	uint32_t source, detail;
+	uint8_t bucket; /* enum nr_bucket */
+	uint64_t packets, wire_bytes;
+};
+
+struct nr_ledger *nr_ledger_new(size_t n_sources);
+void nr_ledger_free(struct nr_ledger *l);
+void nr_ledger_add(struct nr_ledger *l, uint32_t source, enum nr_bucket b, uint32_t detail,
+		   uint32_t wire_len);
+/* The lines in order of source, bucket, detail; valid until the next call of add. */
+const struct nr_ledger_line *nr_ledger_lines(struct nr_ledger *l, size_t *n);
+
+const char *nr_bucket_name(enum nr_bucket b);
+/* Text for column detail into buf, or NULL where the bucket has none. */
+const char *nr_ledger_detail(const struct nr_ledger_line *l, char buf[64]);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Records of flows and anomalies, and their way to the sinks. */
+#include "engine/internal.h"
+
+#include "base/ip.h"
+#include "flow/proto.h"
+#include "flow/way_back.h"
+
+int64_t nr_engine_source_id(const struct nr_engine *e, uint32_t source)
+{
+	return (int64_t)(e->cfg.first_source_id + source);
+}
+
+struct nr_record *nr_engine_row(struct nr_engine *e, const struct nr_record_type *t,
+				uint64_t flow_id)
+{
+	struct nr_order o = e->order;
+
+	o.flow_id = flow_id;
+	o.seq = e->order.seq++;
+	e->stats.records++;
+	return nr_records_add(&e->records, t, o);
+}
+
+void nr_engine_breathe(struct nr_engine *e)
+{
+	if (e->records.n >= NR_FLUSH_RECORDS)
+		nr_engine_flush(e);
+}
+
+void nr_engine_flush(struct nr_engine *e)
+{
+	for (size_t i = 0; i < e->n_sinks && e->records.n && !e->error; i++)
+		e->error = nr_sink_write(e->sinks[i], e->records.r, e->records.n, e->err);
+	nr_records_clear(&e->records);
+	nr_arena_reset(&e->arena);
+}
+
+static const char *ip_text(struct nr_engine *e, unsigned version, const uint8_t *b,
+			   size_t *len)
+{
+	char *s = nr_arena_alloc(&e->arena, NR_IP_TEXT);
+
+	*len = nr_ip_format(s, version, b);
+	return s;
+}
+
+static const char *mac_text(struct nr_engine *e, const uint8_t *mac)
+{
+	char *s = nr_arena_alloc(&e->arena, 18);
+
+	nr_mac_format(s, mac);
+	return s;
+}
+
+static bool has_ports(unsigned proto)
+{
+	return proto == 1 || proto == 6 || proto == 17 || proto == 33 || proto == 58 ||
+	       proto == 132 || proto == 136;
+}
+
+/* The columns that flow and flow_start share; their positions are the same. */
+static void identity(struct nr_engine *e, struct nr_record *r, const struct nr_flow *f)
+{
+	const struct nr_key *k = &f->key;
+	const uint8_t *src = f->src_is_hi ? k->hi : k->lo;
+	const uint8_t *dst = f->src_is_hi ? k->lo : k->hi;
+	char *cid = nr_arena_alloc(&e->arena, NR_COMMUNITY_ID_LEN + 1);
+	const char *text;
+	size_t n;
+
+	_Static_assert((int)NR_FLOW_first_ns == (int)NR_FLOW_START_first_ns,
+		       "flow begins with the columns of flow_start");
+	nr_community_id(e->community, k, cid);
+	nr_set_int(r, NR_FLOW_flow_id, (int64_t)f->flow_id);
+	nr_set_int(r, NR_FLOW_source_id, nr_engine_source_id(e, f->source));
+	nr_set_int(r, NR_FLOW_interface_id, f->interface_id);
+	if (f->parent_flow_id)
+		nr_set_int(r, NR_FLOW_parent_flow_id, (int64_t)f->parent_flow_id);
+	nr_set_text(r, NR_FLOW_community_id, cid, NR_COMMUNITY_ID_LEN);
+	nr_set_str(r, NR_FLOW_proto, nr_proto_name(k->proto));
+	text = ip_text(e, k->ip_version, src, &n);
+	nr_set_text(r, NR_FLOW_src_ip, text, n);
+	text = ip_text(e, k->ip_version, dst, &n);
+	nr_set_text(r, NR_FLOW_dst_ip, text, n);
+	if (has_ports(k->proto)) {
+		nr_set_int(r, NR_FLOW_src_port, f->src_is_hi ? k->hi_port : k->lo_port);
+		nr_set_int(r, NR_FLOW_dst_port, f->src_is_hi ? k->lo_port : k->hi_port);
+	}
+	if (f->extra) {
+		/* The row may outlive the flow: the texts move into the arena. */
+		if (f->extra->vlan)
+			nr_set_str(r, NR_FLOW_vlan,
+				   nr_arena_copy(&e->arena, f->extra->vlan,
+						 strlen(f->extra->vlan)));
+		if (f->extra->tunnel)
+			nr_set_str(r, NR_FLOW_tunnel,
+				   nr_arena_copy(&e->arena, f->extra->tunnel,
+						 strlen(f->extra->tunnel)));
+	}
+	nr_set_int(r, NR_FLOW_first_ns, f->first_ns);
+}
+
+static void tcp_columns(struct nr_engine *e, struct nr_record *r, const struct nr_flow *f)
+{
+	const struct nr_side *s = &f->side[0], *d = &f->side[1];
+	const struct nr_flow_extra *x = f->extra;
+
+	nr_set_int(r, NR_FLOW_src_missed_bytes, (int64_t)nr_flow_missed_bytes(f, 0));
+	nr_set_int(r, NR_FLOW_dst_missed_bytes, (int64_t)nr_flow_missed_bytes(f, 1));
+	nr_set_int(r, NR_FLOW_tcp_flags_src, s->tcp_flags);
+	nr_set_int(r, NR_FLOW_tcp_flags_dst, d->tcp_flags);
+	nr_set_int(r, NR_FLOW_src_retransmits, s->n_retransmits);
+	nr_set_int(r, NR_FLOW_dst_retransmits, d->n_retransmits);
+	nr_set_int(r, NR_FLOW_src_out_of_order, s->n_out_of_order);
+	nr_set_int(r, NR_FLOW_dst_out_of_order, d->n_out_of_order);
+	nr_set_int(r, NR_FLOW_src_zero_windows, s->n_zero_windows);
+	nr_set_int(r, NR_FLOW_dst_zero_windows, d->n_zero_windows);
+	if (f->handshake_rtt_ns >= 0)
+		nr_set_int(r, NR_FLOW_handshake_rtt_ns, f->handshake_rtt_ns);
+	if (x && (x->syn_options[0] || x->syn_options[1])) {
+		const char *a = x->syn_options[0], *b = x->syn_options[1];
+
+		nr_set_str(r, NR_FLOW_syn_options,
+			   nr_arena_printf(&e->arena, "{%s%s%s%s%s}", a ? "\"src\":" : "",
+					   a ? a : "", a && b ? "," : "",
+					   b ? "\"dst\":" : "", b ? b : ""));
+	}
+}
+
+static void side_columns(struct nr_record *r, const struct nr_side *s, unsigned ttl,
+			 unsigned tos)
+{
+	if (!s->packets)
+		return;
+	nr_set_int(r, ttl, s->ttl);
+	nr_set_int(r, tos, s->tos);
+}
+
+static int64_t sub_sat(int64_t a, int64_t b)
+{
+	int64_t r;
+
+	return __builtin_sub_overflow(a, b, &r) ? INT64_MAX : r;
+}
+
+void nr_engine_flow_started(void *engine, struct nr_flow *f)
+{
+	struct nr_engine *e = engine;
+
+	identity(e, nr_engine_row(e, &nr_rt_flow_start, f->flow_id), f);
+}
+
+void nr_engine_flow_packets(struct nr_engine *e, struct nr_flow *f)
+{
+	struct nr_way_back *w = f->way_back;
+	struct nr_record *r = nr_engine_row(e, &nr_rt_flow_packets, f->flow_id);
+
+	nr_set_int(r, NR_FLOW_PACKETS_flow_id, (int64_t)f->flow_id);
+	nr_set_int(r, NR_FLOW_PACKETS_source_id, nr_engine_source_id(e, w->source));
+	nr_set_int(r, NR_FLOW_PACKETS_seq, w->seq);
+	nr_set_text(r, NR_FLOW_PACKETS_blob, nr_arena_copy(&e->arena, w->buf, w->len),
+		    w->len);
+	nr_way_back_next(w);
+}
+
+void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
+{
+	struct nr_engine *e = engine;
+	const struct nr_side *s = &f->side[0], *d = &f->side[1];
+	int64_t duration = sub_sat(f->active_ns, f->first_ns);
+	const char *history = nr_flow_history(f);
+	struct nr_record *r;
+
+	nr_engine_breathe(e);
+	if (f->way_back && f->way_back->len)
+		nr_engine_flow_packets(e, f);
+	r = nr_engine_row(e, &nr_rt_flow, f->flow_id);
+	identity(e, r, f);
+	nr_set_int(r, NR_FLOW_last_ns, f->last_ns);
+	nr_set_int(r, NR_FLOW_duration_ns, duration > 0 ? duration : 0);
+	nr_set_int(r, NR_FLOW_src_packets, (int64_t)s->packets);
+	nr_set_int(r, NR_FLOW_dst_packets, (int64_t)d->packets);
+	nr_set_int(r, NR_FLOW_src_bytes, (int64_t)s->ip_bytes);
+	nr_set_int(r, NR_FLOW_dst_bytes, (int64_t)d->ip_bytes);
+	nr_set_int(r, NR_FLOW_records, (int64_t)f->records);
+	nr_set_int(r, NR_FLOW_wire_bytes, (int64_t)f->wire_bytes);
+	nr_set_int(r, NR_FLOW_src_payload_bytes, (int64_t)nr_flow_payload_bytes(f, 0));
+	nr_set_int(r, NR_FLOW_dst_payload_bytes, (int64_t)nr_flow_payload_bytes(f, 1));
+	if (f->service)
+		nr_set_str(r, NR_FLOW_service, nr_tunnel_name(f->service - 1u));
+	nr_set_str(r, NR_FLOW_conn_state, nr_flow_conn_state(f));
+	if (*history)
+		nr_set_text(r, NR_FLOW_history,
+			    nr_arena_copy(&e->arena, history, f->history_len),
+			    f->history_len);
+	nr_set_str(r, NR_FLOW_end_reason, nr_end_reason_name(why));
+	nr_set_int(r, NR_FLOW_flipped, f->flipped);
+	if (f->has_mac) {
+		nr_set_text(r, NR_FLOW_src_mac, mac_text(e, s->mac), 17);
+		nr_set_text(r, NR_FLOW_dst_mac, mac_text(e, d->mac), 17);
+	}
+	side_columns(r, s, NR_FLOW_src_ttl, NR_FLOW_src_tos);
+	side_columns(r, d, NR_FLOW_dst_ttl, NR_FLOW_dst_tos);
+	if (f->key.proto == 6)
+		tcp_columns(e, r, f);
+	nr_set_int(r, NR_FLOW_bad_checksums, (int64_t)f->bad_checksums);
+	e->stats.flows++;
+	e->stats.flows_evicted += why == NR_END_EVICTED;
+	e->rows_flow_records += f->records;
+	e->rows_flow_bytes += f->wire_bytes;
+	if (f->bad_checksums)
+		nr_offload_flow(e, f);
+}
+
+static void anomaly(struct nr_engine *e, uint64_t flow_id, unsigned kind, int side,
+		    const char *detail)
+{
+	static const char *const sides[] = { "src", "dst" };
+	struct nr_record *r = nr_engine_row(e, &nr_rt_anomaly, flow_id);
+	const struct nr_anomaly_info *info = &nr_anomaly_info[kind];
+
+	if (flow_id)
+		nr_set_int(r, NR_ANOMALY_flow_id, (int64_t)flow_id);
+	if (e->now) {
+		nr_set_int(r, NR_ANOMALY_source_id,
+			   nr_engine_source_id(e, e->now->source));
+		nr_set_int(r, NR_ANOMALY_packet, (int64_t)e->now->record);
+		nr_set_int(r, NR_ANOMALY_ts_ns, e->now->ts_ns);
+	}
+	nr_set_str(r, NR_ANOMALY_kind, info->name);
+	nr_set_str(r, NR_ANOMALY_severity, nr_severity_name(info->severity));
+	if (side >= 0)
+		nr_set_str(r, NR_ANOMALY_side, sides[side & 1]);
+	nr_set_str(r, NR_ANOMALY_detail, detail);
+	e->stats.anomalies++;
+}
+
+void nr_engine_anomaly(struct nr_engine *e, unsigned kind, const char *detail)
+{
+	anomaly(e, 0, kind, -1, detail);
+}
+
+/* What a and b of an anomaly mean: the keys of its detail; NULL: not used. */
+struct detail_keys {
+	const char *a, *b;
+};
+
+static const struct detail_keys detail_keys[NR_N_ANOMALIES] = {
+	[NR_ANOM_FLOW_EVICTED] = { "shard", NULL },
+	[NR_ANOM_TCP_RST_DATA] = { "length", NULL },
+	[NR_ANOM_TCP_SYN_DATA] = { "length", NULL },
+	[NR_ANOM_TCP_FLAGS] = { "flags", NULL },
+	[NR_ANOM_TCP_HOLES] = { "kept", NULL },
+	[NR_ANOM_TCP_ACK_UNSEEN] = { "offset", "length" },
+	[NR_ANOM_TCP_SYN_SEQ] = { "before", "now" },
+	[NR_ANOM_TCP_BAD_RST] = { "distance", "window" },
+};
+
+static const char *detail_json(struct nr_engine *e, unsigned kind, int64_t a, int64_t b)
+{
+	const struct detail_keys *k = &detail_keys[kind];
+
+	if (!k->a)
+		return NULL;
+	if (!k->b)
+		return nr_arena_printf(&e->arena, "{\"%s\":%lld}", k->a, (long long)a);
+	return nr_arena_printf(&e->arena, "{\"%s\":%lld,\"%s\":%lld}", k->a, (long long)a,
+			       k->b, (long long)b);
+}
+
+void nr_engine_decode_anomaly(struct nr_engine *e, const struct nr_decode_anomaly *a)
+{
+	nr_engine_anomaly(e, a->kind, detail_json(e, a->kind, a->a, a->b));
+}
+
+void nr_engine_flow_anomaly(void *engine, struct nr_flow *f, unsigned kind, int side,
+			    int64_t a, int64_t b)
+{
+	struct nr_engine *e = engine;
+	struct nr_flow_ident *id;
+	const uint8_t *src = f->src_is_hi ? f->key.hi : f->key.lo;
+	const uint8_t *dst = f->src_is_hi ? f->key.lo : f->key.hi;
+	bool ports = has_ports(f->key.proto);
+	struct nr_record *r;
+	char *cid;
+	size_t n;
+
+	anomaly(e, f->flow_id, kind, side, detail_json(e, kind, a, b));
+	r = e->records.r[e->records.n - 1];
+	id = nr_arena_zalloc(&e->arena, sizeof(*id));
+	cid = nr_arena_alloc(&e->arena, NR_COMMUNITY_ID_LEN + 1);
+	nr_community_id(e->community, &f->key, cid);
+	id->community_id = cid;
+	id->proto = nr_proto_name(f->key.proto);
+	id->src_ip = ip_text(e, f->key.ip_version, src, &n);
+	id->dst_ip = ip_text(e, f->key.ip_version, dst, &n);
+	id->src_port = !ports ? -1 : f->src_is_hi ? f->key.hi_port : f->key.lo_port;
+	id->dst_port = !ports ? -1 : f->src_is_hi ? f->key.lo_port : f->key.hi_port;
+	r->ident = id;
+}
