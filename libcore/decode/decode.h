@@ -40,6 +40,22 @@ enum nr_bucket {
 	NR_BUCKET_HELD = 255, /* a fragment: its bucket is decided later (defrag.h) */
 };
 
+/* nr_decoded.detail of bucket OTHER_L2: a plain ethertype, or one of these with more. */
+enum nr_l2_detail {
+	NR_L2_LLC = 0x10000,	/* | DSAP; 0xaa: SNAP with a vendor's protocol */
+	NR_L2_WLAN = 0x20000,	/* | type << 4 | subtype, | 0x100 where encrypted, | 0x200
+				   for a fragment */
+	NR_L2_PPP = 0x30000,	/* | protocol */
+	NR_L2_FAMILY = 0x40000, /* | address family of NULL, LOOP, PFLOG, NFLOG */
+	NR_L2_NLPID = 0x50000,	/* | NLPID of frame relay */
+	NR_L2_ARCNET = 0x60000, /* | ARCNET protocol */
+	NR_L2_ATM = 0x70000,	/* | SunATM traffic type */
+	NR_L2_MAC = 0x80000,	/* | frame control of FDDI and token ring */
+};
+
+/* "lldp", "0x88b5", "llc:0x42", "802.11:beacon", "ppp:lcp", …; returns out. */
+const char *nr_l2_detail_name(char out[32], uint32_t detail);
+
 enum nr_tunnel_kind {
 	NR_TUN_VXLAN,
 	NR_TUN_VXLAN_GPE,
@@ -107,9 +123,9 @@ struct nr_level {
 	uint8_t n_vlans;      /* VLAN tags in front of this level's IP header since the
 				 last tunnel: vlan[first_vlan … first_vlan + n_vlans) */
 	uint8_t first_vlan;
-	uint8_t carries;      /* UDP tunnel whose carrier this is: enum nr_tunnel_kind
-				 + 1; 0: none */
-	/* TCP only, host order */
+	uint8_t carries;      /* the tunnel whose header this UDP payload is and whose inside
+				 was decoded: enum nr_tunnel_kind + 1, 0: none */
+	/* TCP only, host order; all 0 where the header is incomplete */
 	uint8_t tcp_flags;    /* FIN 1 SYN 2 RST 4 PSH 8 ACK 16 URG 32 ECE 64 CWR 128 */
 	uint16_t tcp_window, tcp_urgent;
 	uint32_t tcp_seq, tcp_ack;
@@ -141,9 +157,10 @@ struct nr_decoded {
 			     fragment) */
 	uint8_t n_tunnels, n_vlans, n_anomalies;
 	bool has_arp;	  /* bucket ARP, or ARP inside a carrier */
-	uint32_t detail;  /* OTHER_L2: ethertype, or LLC DSAP | 0x10000;
+	uint32_t detail;  /* OTHER_L2: ethertype or enum nr_l2_detail;
 			     UNSUPPORTED_LINKTYPE: link type; MALFORMED: enum
-			     nr_anomaly_kind; else 0 */
+			     nr_anomaly_kind (TRANSPORT_CUT: the snap length left no
+			     addresses); else 0 */
 	struct nr_arp arp;
 	/* Where this packet completed a datagram: its earlier fragments, which are
 	   credited to the innermost flow; valid until the next nr_decoder_expire() or
@@ -151,9 +168,9 @@ struct nr_decoded {
 	const struct nr_frag_record *frags;
 	uint32_t n_frags;
 	uint16_t vlan[NR_MAX_VLANS]; /* 12-bit ids, outermost first, all of the packet */
+	struct nr_level level[NR_MAX_LEVELS]; /* in front: the first one is always used */
 	struct nr_tunnel tunnel[NR_MAX_TUNNELS];
 	struct nr_decode_anomaly anomaly[NR_MAX_ANOMALIES];
-	struct nr_level level[NR_MAX_LEVELS];
 };
 
 enum nr_overlap { /* whose bytes win where fragments (later: segments) overlap */

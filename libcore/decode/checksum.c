@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "decode/checksum.h"
+
+#include <string.h>
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return v;
+}
+
+static inline uint64_t add_carry(uint64_t sum, uint64_t v)
+{
+	sum += v;
+	return sum + (sum < v);
+}
+
+uint16_t nr_csum(const void *data, size_t n, uint32_t start)
+{
+	const uint8_t *p = data;
+	uint64_t a = start, b = 0, c = 0, d = 0;
+
+	/* 32-bit halves into 64-bit sums: no carry to look after below 16 GiB */
+	for (; n >= 32; p += 32, n -= 32) {
+		uint64_t v = load64(p), w = load64(p + 8), x = load64(p + 16),
+			 y = load64(p + 24);
+
+		a += (v & 0xffffffff) + (w >> 32);
+		b += (v >> 32) + (w & 0xffffffff);
+		c += (x & 0xffffffff) + (y >> 32);
+		d += (x >> 32) + (y & 0xffffffff);
+	}
+	a = add_carry(add_carry(a, b), add_carry(c, d));
+	for (; n >= 8; p += 8, n -= 8)
+		a = add_carry(a, load64(p));
+	if (n) {
+		uint64_t v = 0;
+
+		memcpy(&v, p, n);
+		a = add_carry(a, v);
+	}
+	a = (a >> 32) + (a & 0xffffffff);
+	a = (a >> 32) + (a & 0xffffffff);
+	a = (a >> 16) + (a & 0xffff);
+	a = (a >> 16) + (a & 0xffff);
+	return (uint16_t)a;
+}
+
+/* CRC32c, reflected polynomial 0x82f63b78, four bits a step. */
+static const uint32_t crc_nibble[16] = {
+	0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+	0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+	0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+};
+
+static uint32_t crc32c_table(uint32_t crc, const uint8_t *p, size_t n)
+{
+	for (; n; p++, n--) {
+		crc ^= *p;
+		crc = crc >> 4 ^ crc_nibble[crc & 15];
+		crc = crc >> 4 ^ crc_nibble[crc & 15];
+	}
+	return crc;
+}
+
+#if defined(__x86_64__)
+static __attribute__((target("sse4.2"))) uint32_t crc32c_sse42(uint32_t crc,
+							       const uint8_t *p, size_t n)
+{
+	uint64_t c = crc;
+
+	for (; n >= 8; p += 8, n -= 8)
+		c = __builtin_ia32_crc32di(c, load64(p));
+	crc = (uint32_t)c;
+	for (; n; p++, n--)
+		crc = __builtin_ia32_crc32qi(crc, *p);
+	return crc;
+}
+#endif
+
+static uint32_t crc32c(uint32_t crc, const uint8_t *p, size_t n)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("sse4.2"))
+		return crc32c_sse42(crc, p, n);
+#endif
+	return crc32c_table(crc, p, n);
+}
+
+/* RFC 9260, appendix A: over the packet with the checksum field as zero. */
+static enum nr_csum_verdict judge_sctp(const struct nr_level *l)
+{
+	static const uint8_t zero[4];
+	uint32_t crc;
+
+	if (l->l4_len < 12)
+		return NR_CSUM_BAD;
+	crc = crc32c(0xffffffff, l->l4, 8);
+	crc = crc32c(crc, zero, 4);
+	crc = ~crc32c(crc, l->l4 + 12, l->l4_len - 12);
+	return crc == nr_le32(l->l4 + 8) ? NR_CSUM_OK : NR_CSUM_BAD;
+}
+
+enum nr_csum_verdict nr_level_csum(const struct nr_level *l)
+{
+	size_t n = l->ip_version == 4 ? 4 : 16;
+	uint32_t len = l->l4_len, pseudo, be_len;
+	uint16_t sum;
+
+	if (l->flags & (NR_L_CSUM_SKIP | NR_L_NO_PORTS) || l->l4_cap < len)
+		return NR_CSUM_UNKNOWN;
+	switch (l->proto) {
+	case 1:
+		if (l->ip_version != 4)
+			return NR_CSUM_UNKNOWN;
+		if (len < 4)
+			return NR_CSUM_BAD;
+		return nr_csum(l->l4, len, 0) == 0xffff ? NR_CSUM_OK : NR_CSUM_BAD;
+	case 58:
+		if (l->ip_version != 6)
+			return NR_CSUM_UNKNOWN;
+		if (len < 4)
+			return NR_CSUM_BAD;
+		break;
+	case 6:
+		if (len < 18)
+			return NR_CSUM_BAD;
+		break;
+	case 17:
+		if (len < 8)
+			return NR_CSUM_BAD;
+		if (l->l4[6] == 0 && l->l4[7] == 0) /* RFC 6936 lets tunnels do so */
+			return NR_CSUM_UNKNOWN;
+		if (nr_be16(l->l4 + 4) >= 8 && nr_be16(l->l4 + 4) < len)
+			len = nr_be16(l->l4 + 4); /* what UDP itself covers */
+		break;
+	case 132:
+		return judge_sctp(l);
+	default:
+		return NR_CSUM_UNKNOWN;
+	}
+	/* the pseudo-header: addresses, length, protocol; sums are in memory order */
+	pseudo = nr_csum(l->src, n, nr_csum(l->dst, n, 0));
+	be_len = __builtin_bswap32(len);
+	pseudo += (be_len & 0xffff) + (be_len >> 16);
+	pseudo += (uint32_t)l->proto << 8;
+	sum = nr_csum(l->l4, len, pseudo);
+	return sum == 0xffff ? NR_CSUM_OK : NR_CSUM_BAD;
+}

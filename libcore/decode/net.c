@@ -1,0 +1,698 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* IPv4, IPv6 with its extension headers, fragments, and the transport headers. */
+#include "decode/priv.h"
+#include "decode/checksum.h"
+
+enum { MAX_EXT = 16 };
+
+/* Completes l from its transport header and counts it. */
+static inline __attribute__((always_inline)) void count_level(struct nr_dec *x)
+{
+	x->has_pending = false;
+	x->out->n_levels++;
+}
+
+static inline bool same_address(const struct nr_level *l)
+{
+	return !memcmp(l->src, l->dst, l->ip_version == 4 ? 4 : 16);
+}
+
+/* The first four bytes are ports; fewer were captured, or IP has no more. */
+static __attribute__((noinline, cold)) enum nr_step no_ports(struct nr_dec *x,
+							     struct nr_level *l,
+							     enum nr_anomaly_kind kind,
+							     uint32_t need)
+{
+	l->src_port = l->dst_port = 0;
+	l->payload = l->l4 + l->l4_cap;
+	l->payload_len = l->payload_cap = 0;
+	l->flags |= NR_L_NO_PORTS | NR_L_CSUM_SKIP;
+	if (l->l4_len < need)
+		return nr_dec_end_malformed(x, kind, need, l->l4_len);
+	nr_dec_note(x, NR_ANOM_TRANSPORT_CUT, need, l->l4_cap);
+	l->flags |= NR_L_CUT;
+	count_level(x);
+	return NR_STEP_DONE;
+}
+
+/* Ports are there, the rest of the header is not: still a flow. */
+static __attribute__((noinline, cold)) enum nr_step part_header(struct nr_dec *x,
+								struct nr_level *l,
+								enum nr_anomaly_kind kind,
+								uint32_t need)
+{
+	l->payload = l->l4 + l->l4_cap;
+	l->payload_len = l->l4_len > need ? l->l4_len - need : 0;
+	l->payload_cap = 0;
+	l->flags |= NR_L_CSUM_SKIP;
+	if (l->l4_len < need) {
+		l->flags |= NR_L_BAD_HDR;
+		nr_dec_note(x, kind, need, l->l4_len);
+	} else {
+		nr_dec_note(x, NR_ANOM_TRANSPORT_CUT, need, l->l4_cap);
+	}
+	count_level(x);
+	return NR_STEP_DONE;
+}
+
+static inline __attribute__((always_inline)) void set_payload(struct nr_level *l,
+							      uint32_t hdr)
+{
+	l->payload = l->l4 + hdr;
+	l->payload_len = l->l4_len - hdr;
+	l->payload_cap = l->l4_cap - hdr;
+}
+
+static __attribute__((noinline, cold)) void bad_header(struct nr_dec *x,
+						       struct nr_level *l,
+						       enum nr_anomaly_kind kind,
+						       int64_t a)
+{
+	l->flags |= NR_L_BAD_HDR;
+	l->payload = l->l4 + l->l4_cap;
+	l->payload_len = l->payload_cap = 0;
+	nr_dec_note(x, kind, a, l->l4_len);
+}
+
+static inline __attribute__((always_inline)) enum nr_step tcp(struct nr_dec *x,
+							      struct nr_level *l)
+{
+	const uint8_t *h = l->l4;
+	uint32_t cap = l->l4_cap;
+	uint32_t hdr;
+
+	if (NR_UNLIKELY(cap < 20)) {
+		l->tcp_flags = 0;
+		l->tcp_window = l->tcp_urgent = l->tcp_opt_len = 0;
+		l->tcp_seq = l->tcp_ack = 0;
+		if (cap < 4)
+			return no_ports(x, l, NR_ANOM_TCP_MALFORMED, 4);
+		l->src_port = nr_be16(h);
+		l->dst_port = nr_be16(h + 2);
+		return part_header(x, l, NR_ANOM_TCP_MALFORMED, 20);
+	}
+	l->src_port = nr_be16(h);
+	l->dst_port = nr_be16(h + 2);
+	l->tcp_seq = nr_be32(h + 4);
+	l->tcp_ack = nr_be32(h + 8);
+	l->tcp_flags = h[13];
+	l->tcp_window = nr_be16(h + 14);
+	l->tcp_urgent = nr_be16(h + 18);
+	hdr = (h[12] >> 4) * 4u;
+	if (NR_UNLIKELY(hdr < 20 || hdr > l->l4_len)) {
+		l->tcp_opt_len = 0;
+		bad_header(x, l, NR_ANOM_TCP_MALFORMED, hdr);
+	} else if (NR_LIKELY(hdr <= cap)) {
+		l->tcp_opt_len = (uint16_t)(hdr - 20);
+		set_payload(l, hdr);
+	} else { /* options cut by the snap length */
+		l->tcp_opt_len = (uint16_t)(cap - 20);
+		l->payload = h + cap;
+		l->payload_len = l->l4_len - hdr;
+		l->payload_cap = 0;
+	}
+	if (NR_UNLIKELY(l->src_port == l->dst_port) && same_address(l))
+		nr_dec_note(x, NR_ANOM_LAND, l->src_port, l->proto);
+	count_level(x);
+	return NR_STEP_DONE;
+}
+
+static bool is_tunnel_port(uint16_t port)
+{
+	switch (port) {
+	case 1701:
+	case 2152:
+	case 3544:
+	case 4789:
+	case 4790:
+	case 6081:
+	case 8472:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static inline enum nr_step udp(struct nr_dec *x, struct nr_level *l)
+{
+	const uint8_t *h = l->l4;
+	uint32_t len;
+	enum nr_step next;
+
+	if (NR_UNLIKELY(l->l4_cap < 8)) {
+		if (l->l4_cap < 4)
+			return no_ports(x, l, NR_ANOM_UDP_MALFORMED, 4);
+		l->src_port = nr_be16(h);
+		l->dst_port = nr_be16(h + 2);
+		return part_header(x, l, NR_ANOM_UDP_MALFORMED, 8);
+	}
+	l->src_port = nr_be16(h);
+	l->dst_port = nr_be16(h + 2);
+	set_payload(l, 8);
+	len = nr_be16(h + 4);
+	if (l->proto != 17) {
+		/* UDP-Lite (RFC 3828): the field is the checksum's coverage */
+	} else if (NR_UNLIKELY(len != l->l4_len)) {
+		if (len >= 8 && len < l->l4_len) {
+			l->payload_len = len - 8;
+			if (l->payload_cap > l->payload_len)
+				l->payload_cap = l->payload_len;
+			/* the checksum covers UDP's length, judged all the same */
+		} else if (len == 0) {
+			/* jumbogram or offload: IP's length */
+		} else if (len < 8) {
+			bad_header(x, l, NR_ANOM_UDP_MALFORMED, len);
+		} else { /* more than IP has: what IP has */
+			nr_dec_note(x, NR_ANOM_UDP_MALFORMED, len, l->l4_len);
+		}
+	}
+	if (l->proto == 17 && l->ip_version == 4 && h[6] == 0 && h[7] == 0)
+		l->flags |= NR_L_CSUM_SKIP;
+	if (NR_UNLIKELY(l->src_port == l->dst_port) && same_address(l))
+		nr_dec_note(x, NR_ANOM_LAND, l->src_port, l->proto);
+	count_level(x);
+	if (NR_UNLIKELY(is_tunnel_port(l->dst_port) || is_tunnel_port(l->src_port)) &&
+	    l->proto == 17 && nr_dec_udp_tunnel(x, l, &next))
+		return next;
+	return NR_STEP_DONE;
+}
+
+static __attribute__((noinline)) enum nr_step icmp(struct nr_dec *x, struct nr_level *l)
+{
+	bool one_way;
+
+	if (l->l4_cap < 2)
+		return no_ports(x, l, NR_ANOM_TRANSPORT_CUT, 2);
+	nr_icmp_ports(l->proto, l->l4[0], l->l4[1], &l->src_port, &l->dst_port, &one_way);
+	if (NR_UNLIKELY(l->l4_cap < 8))
+		return part_header(x, l, NR_ANOM_TRANSPORT_CUT, 8);
+	set_payload(l, 8);
+	count_level(x);
+	return NR_STEP_DONE;
+}
+
+/* SCTP (RFC 9260), DCCP (RFC 4340): ports in front, as TCP and UDP. */
+static enum nr_step other_ports(struct nr_dec *x, struct nr_level *l, uint32_t hdr)
+{
+	if (l->l4_cap < 4)
+		return no_ports(x, l, NR_ANOM_TRANSPORT_CUT, 4);
+	l->src_port = nr_be16(l->l4);
+	l->dst_port = nr_be16(l->l4 + 2);
+	if (l->l4_cap < hdr)
+		return part_header(x, l, NR_ANOM_TRANSPORT_CUT, hdr);
+	if (l->proto == 33) {
+		hdr = l->l4[4] * 4u;
+		if (hdr < 12 || hdr > l->l4_cap) {
+			l->payload = l->l4 + l->l4_cap;
+			l->payload_cap = 0;
+			l->payload_len = 0;
+			if (hdr < 12 || hdr > l->l4_len)
+				l->flags |= NR_L_BAD_HDR;
+			else
+				l->payload_len = l->l4_len - hdr;
+			count_level(x);
+			return NR_STEP_DONE;
+		}
+	}
+	set_payload(l, hdr);
+	count_level(x);
+	return NR_STEP_DONE;
+}
+
+static __attribute__((noinline)) enum nr_step rare_transport(struct nr_dec *x,
+							     struct nr_level *l)
+{
+	enum nr_step next;
+
+	switch (l->proto) {
+	case 1:
+	case 58:
+		return icmp(x, l);
+	case 132:
+		return other_ports(x, l, 12);
+	case 33:
+		return other_ports(x, l, 12);
+	case 136:
+		return udp(x, l);
+	default:
+		break;
+	}
+	l->src_port = l->dst_port = 0;
+	set_payload(l, 0);
+	if (nr_dec_ip_tunnel(x, l, &next))
+		return next;
+	count_level(x);
+	return NR_STEP_DONE;
+}
+
+static inline __attribute__((always_inline)) enum nr_step transport(struct nr_dec *x,
+								    struct nr_level *l)
+{
+	struct nr_decoded *out = x->out;
+
+	l->carries = 0;
+	l->nesting = out->n_tunnels;
+	l->n_tunnels = out->n_tunnels;
+	l->first_vlan = x->first_vlan;
+	l->n_vlans = (uint8_t)(out->n_vlans - x->first_vlan);
+	l->mac_src = x->mac_src;
+	l->mac_dst = x->mac_dst;
+	if (NR_UNLIKELY(l->l4_cap < l->l4_len))
+		l->flags |= NR_L_CUT | NR_L_CSUM_SKIP;
+	if (NR_LIKELY(l->proto == 6))
+		return tcp(x, l);
+	if (NR_LIKELY(l->proto == 17))
+		return udp(x, l);
+	return rare_transport(x, l);
+}
+
+/*
+ * Walks authentication headers (RFC 4302) and the extension headers of IPv6 (RFC 8200)
+ * from l->l4 on; l->proto is the type of the first. Stops at the transport header, or
+ * before a fragment header (returned by *frag). False: broken, the packet has ended with
+ * *step.
+ */
+struct frag_hdr {
+	bool is_fragment, more;
+	uint32_t off, id;
+	const uint8_t *hdr; /* the fragment header */
+	uint32_t next_at;   /* offset from l3 of the byte that says "fragment" */
+};
+
+static bool walk_ext(struct nr_dec *x, struct nr_level *l, struct frag_hdr *f,
+		     enum nr_step *step)
+{
+	bool v6 = l->ip_version == 6;
+	unsigned n = 0;
+
+	f->is_fragment = false;
+	f->next_at = 6;
+	for (;;) {
+		const uint8_t *h = l->l4;
+		uint32_t len, need;
+
+		switch (l->proto) {
+		case 0: /* hop by hop */
+		case 43:
+		case 60:
+		case 140: /* shim6 */
+			if (!v6)
+				return true;
+			need = 8;
+			break;
+		case 44:
+			if (!v6)
+				return true;
+			need = 8;
+			break;
+		case 135: /* mobility: a level itself unless something follows */
+			if (!v6)
+				return true;
+			need = 8;
+			break;
+		case 51:
+			need = 12;
+			break;
+		default:
+			return true;
+		}
+		if (++n > MAX_EXT) {
+			*step = nr_dec_end_malformed(x, NR_ANOM_IP6_EXT_CHAIN, n,
+						     l->proto);
+			return false;
+		}
+		if (l->l4_cap < need) {
+			if (l->l4_len < need) {
+				*step = nr_dec_end_malformed(x, NR_ANOM_IP6_EXT_CHAIN,
+							     need, l->l4_len);
+				return false;
+			}
+			return true; /* cut: a level of what was seen last */
+		}
+		if (l->proto == 44) {
+			f->off = nr_be16(h + 2) & 0xfff8u;
+			f->more = h[3] & 1;
+			f->id = nr_be32(h + 4);
+			f->hdr = h;
+			if (f->off || f->more) {
+				f->is_fragment = true;
+				l->proto = h[0];
+				return true;
+			}
+			len = 8; /* atomic (RFC 6946): whole by itself */
+		} else if (l->proto == 51) {
+			len = (h[1] + 2u) * 4;
+		} else {
+			len = (h[1] + 1u) * 8;
+		}
+		if (len > l->l4_len) {
+			*step = nr_dec_end_malformed(x, NR_ANOM_IP6_EXT_CHAIN, len,
+						     l->l4_len);
+			return false;
+		}
+		if (l->proto == 135 && h[0] == 59)
+			return true;
+		if (len > l->l4_cap) {
+			l->l4 += l->l4_cap;
+			l->l4_len -= len;
+			l->l4_cap = 0;
+			l->proto = h[0];
+			return true;
+		}
+		/* the final destination is the flow's, and the pseudo-header's */
+		if (l->proto == 43 && h[3] && (h[2] == 0 || h[2] == 2) && len >= 24 &&
+		    len % 16 == 8)
+			l->dst = h + len - 16;
+		else if (l->proto == 43 && h[3] && h[2] == 4 && len >= 24)
+			l->dst =
+				h + 8; /* segment routing (RFC 8754): first in the list */
+		else if (l->proto == 60)
+			for (uint32_t at = 2; len - at >= 2;) {
+				if (h[at] == 0) {
+					at++;
+					continue;
+				}
+				if (len - at - 2 < h[at + 1])
+					break;
+				if (h[at] == 0xc9 && h[at + 1] == 16)
+					l->src = h + at + 2; /* home address, RFC 6275 */
+				at += h[at + 1] + 2u;
+			}
+		f->next_at = (uint32_t)(h - l->l3);
+		l->proto = h[0];
+		l->l4 += len;
+		l->l4_len -= len;
+		l->l4_cap -= len;
+	}
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * 0x9e3779b97f4a7c15u;
+	return h ^ h >> 29;
+}
+
+/* What surrounds a fragment, so that equal ids in two tunnels or VLANs do not meet. */
+static uint64_t fragment_context(const struct nr_decoded *out)
+{
+	uint64_t h = 1;
+
+	for (unsigned i = 0; i < out->n_vlans; i++)
+		h = mix(h, out->vlan[i] + 1u);
+	for (unsigned i = 0; i < out->n_tunnels; i++) {
+		const struct nr_tunnel *t = &out->tunnel[i];
+		size_t n = t->ip_version == 4 ? 4 : 16;
+
+		h = mix(h, t->kind + 0x10000u + ((uint64_t)t->id << 32));
+		for (size_t k = 0; k < n; k += 4)
+			h = mix(h, (uint64_t)nr_be32(t->src + k) << 32 |
+					   nr_be32(t->dst + k));
+	}
+	return h;
+}
+
+static uint32_t least_header(unsigned proto)
+{
+	switch (proto) {
+	case 6:
+		return 20;
+	case 1:
+	case 17:
+	case 58:
+	case 136:
+		return 8;
+	case 33:
+	case 132:
+		return 12;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Gives the fragment at l (l4 is its data) to the defragmenter. True: l is the whole
+ * datagram now. False: held or refused, *step.
+ */
+static __attribute__((noinline)) bool fragment(struct nr_dec *x, struct nr_level *l,
+					       uint32_t hdr_len, uint32_t id,
+					       uint32_t off, bool more,
+					       enum nr_step *step)
+{
+	struct nr_fragment f = {
+		.ip_version = l->ip_version,
+		.src = l->ip_version == 4 ? l->l3 + 12 : l->l3 + 8,
+		.dst = l->ip_version == 4 ? l->l3 + 16 : l->l3 + 24,
+		.id = id,
+		.proto = l->proto,
+		.context = fragment_context(x->out),
+		.hdr = l->l3,
+		.hdr_len = hdr_len,
+		.off = off,
+		.len = l->l4_len,
+		.more = more,
+		.data = l->l4,
+		.cap = l->l4_cap,
+		.clock_ns = x->pkt->clock_ns,
+		.record = { .ordinal = x->pkt->ordinal,
+			    .record = x->pkt->record,
+			    .ts_ns = x->pkt->ts_ns,
+			    .source = x->pkt->source,
+			    .wire_len = x->pkt->wire_len },
+	};
+	struct nr_frag_oddity odd = { 0 };
+	struct nr_datagram done;
+	enum nr_frag_verdict v;
+
+	if (more && f.len % 8) { /* only the last may end anywhere */
+		if (l->ip_version == 6 || f.len < 8) {
+			*step = nr_dec_end_malformed(x, NR_ANOM_IP_MALFORMED, off, f.len);
+			return false;
+		}
+		f.len &= ~7u;
+		if (f.cap > f.len)
+			f.cap = f.len;
+	}
+	if (f.len == 0 && (more || off)) {
+		*step = nr_dec_end_malformed(x, NR_ANOM_IP_MALFORMED, off, 0);
+		return false;
+	}
+	if (off == 0 && f.len < least_header(l->proto))
+		nr_dec_note(x, NR_ANOM_FRAGMENT_TINY, f.len, l->proto);
+	v = nr_defrag_add(x->d->defrag, &f, &done, &odd);
+	if (odd.overlap_len)
+		nr_dec_note(x,
+			    odd.conflict ? NR_ANOM_FRAGMENT_CONFLICT
+					 : NR_ANOM_FRAGMENT_OVERLAP,
+			    odd.overlap_off, odd.overlap_len);
+	if (odd.evicted)
+		nr_dec_note(x, NR_ANOM_FRAGMENT_EVICTED, 0, 0);
+	if (v == NR_FRAG_REFUSED) {
+		*step = nr_dec_end_malformed(x, NR_ANOM_FRAGMENT_EXCESS, off, f.len);
+		return false;
+	}
+	if (v == NR_FRAG_HELD) {
+		x->outcome = NR_OUT_HELD;
+		*step = NR_STEP_DONE;
+		return false;
+	}
+	x->out->frags = done.records;
+	x->out->n_frags = done.n_records;
+	l->l3 = done.hdr;
+	l->src = done.hdr + (l->ip_version == 4 ? 12 : 8);
+	l->dst = done.hdr + (l->ip_version == 4 ? 16 : 24);
+	l->l4 = done.hdr + done.hdr_len;
+	l->l4_len = done.len;
+	l->l4_cap = done.cap;
+	l->ip_len = done.hdr_len + done.len;
+	l->proto = done.proto;
+	if (l->ip_version == 4) {
+		l->ttl = done.hdr[8];
+		l->tos = done.hdr[1];
+	} else {
+		l->ttl = done.hdr[7];
+		l->tos = (uint8_t)(nr_be16(done.hdr) >> 4);
+	}
+	l->flags |= NR_L_REASSEMBLED;
+	return true;
+}
+
+static inline bool ip4_sum_bad(const uint8_t *h, uint32_t len)
+{
+	uint64_t a, b;
+	uint32_t c;
+
+	if (NR_UNLIKELY(len != 20))
+		return nr_csum(h, len, 0) != 0xffff;
+	memcpy(&a, h, 8);
+	memcpy(&b, h + 8, 8);
+	memcpy(&c, h + 16, 4);
+	a = (a >> 32) + (a & 0xffffffff) + (b >> 32) + (b & 0xffffffff) + c;
+	a = (a >> 32) + (a & 0xffffffff);
+	a = (a >> 16) + (a & 0xffff);
+	a = (a >> 16) + (a & 0xffff);
+	a = (a >> 16) + (a & 0xffff);
+	return a != 0xffff;
+}
+
+enum nr_step nr_dec_ip4(struct nr_dec *x)
+{
+	struct nr_level *l = &x->out->level[x->out->n_levels];
+	const uint8_t *h = x->p;
+	size_t cap = nr_dec_cap(x);
+	uint32_t hdr, total, frag;
+	enum nr_step step;
+
+	if (NR_UNLIKELY(cap < 20))
+		return nr_dec_end_short(x, NR_ANOM_IP_MALFORMED, 20);
+	total = nr_be16(h + 2);
+	hdr = (h[0] & 15) * 4u;
+	l->flags = x->level_flags;
+	if (NR_UNLIKELY(h[0] != 0x45)) {
+		if (h[0] >> 4 != 4 || hdr < 20)
+			return nr_dec_end_malformed(x, NR_ANOM_IP_MALFORMED, h[0], total);
+	}
+	if (NR_UNLIKELY(total == 0)) /* the NIC was to cut it: the frame's length */
+		total = x->wire;
+	if (NR_UNLIKELY(total < hdr))
+		return nr_dec_end_malformed(x, NR_ANOM_IP_MALFORMED, hdr, total);
+	if (NR_UNLIKELY(total > x->wire))
+		nr_dec_note(x, NR_ANOM_IP_LENGTH, total, x->wire);
+	if (cap > total)
+		cap = total;
+	if (NR_UNLIKELY(cap < hdr)) { /* options cut */
+		l->l4 = h + cap;
+		l->l4_cap = 0;
+	} else {
+		l->l4 = h + hdr;
+		l->l4_cap = (uint32_t)cap - hdr;
+		if (x->d->config.judge_ip_checksum && NR_UNLIKELY(ip4_sum_bad(h, hdr)) &&
+		    !(x->pkt->flags & (NR_PKT_CSUM_NOT_READY | NR_PKT_TSO))) {
+			l->flags |= NR_L_IP_CSUM_BAD;
+			nr_dec_note(x, NR_ANOM_IP_BAD_CHECKSUM, nr_be16(h + 10), 0);
+		}
+	}
+	l->l4_len = total - hdr;
+	l->ip_len = total;
+	l->l3 = h;
+	l->src = h + 12;
+	l->dst = h + 16;
+	l->ip_version = 4;
+	l->proto = h[9];
+	l->ttl = h[8];
+	l->tos = h[1];
+	frag = nr_be16(h + 6);
+	if (NR_UNLIKELY(frag & 0x3fff) &&
+	    !fragment(x, l, hdr, nr_be16(h + 4), (frag & 0x1fff) * 8u, frag & 0x2000,
+		      &step))
+		return step;
+	if (NR_UNLIKELY(l->proto == 51)) {
+		struct frag_hdr f;
+
+		if (!walk_ext(x, l, &f, &step))
+			return step;
+	}
+	return transport(x, l);
+}
+
+/* RFC 2675: the length is in a hop-by-hop option. 0: none. */
+static uint32_t jumbo_length(const uint8_t *h, size_t cap)
+{
+	uint32_t len, at = 2;
+
+	if (cap < 8)
+		return 0;
+	len = (h[1] + 1u) * 8;
+	if (len > cap)
+		return 0;
+	while (len - at >= 2) {
+		if (h[at] == 0) {
+			at++;
+			continue;
+		}
+		if (len - at - 2 < h[at + 1])
+			break;
+		if (h[at] == 0xc2 && h[at + 1] == 4)
+			return nr_be32(h + at + 2);
+		at += h[at + 1] + 2u;
+	}
+	return 0;
+}
+
+static __attribute__((noinline)) enum nr_step ip6_ext(struct nr_dec *x,
+						      struct nr_level *l)
+{
+	struct frag_hdr f;
+	enum nr_step step;
+	const uint8_t *hop = l->src, *final = l->dst;
+
+	if (!walk_ext(x, l, &f, &step))
+		return step;
+	if (f.is_fragment) {
+		uint32_t hdr_len = (uint32_t)(f.hdr - l->l3);
+
+		l->l4 = f.hdr + 8;
+		l->l4_len -= 8;
+		l->l4_cap -= 8;
+		if (!fragment(x, l, hdr_len, f.id, f.off, f.more, &step))
+			return step;
+		/* the headers in front of the fragment header, once more, for what they
+		   say of addresses; then those inside */
+		if (hdr_len > 40 && (hop || final)) {
+			struct nr_level again = *l;
+			struct frag_hdr g;
+
+			again.proto = l->l3[6];
+			again.l4 = l->l3 + 40;
+			again.l4_cap = again.l4_len = (uint32_t)(l->l4 - again.l4);
+			if (walk_ext(x, &again, &g, &step)) {
+				l->src = again.src;
+				l->dst = again.dst;
+			}
+		}
+		if (!walk_ext(x, l, &f, &step))
+			return step;
+		if (f.is_fragment) /* a fragment of a reassembled datagram: refused */
+			return nr_dec_end_malformed(x, NR_ANOM_IP6_EXT_CHAIN, 44, f.off);
+	}
+	return transport(x, l);
+}
+
+enum nr_step nr_dec_ip6(struct nr_dec *x)
+{
+	struct nr_level *l = &x->out->level[x->out->n_levels];
+	const uint8_t *h = x->p;
+	size_t cap = nr_dec_cap(x);
+	uint32_t len;
+
+	if (NR_UNLIKELY(cap < 40))
+		return nr_dec_end_short(x, NR_ANOM_IP_MALFORMED, 40);
+	if (NR_UNLIKELY(h[0] >> 4 != 6))
+		return nr_dec_end_malformed(x, NR_ANOM_IP_MALFORMED, h[0], x->wire);
+	len = nr_be16(h + 4);
+	cap -= 40;
+	if (NR_UNLIKELY(len == 0 && x->wire > 40)) {
+		if (h[6] == 0)
+			len = jumbo_length(h + 40, cap);
+		else if (x->wire - 40 > 65535 || x->pkt->flags & NR_PKT_TSO)
+			len = x->wire - 40;
+	}
+	l->flags = x->level_flags;
+	if (NR_UNLIKELY(len > x->wire - 40))
+		nr_dec_note(x, NR_ANOM_IP_LENGTH, len + 40ll, x->wire);
+	if (cap > len)
+		cap = len;
+	l->l3 = h;
+	l->l4 = h + 40;
+	l->l4_len = len;
+	l->l4_cap = (uint32_t)cap;
+	l->ip_len = len > UINT32_MAX - 40 ? UINT32_MAX : len + 40;
+	l->src = h + 8;
+	l->dst = h + 24;
+	l->ip_version = 6;
+	l->proto = h[6];
+	l->ttl = h[7];
+	l->tos = (uint8_t)(nr_be16(h) >> 4);
+	if (NR_LIKELY(l->proto == 6 || l->proto == 17))
+		return transport(x, l);
+	return ip6_ext(x, l);
+}
