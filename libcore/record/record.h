@@ -25,7 +25,7 @@ enum nr_field_type {
 };
 
 enum nr_field_flag {
-	NR_F_KEY = 1 << 0,	/* part of the primary key */
+	NR_F_KEY = 1 << 0, /* part of the primary key */
 	NR_F_NOT_NULL = 1 << 1,
 };
 
@@ -33,16 +33,16 @@ struct nr_field {
 	const char *name;
 	enum nr_field_type type;
 	unsigned flags;
-	const char *references; /* "source(source_id)" or NULL */
-	const char *unit;	/* "ns", "bytes", "packets", … or NULL */
-	const char *doc;	/* one sentence for the manual */
+	const char *references;    /* "source(source_id)" or NULL */
+	const char *unit;          /* "ns", "bytes", "packets", … or NULL */
+	const char *doc;           /* one sentence for the manual */
 	const char *const *values; /* NULL-terminated closed list for an enum, or NULL */
 };
 
 enum nr_record_flag {
-	NR_R_SESSION = 1 << 0,	/* begins with flow_id, source_id, packet, ts_ns */
+	NR_R_SESSION = 1 << 0,   /* begins with flow_id, source_id, packet, ts_ns */
 	NR_R_CONTAINER = 1 << 1, /* describes the container: may differ between twins */
-	NR_R_RUN = 1 << 2,	/* may differ from run to run */
+	NR_R_RUN = 1 << 2,       /* may differ from run to run */
 	NR_R_ROWID_KEY = 1 << 3, /* its one key field is INTEGER PRIMARY KEY */
 	NR_R_JSON_ONLY = 1 << 4, /* not a table: flow_start */
 };
@@ -71,21 +71,21 @@ struct nr_value {
 struct nr_order {
 	uint64_t ordinal; /* packet in merged order at which it arose */
 	uint64_t flow_id; /* 0: none */
-	uint32_t seq;	  /* within packet, phase and flow */
-	uint8_t phase;	  /* enum nr_phase */
+	uint32_t seq;     /* within packet, phase and flow */
+	uint8_t phase;    /* enum nr_phase */
 };
 
 enum nr_phase {
 	NR_PHASE_CONTAINER, /* events of the file, before the packet */
-	NR_PHASE_MARK,	    /* timers that a clock mark before the packet fired */
+	NR_PHASE_MARK,      /* timers that a clock mark before the packet fired */
 	NR_PHASE_PACKET,    /* the packet itself */
-	NR_PHASE_END,	    /* end of input */
+	NR_PHASE_END,       /* end of input */
 };
 
 /* The identity of a flow for JSON lines of its session records. */
 struct nr_flow_ident {
 	const char *proto, *src_ip, *dst_ip, *community_id; /* NUL-terminated or NULL */
-	int32_t src_port, dst_port;			     /* -1: none */
+	int32_t src_port, dst_port;                         /* -1: none */
 };
 
 struct nr_record {

@@ -13,17 +13,20 @@
 struct nr_sink;
 
 struct nr_sink_options {
-	bool force;	   /* replace an existing target */
-	bool append;	   /* add a run to an existing database */
-	bool keep_partial; /* leave NAME.partial behind after a failure */
+	bool force;            /* replace an existing target */
+	bool append;           /* add a run to an existing database */
+	bool keep_partial;     /* leave NAME.partial behind after a failure */
 	const char *argv_text; /* for messages only; may be NULL */
+	/* The tables of a database; NULL: nr_core_record_types. */
+	const struct nr_record_type *const *types;
+	size_t n_types;
 };
 
 struct nr_sink_ops {
 	const char *name;
 	size_t ctx_size; /* private bytes behind struct nr_sink; arrives zeroed */
-	int (*open)(struct nr_sink *s, const char *target, const struct nr_sink_options *o,
-		    struct nr_err *err);
+	int (*open)(struct nr_sink *s, const char *target,
+		    const struct nr_sink_options *o, struct nr_err *err);
 	/* Records are valid until it returns. 0 or -errno (the run stops, status 4). */
 	int (*write)(struct nr_sink *s, struct nr_record *const *r, size_t n,
 		     struct nr_err *err);
@@ -46,9 +49,22 @@ struct nr_sink {
  */
 int nr_sink_open(struct nr_sink **out, const char *target,
 		 const struct nr_sink_options *o, struct nr_err *err);
+/*
+ * Where the reader of a pipe has gone (-EPIPE from write and finish of "-") there is
+ * nothing more to do and nothing went wrong: the caller ends with status 0. SIGPIPE must
+ * be ignored, SIGXFSZ too.
+ */
 int nr_sink_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 		  struct nr_err *err);
 int nr_sink_finish(struct nr_sink *s, struct nr_err *err);
 void nr_sink_close(struct nr_sink *s); /* NULL is fine */
+
+/*
+ * Where the next run of a case begins: the ids behind those that the database at path
+ * holds, and the ordinal of its last packet. A path that does not exist gives 1, 1, 0.
+ * Ids of runs are also moved behind those present by the sink itself.
+ */
+int nr_sqlite_next_ids(const char *path, int64_t *run_id, int64_t *source_id,
+		       uint64_t *ordinal, struct nr_err *err);
 
 extern const struct nr_sink_ops nr_sink_null, nr_sink_jsonl, nr_sink_sqlite;

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sink/queue.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+enum { WORTH_HANDING_OVER = 64 * 1024 };
+
+void nr_queue_init(struct nr_queue *q)
+{
+	*q = (struct nr_queue){ 0 };
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_cond_init(&q->not_empty, NULL);
+	pthread_cond_init(&q->not_full, NULL);
+}
+
+static void free_list(struct nr_chunk *c)
+{
+	for (struct nr_chunk *next; c; c = next) {
+		next = c->next;
+		nr_free(c);
+	}
+}
+
+void nr_queue_fini(struct nr_queue *q)
+{
+	free_list(q->first);
+	free_list(q->spare);
+	nr_free(q->open);
+	pthread_cond_destroy(&q->not_full);
+	pthread_cond_destroy(&q->not_empty);
+	pthread_mutex_destroy(&q->lock);
+}
+
+static void hand_over(struct nr_queue *q)
+{
+	struct nr_chunk *c = q->open;
+
+	q->open = NULL;
+	pthread_mutex_lock(&q->lock);
+	c->next = NULL;
+	if (q->last)
+		q->last->next = c;
+	else
+		q->first = c;
+	q->last = c;
+	pthread_cond_signal(&q->not_empty);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static struct nr_chunk *chunk_new(size_t size)
+{
+	struct nr_chunk *c = nr_xmalloc(sizeof(*c) + size);
+
+	c->size = size;
+	return c;
+}
+
+static struct nr_chunk *chunk_get(struct nr_queue *q, size_t size)
+{
+	struct nr_chunk *c = NULL;
+
+	pthread_mutex_lock(&q->lock);
+	while (q->n_chunks >= NR_QUEUE_CHUNKS && !q->spare && !q->is_dead)
+		pthread_cond_wait(&q->not_full, &q->lock);
+	if (q->spare) {
+		c = q->spare;
+		q->spare = c->next;
+	} else {
+		q->n_chunks++;
+	}
+	pthread_mutex_unlock(&q->lock);
+	if (c && c->size < size) {
+		nr_free(c);
+		c = NULL;
+	}
+	if (!c)
+		c = chunk_new(size > NR_CHUNK_SIZE ? size : NR_CHUNK_SIZE);
+	c->next = NULL;
+	c->used = 0;
+	return c;
+}
+
+void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag)
+{
+	unsigned n = r->type->n_fields;
+	size_t size = sizeof(struct nr_stored) + n * sizeof(struct nr_value);
+	struct nr_stored *s;
+	char *text;
+
+	for (unsigned i = 0; i < n; i++)
+		size += r->v[i].kind == NR_V_TEXT ? r->v[i].len : 0;
+	size = (size + 15) & ~(size_t)15;
+	if (q->open && q->open->size - q->open->used < size)
+		hand_over(q);
+	if (!q->open)
+		q->open = chunk_get(q, size);
+	s = (struct nr_stored *)(void *)(q->open->data + q->open->used);
+	q->open->used += size;
+	s->tag = tag;
+	s->size = size;
+	memcpy(s->v, r->v, n * sizeof(struct nr_value));
+	text = (char *)(s->v + n);
+	for (unsigned i = 0; i < n; i++) {
+		if (s->v[i].kind != NR_V_TEXT)
+			continue;
+		memcpy(text, r->v[i].p, r->v[i].len);
+		s->v[i].p = text;
+		text += r->v[i].len;
+	}
+}
+
+void nr_queue_nudge(struct nr_queue *q)
+{
+	bool idle;
+
+	if (!q->open || q->open->used < WORTH_HANDING_OVER)
+		return;
+	pthread_mutex_lock(&q->lock);
+	idle = q->is_idle;
+	pthread_mutex_unlock(&q->lock);
+	if (idle)
+		hand_over(q);
+}
+
+void nr_queue_close(struct nr_queue *q)
+{
+	if (q->open)
+		hand_over(q);
+	pthread_mutex_lock(&q->lock);
+	q->is_closed = true;
+	pthread_cond_signal(&q->not_empty);
+	pthread_mutex_unlock(&q->lock);
+}
+
+struct nr_chunk *nr_queue_take(struct nr_queue *q)
+{
+	struct nr_chunk *c;
+
+	pthread_mutex_lock(&q->lock);
+	q->is_idle = true;
+	while (!q->first && !q->is_closed)
+		pthread_cond_wait(&q->not_empty, &q->lock);
+	q->is_idle = false;
+	c = q->first;
+	if (c) {
+		q->first = c->next;
+		if (!q->first)
+			q->last = NULL;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return c;
+}
+
+void nr_queue_give_back(struct nr_queue *q, struct nr_chunk *c)
+{
+	bool large = c->size > NR_CHUNK_SIZE;
+
+	pthread_mutex_lock(&q->lock);
+	if (large) {
+		q->n_chunks--;
+	} else {
+		c->next = q->spare;
+		q->spare = c;
+	}
+	pthread_cond_signal(&q->not_full);
+	pthread_mutex_unlock(&q->lock);
+	if (large)
+		nr_free(c);
+}
+
+void nr_queue_kill(struct nr_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->is_dead = true;
+	pthread_cond_signal(&q->not_full);
+	pthread_mutex_unlock(&q->lock);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A bounded queue of copied records between the engine and a sink's thread.
+ *
+ * One thread puts, one takes. The copies lie in chunks of fixed size, recycled; a record
+ * larger than a chunk gets one of its own. When all chunks are in use nr_queue_put()
+ * waits: replay's pressure on the reader.
+ */
+#pragma once
+
+#include "record/record.h"
+
+#include <pthread.h>
+
+enum {
+	NR_CHUNK_SIZE = 1 << 20,
+	NR_QUEUE_CHUNKS = 12, /* 12 MiB at most, and what a single larger record needs */
+};
+
+struct nr_chunk {
+	struct nr_chunk *next;
+	size_t used, size; /* bytes of data */
+	_Alignas(16) uint8_t data[];
+};
+
+/* A copied record: values, then the bytes they point to. */
+struct nr_stored {
+	void *tag;   /* as given to nr_queue_put() */
+	size_t size; /* in all, a multiple of 16: the next record is behind it */
+	_Alignas(16) struct nr_value v[];
+};
+
+struct nr_queue {
+	pthread_mutex_t lock;
+	pthread_cond_t not_empty, not_full;
+	struct nr_chunk *first, *last; /* filled, oldest first */
+	struct nr_chunk *spare;
+	struct nr_chunk *open; /* the one being filled; only its owner looks at it */
+	unsigned n_chunks;     /* alive, the open one too */
+	bool is_idle;          /* the taker waits */
+	bool is_closed;        /* nothing more comes */
+	bool is_dead;          /* nobody takes any more: puts are dropped */
+};
+
+void nr_queue_init(struct nr_queue *q);
+void nr_queue_fini(struct nr_queue *q);
+/* Copies the record. Waits while the queue is full. */
+void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag);
+/* Hands over what is in the open chunk if it is worth it: the taker waits. */
+void nr_queue_nudge(struct nr_queue *q);
+/* Hands over everything; nr_queue_take() returns NULL when that is taken. */
+void nr_queue_close(struct nr_queue *q);
+/* The oldest chunk; waits; NULL at the end. Give it back. */
+struct nr_chunk *nr_queue_take(struct nr_queue *q);
+void nr_queue_give_back(struct nr_queue *q, struct nr_chunk *c);
+/* Called by the taker when it stops early. */
+void nr_queue_kill(struct nr_queue *q);

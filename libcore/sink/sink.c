@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sink/sink.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n > m && strcmp(s + n - m, end) == 0;
+}
+
+static const struct nr_sink_ops *ops_for(const char *target)
+{
+	if (strcmp(target, "null:") == 0)
+		return &nr_sink_null;
+	if (strcmp(target, "-") == 0 || ends_with(target, ".jsonl"))
+		return &nr_sink_jsonl;
+	return &nr_sink_sqlite;
+}
+
+int nr_sink_open(struct nr_sink **out, const char *target,
+		 const struct nr_sink_options *o, struct nr_err *err)
+{
+	static const struct nr_sink_options none;
+	const struct nr_sink_ops *ops;
+	struct nr_sink *s;
+	int rc;
+
+	*out = NULL;
+	if (!target[0])
+		return nr_fail(err, -EINVAL, "an output has an empty name");
+	ops = ops_for(target);
+	if (posix_memalign((void **)&s, 16, sizeof(*s) + ops->ctx_size) != 0)
+		return nr_fail(err, -ENOMEM, "out of memory");
+	memset(s, 0, sizeof(*s) + ops->ctx_size);
+	s->ops = ops;
+	s->target = nr_xstrdup(target);
+	rc = ops->open(s, target, o ? o : &none, err);
+	if (rc < 0) {
+		nr_free((char *)s->target);
+		nr_free(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+int nr_sink_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
+		  struct nr_err *err)
+{
+	return s->ops->write(s, r, n, err);
+}
+
+int nr_sink_finish(struct nr_sink *s, struct nr_err *err)
+{
+	return s->ops->finish(s, err);
+}
+
+void nr_sink_close(struct nr_sink *s)
+{
+	if (!s)
+		return;
+	s->ops->close(s);
+	nr_free((char *)s->target);
+	nr_free(s);
+}
+
+static int null_open(struct nr_sink *s, const char *target,
+		     const struct nr_sink_options *o, struct nr_err *err)
+{
+	return 0;
+}
+
+static int null_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
+		      struct nr_err *err)
+{
+	return 0;
+}
+
+static int null_finish(struct nr_sink *s, struct nr_err *err)
+{
+	return 0;
+}
+
+static void null_close(struct nr_sink *s)
+{
+}
+
+const struct nr_sink_ops nr_sink_null = {
+	.name = "null",
+	.open = null_open,
+	.write = null_write,
+	.finish = null_finish,
+	.close = null_close,
+};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The SQLite sink: records are copied into a queue, a thread of its own inserts them. */
+#include "sink/queue.h"
+#include "sink/sqlite_db.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct sqlite {
+	struct nr_db db; /* the thread's while it runs */
+	struct nr_queue queue;
+	pthread_t thread;
+	bool is_running;
+	atomic_bool stop;  /* drop what is queued */
+	atomic_int failed; /* -errno of the thread, set after error */
+	struct nr_err error;
+};
+
+static struct sqlite *ctx_of(struct nr_sink *s)
+{
+	return (struct sqlite *)(void *)s->ctx;
+}
+
+static int insert_chunk(struct sqlite *q, const struct nr_chunk *c)
+{
+	int rc = 0;
+
+	for (size_t at = 0; at < c->used && rc == 0;) {
+		const struct nr_stored *s =
+			(const struct nr_stored *)(const void *)(c->data + at);
+
+		rc = nr_db_insert(&q->db, s->tag, s->v, &q->error);
+		at += s->size;
+	}
+	return rc;
+}
+
+static void *writer(void *arg)
+{
+	struct sqlite *q = arg;
+	struct nr_chunk *c;
+	int rc = 0;
+
+	while (rc == 0 && !atomic_load(&q->stop) && (c = nr_queue_take(&q->queue))) {
+		rc = insert_chunk(q, c);
+		nr_queue_give_back(&q->queue, c);
+	}
+	atomic_store(&q->failed, rc);
+	nr_queue_kill(&q->queue);
+	return NULL;
+}
+
+static int surface(struct sqlite *q, struct nr_err *err)
+{
+	int rc = atomic_load(&q->failed);
+
+	if (rc < 0 && err)
+		*err = q->error;
+	return rc;
+}
+
+static int sqlite_open(struct nr_sink *s, const char *target,
+		       const struct nr_sink_options *o, struct nr_err *err)
+{
+	struct sqlite *q = ctx_of(s);
+	int rc = nr_db_open(&q->db, s->target, o, err);
+
+	if (rc < 0) {
+		nr_db_close(&q->db);
+		return rc;
+	}
+	nr_queue_init(&q->queue);
+	rc = pthread_create(&q->thread, NULL, writer, q);
+	if (rc != 0) {
+		nr_queue_fini(&q->queue);
+		nr_db_close(&q->db);
+		return nr_fail(err, -rc, "cannot start a thread: %s", strerror(rc));
+	}
+	q->is_running = true;
+	return 0;
+}
+
+static int sqlite_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
+			struct nr_err *err)
+{
+	struct sqlite *q = ctx_of(s);
+
+	for (size_t i = 0; i < n; i++) {
+		struct nr_db_table *t;
+
+		if (r[i]->type->flags & NR_R_JSON_ONLY)
+			continue;
+		t = nr_db_table(&q->db, r[i]->type);
+		if (!t)
+			return nr_fail(err, -EINVAL, "%s has no table %s", s->target,
+				       r[i]->type->name);
+		nr_queue_put(&q->queue, r[i], t);
+		if (atomic_load_explicit(&q->failed, memory_order_relaxed))
+			break;
+	}
+	nr_queue_nudge(&q->queue);
+	return surface(q, err);
+}
+
+static void join(struct sqlite *q)
+{
+	if (!q->is_running)
+		return;
+	nr_queue_close(&q->queue);
+	pthread_join(q->thread, NULL);
+	q->is_running = false;
+}
+
+static int sqlite_finish(struct nr_sink *s, struct nr_err *err)
+{
+	struct sqlite *q = ctx_of(s);
+	int rc;
+
+	join(q);
+	rc = surface(q, err);
+	return rc < 0 ? rc : nr_db_finish(&q->db, err);
+}
+
+static void sqlite_close(struct nr_sink *s)
+{
+	struct sqlite *q = ctx_of(s);
+
+	atomic_store(&q->stop, true);
+	join(q);
+	nr_queue_fini(&q->queue);
+	nr_db_close(&q->db);
+}
+
+const struct nr_sink_ops nr_sink_sqlite = {
+	.name = "sqlite",
+	.ctx_size = sizeof(struct sqlite),
+	.open = sqlite_open,
+	.write = sqlite_write,
+	.finish = sqlite_finish,
+	.close = sqlite_close,
+};

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sink/sqlite_db.h"
+
+#include "base/mem.h"
+#include "record/schema.h"
+#include "record/sql.h"
+#include "record/tables.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* SQLite's last error as a sentence and an errno. */
+static int db_fail(struct nr_db *d, const char *what, struct nr_err *err)
+{
+	int code = d->db ? sqlite3_extended_errcode(d->db) : SQLITE_NOMEM;
+	int sys = d->db ? sqlite3_system_errno(d->db) : 0;
+
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return nr_fail(err, -ENOSPC,
+			       "cannot write %s: disk is full (SQLite: %s, while %s)",
+			       d->target, sqlite3_errmsg(d->db), what);
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return nr_fail(
+			err, -EBUSY,
+			"cannot write %s: another program is using it (SQLite: %s, "
+			"while %s)",
+			d->target, sqlite3_errmsg(d->db), what);
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return nr_fail(err, sys ? -sys : -EIO,
+			       "cannot write %s: %s (SQLite: %s, while %s)", d->target,
+			       sys ? strerror(sys) : "input/output error",
+			       sqlite3_errmsg(d->db), what);
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		return nr_fail(err, -EBADMSG, "cannot write %s: %s (while %s)", d->target,
+			       sqlite3_errmsg(d->db), what);
+	default:
+		return nr_fail(err, -EINVAL, "cannot write %s: %s (while %s)", d->target,
+			       d->db ? sqlite3_errmsg(d->db) : "out of memory", what);
+	}
+}
+
+static int run_sql(struct nr_db *d, const char *sql, const char *what, struct nr_err *err)
+{
+	return sqlite3_exec(d->db, sql, NULL, NULL, NULL) == SQLITE_OK
+		       ? 0
+		       : db_fail(d, what, err);
+}
+
+/* The first column of the first row, as an integer; none where there is no row. */
+static int get_int(struct nr_db *d, const char *sql, int64_t *out, struct nr_err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (sqlite3_prepare_v2(d->db, sql, -1, &st, NULL) != SQLITE_OK)
+		return db_fail(d, sql, err);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*out = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(d, sql, err);
+}
+
+static int open_file(struct nr_db *d, const char *path, struct nr_err *err)
+{
+	struct nr_buf tmp = { 0 };
+
+	nr_buf_printf(&tmp, "%s.tmp", d->is_append ? path : d->file.partial);
+	d->vfs = nr_sqlite_vfs_new(tmp.p);
+	nr_buf_fini(&tmp);
+	if (sqlite3_open_v2(path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+			    nr_sqlite_vfs_name(d->vfs)) != SQLITE_OK)
+		return db_fail(d, "opening it", err);
+	sqlite3_busy_timeout(d->db, 5000);
+	return 0;
+}
+
+static int prepare_tables(struct nr_db *d, const struct nr_record_type *const *types,
+			  size_t n, struct nr_err *err)
+{
+	struct nr_buf sql = { 0 };
+	int rc = 0;
+
+	d->tables = nr_xcalloc(n, sizeof(*d->tables));
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		struct nr_db_table *t = &d->tables[d->n_tables];
+
+		if (types[i]->flags & NR_R_JSON_ONLY)
+			continue;
+		d->n_tables++;
+		t->type = types[i];
+		t->bound = nr_xcalloc(t->type->n_fields, 1);
+		t->run_id = -1;
+		nr_buf_clear(&sql);
+		nr_buf_printf(&sql, "INSERT INTO %s (", t->type->name);
+		for (unsigned k = 0; k < t->type->n_fields; k++) {
+			nr_buf_printf(&sql, "%s%s", k ? "," : "",
+				      t->type->fields[k].name);
+			if (strcmp(t->type->fields[k].name, "run_id") == 0)
+				t->run_id = (int)k;
+		}
+		nr_buf_str(&sql, ") VALUES (");
+		for (unsigned k = 0; k < t->type->n_fields; k++)
+			nr_buf_str(&sql, k ? ",?" : "?");
+		nr_buf_char(&sql, ')');
+		if (sqlite3_prepare_v3(d->db, sql.p, -1, SQLITE_PREPARE_PERSISTENT,
+				       &t->insert, NULL) != SQLITE_OK)
+			rc = db_fail(d, "preparing to insert", err);
+	}
+	nr_buf_fini(&sql);
+	return rc;
+}
+
+static int open_new(struct nr_db *d, const struct nr_sink_options *o,
+		    const struct nr_record_type *const *types, size_t n,
+		    struct nr_err *err)
+{
+	struct nr_buf sql = { 0 };
+	int rc;
+
+	rc = nr_outfile_open(&d->file, d->target, o->force, true, err);
+	if (rc < 0)
+		return rc;
+	d->file.keep_partial = o->keep_partial;
+	rc = open_file(d, d->file.partial, err);
+	if (rc < 0)
+		return rc;
+	/* Nobody sees the file before it is whole: no journal, no syncs until then. */
+	nr_buf_str(&sql, "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF;"
+			 "PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
+			 "PRAGMA cache_size = -65536; PRAGMA foreign_keys = OFF;");
+	nr_buf_printf(&sql,
+		      "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;",
+		      NR_APPLICATION_ID, NR_SCHEMA_VERSION);
+	for (size_t i = 0; i < n; i++) {
+		if (!(types[i]->flags & NR_R_JSON_ONLY))
+			nr_schema_table(&sql, types[i]);
+	}
+	rc = run_sql(d, sql.p, "creating the tables", err);
+	nr_buf_fini(&sql);
+	return rc;
+}
+
+/* Brings a database of an older schema to this one. */
+static int migrate(struct nr_db *d, struct nr_err *err)
+{
+	int64_t app = 0, version = 0;
+	int rc;
+
+	rc = get_int(d, "PRAGMA application_id", &app, err);
+	if (rc == 0)
+		rc = get_int(d, "PRAGMA user_version", &version, err);
+	if (rc < 0)
+		return rc;
+	if (app != NR_APPLICATION_ID || version < 1)
+		return nr_fail(
+			err, -EINVAL,
+			"cannot append to %s: it is a database, but not one of nrtool",
+			d->target);
+	if (version > NR_SCHEMA_VERSION)
+		return nr_fail(
+			err, -EINVAL,
+			"cannot append to %s: a newer nrtool wrote it (schema %lld, "
+			"this one writes %d); use that version",
+			d->target, (long long)version, NR_SCHEMA_VERSION);
+	for (; version < NR_SCHEMA_VERSION; version++) {
+		char name[48];
+		const char *sql;
+
+		snprintf(name, sizeof(name), "migrations/%d", (int)version);
+		sql = nr_sql_text(name);
+		if (!sql)
+			return nr_fail(
+				err, -EINVAL,
+				"cannot append to %s: its schema %d cannot be migrated",
+				d->target, (int)version);
+		rc = run_sql(d, sql, "migrating the schema", err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int open_append(struct nr_db *d, struct nr_err *err)
+{
+	int64_t app = 0;
+	int rc;
+
+	d->path = realpath(d->target, NULL);
+	if (!d->path)
+		return nr_fail(err, -errno, "cannot append to %s: %s", d->target,
+			       strerror(errno));
+	rc = open_file(d, d->path, err);
+	if (rc < 0)
+		return rc;
+	/* Before anything is written: is it ours? */
+	rc = get_int(d, "PRAGMA application_id", &app, err);
+	if (rc == 0 && app != NR_APPLICATION_ID)
+		rc = nr_fail(err, -EINVAL,
+			     "cannot append to %s: it is no database of nrtool",
+			     d->target);
+	if (rc == 0)
+		rc = run_sql(d,
+			     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+			     "PRAGMA cache_size = -65536; PRAGMA foreign_keys = OFF;"
+			     "BEGIN IMMEDIATE;",
+			     "beginning the transaction", err);
+	if (rc == 0)
+		rc = migrate(d, err);
+	if (rc == 0)
+		rc = get_int(d, "SELECT coalesce(max(run_id), 0) FROM run",
+			     &d->runs_before, err);
+	return rc;
+}
+
+static const char *not_regular(const char *target)
+{
+	struct stat st;
+
+	if (stat(target, &st) < 0)
+		return NULL;
+	return S_ISREG(st.st_mode)   ? NULL
+	       : S_ISDIR(st.st_mode) ? "it is a directory"
+				     : "it is no regular file";
+}
+
+int nr_db_open(struct nr_db *d, const char *target, const struct nr_sink_options *o,
+	       struct nr_err *err)
+{
+	const struct nr_record_type *const *types = nr_core_record_types;
+	size_t n = NR_N_CORE_TYPES;
+	const char *why;
+	int rc;
+
+	*d = (struct nr_db){ .target = target, .file.fd = -1 };
+	if (o->types) {
+		types = o->types;
+		n = o->n_types;
+	}
+	d->is_append = o->append && access(target, F_OK) == 0;
+	why = d->is_append ? not_regular(target) : NULL;
+	if (why)
+		return nr_fail(err, -EINVAL, "cannot append to %s: %s", target, why);
+	rc = d->is_append ? open_append(d, err) : open_new(d, o, types, n, err);
+	if (rc == 0)
+		rc = prepare_tables(d, types, n, err);
+	return rc;
+}
+
+struct nr_db_table *nr_db_table(struct nr_db *d, const struct nr_record_type *t)
+{
+	if (d->last < d->n_tables && d->tables[d->last].type == t)
+		return &d->tables[d->last];
+	for (d->last = 0; d->last < d->n_tables; d->last++) {
+		if (d->tables[d->last].type == t)
+			return &d->tables[d->last];
+	}
+	return NULL;
+}
+
+/* Text as SQLite and its users expect it: valid UTF-8, no NUL, JSON where it says so. */
+static int bind_text(struct nr_db *d, sqlite3_stmt *st, int i, enum nr_field_type type,
+		     const struct nr_value *v)
+{
+	if (type == NR_F_BLOB)
+		return sqlite3_bind_blob(st, i, v->p, (int)v->len, SQLITE_STATIC);
+	if (type == NR_F_JSON) {
+		if (nr_json_valid(v->p, v->len))
+			return sqlite3_bind_text(st, i, v->p, (int)v->len, SQLITE_STATIC);
+		nr_buf_clear(&d->text);
+		nr_buf_json(&d->text, v->p, v->len);
+	} else {
+		if (nr_utf8_span(v->p, v->len) == v->len)
+			return sqlite3_bind_text(st, i, v->p, (int)v->len, SQLITE_STATIC);
+		nr_buf_clear(&d->text);
+		nr_buf_utf8(&d->text, v->p, v->len);
+	}
+	return sqlite3_bind_text(st, i, d->text.p, (int)d->text.len, SQLITE_TRANSIENT);
+}
+
+int nr_db_insert(struct nr_db *d, struct nr_db_table *t, const struct nr_value *v,
+		 struct nr_err *err)
+{
+	int rc = SQLITE_OK;
+
+	for (unsigned i = 0; i < t->type->n_fields && rc == SQLITE_OK; i++) {
+		switch ((enum nr_value_kind)v[i].kind) {
+		case NR_V_NULL:
+			if (t->bound[i]) /* as it was after the last row: nothing to do */
+				rc = sqlite3_bind_null(t->insert, (int)i + 1);
+			t->bound[i] = 0;
+			break;
+		case NR_V_INT:
+			rc = sqlite3_bind_int64(t->insert, (int)i + 1,
+						(int)i == t->run_id &&
+								v[i].i <= d->runs_before
+							? v[i].i + d->runs_before
+							: v[i].i);
+			t->bound[i] = 1;
+			break;
+		case NR_V_TEXT:
+			rc = bind_text(d, t->insert, (int)i + 1, t->type->fields[i].type,
+				       &v[i]);
+			t->bound[i] = 1;
+			break;
+		}
+	}
+	if (rc == SQLITE_OK) {
+		sqlite3_step(t->insert);
+		rc = sqlite3_reset(t->insert);
+	}
+	return rc == SQLITE_OK ? 0 : db_fail(d, t->type->name, err);
+}
+
+static void finalize_all(struct nr_db *d)
+{
+	for (size_t i = 0; i < d->n_tables; i++) {
+		sqlite3_finalize(d->tables[i].insert);
+		d->tables[i].insert = NULL;
+	}
+}
+
+static int check(struct nr_db *d, struct nr_err *err)
+{
+	sqlite3_stmt *st;
+	int rc = 0;
+
+	if (sqlite3_prepare_v2(d->db, "PRAGMA quick_check(1)", -1, &st, NULL) !=
+		    SQLITE_OK ||
+	    sqlite3_step(st) != SQLITE_ROW)
+		rc = db_fail(d, "checking it", err);
+	else if (strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0)
+		rc = nr_fail(err, -EBADMSG, "%s did not pass SQLite's quick_check: %s",
+			     d->target, (const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	if (rc < 0)
+		return rc;
+	if (sqlite3_prepare_v2(d->db, "PRAGMA foreign_key_check", -1, &st, NULL) !=
+	    SQLITE_OK)
+		return db_fail(d, "checking references", err);
+	switch (sqlite3_step(st)) {
+	case SQLITE_DONE:
+		break;
+	case SQLITE_ROW:
+		rc = nr_fail(err, -EBADMSG,
+			     "%s did not pass SQLite's foreign_key_check: row %lld of %s "
+			     "refers to a row of %s that does not exist; this is a bug",
+			     d->target, (long long)sqlite3_column_int64(st, 1),
+			     (const char *)sqlite3_column_text(st, 0),
+			     (const char *)sqlite3_column_text(st, 2));
+		break;
+	default:
+		rc = db_fail(d, "checking references", err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+static int finish_new(struct nr_db *d, struct nr_err *err)
+{
+	struct nr_buf sql = { 0 };
+	const char *views = nr_sql_text("views");
+	int rc;
+
+	nr_buf_str(&sql, "COMMIT; BEGIN;");
+	for (size_t i = 0; i < d->n_tables; i++)
+		nr_schema_indexes(&sql, d->tables[i].type);
+	nr_buf_str(&sql, views ? views : "");
+	nr_buf_str(&sql, "COMMIT;");
+	rc = run_sql(d, sql.p, "building the indexes", err);
+	nr_buf_fini(&sql);
+	if (rc == 0)
+		rc = check(d, err);
+	if (rc < 0)
+		return rc;
+	if (sqlite3_close(d->db) != SQLITE_OK)
+		return db_fail(d, "closing it", err);
+	d->db = NULL;
+	return nr_outfile_commit(&d->file, err);
+}
+
+static int finish_append(struct nr_db *d, struct nr_err *err)
+{
+	int rc = check(d, err);
+
+	if (rc == 0)
+		rc = run_sql(d, "COMMIT", "committing the run", err);
+	if (rc < 0)
+		return rc;
+	/* Back to one plain file: readers may not be able to write its directory. Others
+	   who have it open now keep it in WAL mode, which is no failure. */
+	sqlite3_exec(d->db,
+		     "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE",
+		     NULL, NULL, NULL);
+	return 0;
+}
+
+int nr_db_finish(struct nr_db *d, struct nr_err *err)
+{
+	finalize_all(d);
+	return d->is_append ? finish_append(d, err) : finish_new(d, err);
+}
+
+void nr_db_close(struct nr_db *d)
+{
+	finalize_all(d);
+	if (d->db && d->is_append)
+		sqlite3_exec(d->db, "ROLLBACK; PRAGMA journal_mode = DELETE", NULL, NULL,
+			     NULL);
+	sqlite3_close(d->db);
+	nr_sqlite_vfs_free(d->vfs);
+	nr_outfile_close(&d->file);
+	for (size_t i = 0; i < d->n_tables; i++)
+		nr_free(d->tables[i].bound);
+	nr_free(d->tables);
+	nr_free(d->path);
+	nr_buf_fini(&d->text);
+	*d = (struct nr_db){ .file.fd = -1 };
+}
+
+int nr_sqlite_next_ids(const char *path, int64_t *run_id, int64_t *source_id,
+		       uint64_t *ordinal, struct nr_err *err)
+{
+	struct nr_db d = { .target = path, .file.fd = -1 };
+	int64_t app = 0, packets = 0, flow_id = 0;
+	int rc = 0;
+
+	*run_id = *source_id = 1;
+	*ordinal = 0;
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	if (sqlite3_open_v2(path, &d.db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+		rc = db_fail(&d, "opening it", err);
+	if (rc == 0)
+		rc = get_int(&d, "PRAGMA application_id", &app, err);
+	if (rc == 0 && app != NR_APPLICATION_ID)
+		rc = nr_fail(err, -EINVAL,
+			     "cannot append to %s: it is no database of nrtool", path);
+	if (rc == 0)
+		rc = get_int(&d, "SELECT coalesce(max(run_id), 0) + 1 FROM run", run_id,
+			     err);
+	if (rc == 0)
+		rc = get_int(&d, "SELECT coalesce(max(source_id), 0) + 1 FROM source",
+			     source_id, err);
+	if (rc == 0)
+		rc = get_int(&d, "SELECT coalesce(sum(packets), 0) FROM source", &packets,
+			     err);
+	if (rc == 0)
+		rc = get_int(&d, "SELECT coalesce(max(flow_id), 0) FROM flow", &flow_id,
+			     err);
+	sqlite3_close(d.db);
+	/* Frames outside --count or --from are in neither or in both: take the later. */
+	*ordinal = (uint64_t)(packets > flow_id / 16 ? packets : flow_id / 16);
+	return rc;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A session database being written: a new file, or one more run in an existing one.
+ *
+ * New: built as .NAME.partial without a journal, indexes and views after the load,
+ * checked, synced, renamed. Append: one transaction in WAL mode; a failure leaves the
+ * database as it was. Used by one thread at a time.
+ */
+#pragma once
+
+#include "base/text.h"
+#include "record/record.h"
+#include "sink/outfile.h"
+#include "sink/sink.h"
+#include "sink/sqlite_vfs.h"
+
+struct nr_db_table {
+	const struct nr_record_type *type;
+	sqlite3_stmt *insert;
+	uint8_t *bound; /* per column: the statement holds a value, not NULL */
+	int run_id;     /* column run_id; -1: none */
+};
+
+struct nr_db {
+	sqlite3 *db;
+	struct nr_sqlite_vfs *vfs;
+	struct nr_outfile file; /* new databases */
+	char *path;             /* existing one, links resolved */
+	const char *target;     /* for messages */
+	struct nr_db_table *tables;
+	size_t n_tables, last;
+	int64_t runs_before; /* highest run_id present */
+	bool is_append;
+	struct nr_buf text; /* for values that need a repair */
+};
+
+/* All return 0 or -errno with SQLite's reason in a sentence. */
+int nr_db_open(struct nr_db *d, const char *target, const struct nr_sink_options *o,
+	       struct nr_err *err);
+/* The table of a type; NULL where the database has none (JSON only types too). */
+struct nr_db_table *nr_db_table(struct nr_db *d, const struct nr_record_type *t);
+int nr_db_insert(struct nr_db *d, struct nr_db_table *t, const struct nr_value *v,
+		 struct nr_err *err);
+int nr_db_finish(struct nr_db *d, struct nr_err *err);
+/* Without a finish before it, takes everything back. */
+void nr_db_close(struct nr_db *d);
