@@ -109,7 +109,7 @@ static void flow_open(struct mix *g, struct flow *f)
 	f->is_13 = rng_below(r, 100) < 60;
 	f->is_upload = rng_below(r, 100) < 10;
 	f->n_exchanges = exchanges_draw(r);
-	f->ack_every = 2u << rng_below(r, 3);
+	f->ack_every = 4u << rng_below(r, 2); /* receivers with GRO */
 	if (!is_tcp && kind < 75) {
 		f->app = APP_DNS;
 		f->server = rng_below(r, 8);
