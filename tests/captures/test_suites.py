@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The suites' own logic, on small inputs made here."""
 
+import contextlib
+import io
 import types
 import unittest
 
@@ -135,7 +137,9 @@ class GroundTruth(unittest.TestCase):
 
         def failures(found, listed):
             t = quiet()
-            ground_truth.judge(t, found, {"packets": 9, "tcp": 900, "udp": 900}, listed)
+            with contextlib.redirect_stdout(io.StringIO()):
+                ground_truth.judge(t, found, {"packets": 9, "tcp": 900, "udp": 900},
+                                   listed)
             return t.failed
 
         found = {("a.pcap", "tcp"): ("2", "1")}
