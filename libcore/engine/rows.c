@@ -71,7 +71,7 @@ static void identity(struct nr_engine *e, struct nr_record *r, const struct nr_f
 
 	_Static_assert((int)NR_FLOW_first_ns == (int)NR_FLOW_START_first_ns,
 		       "flow begins with the columns of flow_start");
-	nr_community_id(e->community, k, cid);
+	nr_community_id(e->community, k, f->src_is_hi, cid);
 	nr_set_int(r, NR_FLOW_flow_id, (int64_t)f->flow_id);
 	nr_set_int(r, NR_FLOW_source_id, nr_engine_source_id(e, f->source));
 	nr_set_int(r, NR_FLOW_interface_id, f->interface_id);
@@ -290,7 +290,7 @@ void nr_engine_flow_anomaly(void *engine, struct nr_flow *f, unsigned kind, int 
 	r = e->records.r[e->records.n - 1];
 	id = nr_arena_zalloc(&e->arena, sizeof(*id));
 	cid = nr_arena_alloc(&e->arena, NR_COMMUNITY_ID_LEN + 1);
-	nr_community_id(e->community, &f->key, cid);
+	nr_community_id(e->community, &f->key, f->src_is_hi, cid);
 	id->community_id = cid;
 	id->proto = nr_proto_name(f->key.proto);
 	id->src_ip = ip_text(e, f->key.ip_version, src, &n);

@@ -34,23 +34,24 @@ static void put_be16(uint8_t *o, unsigned v)
 	o[1] = (uint8_t)v;
 }
 
-void nr_community_id(struct nr_community_hasher *h, const struct nr_key *k,
+void nr_community_id(struct nr_community_hasher *h, const struct nr_key *k, bool src_is_hi,
 		     char out[NR_COMMUNITY_ID_LEN + 1])
 {
 	static const uint8_t with_ports[] = { 1, 6, 17, 58, 132 };
+	bool hi_first = k->one_way && src_is_hi;
 	size_t n = k->ip_version == 6 ? 16 : 4, o = 2;
 	uint8_t buf[2 + 32 + 2 + 4] = { 0 }, digest[EVP_MAX_MD_SIZE] = { 0 };
 	unsigned len = 0;
 
-	memcpy(buf + o, k->lo, n);
+	memcpy(buf + o, hi_first ? k->hi : k->lo, n);
 	o += n;
-	memcpy(buf + o, k->hi, n);
+	memcpy(buf + o, hi_first ? k->lo : k->hi, n);
 	o += n;
 	buf[o++] = k->proto;
 	buf[o++] = 0;
 	if (memchr(with_ports, k->proto, sizeof(with_ports))) {
-		put_be16(buf + o, k->lo_port);
-		put_be16(buf + o + 2, k->hi_port);
+		put_be16(buf + o, hi_first ? k->hi_port : k->lo_port);
+		put_be16(buf + o + 2, hi_first ? k->lo_port : k->hi_port);
 		o += 4;
 	}
 	memcpy(out, "1:", 3);

@@ -91,7 +91,7 @@ def ours(r):
     o.orig = (address(r["src_ip"]), r.get("src_port", 0))
     o.resp = (address(r["dst_ip"]), r.get("dst_port", 0))
     o.ts = r["first_ns"] // 1000 * 1000
-    o.duration = r["last_ns"] // 1000 * 1000 - o.ts
+    o.duration = r.get("duration_ns", r["last_ns"] - r["first_ns"]) // 1000 * 1000
     o.conn_state = r.get("conn_state", "")
     o.history = r.get("history", "")
     o.pkts = (r["src_packets"], r["dst_packets"])
@@ -277,7 +277,7 @@ def compare_rows(ctx, flows, conns):
 def work(job):
     rows = common.read_rows(job["out"], ["flow", "anomaly", "ledger", "source", "tunnel"])
     flows = [ours(r) for r in rows if r["type"] == "flow"]
-    conns = [theirs(r, job["mode"] != "zeek9") for r in job["conns"]]
+    conns = [theirs(r, job["mode"] != "zeek9") for r in job["conns"] if "id.orig_h" in r and "proto" in r]
     ctx = Context(job, flows, rows)
     found, compared = compare_rows(ctx, flows, conns)
     show = job["show"]
