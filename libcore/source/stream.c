@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "source/reader.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Room before a block's data for the piece of a record that the last block ended with. */
+enum { HEADROOM = 64 << 10, MIN_BLOCK = 4 << 10 };
+
+static int cannot_open(const char *path, int e, struct nr_err *err)
+{
+	return nr_fail(err, -e, "cannot open %s: %s", path, strerror(e));
+}
+
+static int adopt_fd(struct nr_stream *st, int fd, struct nr_err *err)
+{
+	struct stat sb;
+
+	if (fstat(fd, &sb) < 0)
+		return nr_fail(err, -errno, "cannot look at %s: %s", st->path,
+			       strerror(errno));
+	if (S_ISDIR(sb.st_mode))
+		return nr_fail(err, -EISDIR, "%s is a directory, not a capture",
+			       st->path);
+	st->fd = fd;
+	st->is_regular = S_ISREG(sb.st_mode);
+	st->size = st->is_regular ? (int64_t)sb.st_size : -1;
+	st->dev = sb.st_dev;
+	st->ino = sb.st_ino;
+	if (st->is_regular)
+		posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return 0;
+}
+
+/* A small file needs no large block: thousands may be open at a time. */
+static size_t fit_block(const struct nr_stream *st, size_t size)
+{
+	if (st->is_regular && st->size < (int64_t)size) {
+		size_t small = ((size_t)st->size + 1 + 4095) & ~(size_t)4095;
+
+		size = small < size ? small : size;
+	}
+	return size < MIN_BLOCK ? MIN_BLOCK : size;
+}
+
+int nr_stream_open(struct nr_stream *st, const char *path,
+		   const struct nr_source_options *opt, struct nr_err *err)
+{
+	bool is_stdin = !strcmp(path, "-");
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	st->path = nr_xstrdup(is_stdin ? "stdin" : path);
+	st->fd = -1;
+	st->owns_fd = !is_stdin;
+	if (fd < 0)
+		return cannot_open(path, errno, err);
+	rc = adopt_fd(st, fd, err);
+	if (rc < 0) {
+		if (!is_stdin)
+			close(fd);
+		return rc;
+	}
+	if (is_stdin)
+		st->is_regular = false; /* its offset is shared: never read it again */
+	st->park = opt && opt->park && st->is_regular;
+	st->block_size =
+		fit_block(st, opt && opt->block_size ? opt->block_size : NR_BLOCK_SIZE);
+	st->pool = nr_pool_new(st->block_size + HEADROOM);
+	return 0;
+}
+
+static void park(struct nr_stream *st)
+{
+	if (st->fd >= 0 && st->owns_fd)
+		close(st->fd);
+	st->fd = -1;
+}
+
+static int unpark(struct nr_stream *st, struct nr_err *err)
+{
+	dev_t dev = st->dev;
+	ino_t ino = st->ino;
+	int fd = open(st->path, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return cannot_open(st->path, errno, err);
+	rc = adopt_fd(st, fd, err);
+	if (rc == 0 && (st->dev != dev || st->ino != ino))
+		rc = nr_fail(err, -ESTALE,
+			     "%s was replaced by another file while it was read; "
+			     "start again when it is complete",
+			     st->path);
+	if (rc == 0 && lseek(fd, (off_t)st->position, SEEK_SET) < 0)
+		rc = nr_fail(err, -errno, "cannot seek in %s: %s", st->path,
+			     strerror(errno));
+	if (rc < 0) {
+		close(fd);
+		st->fd = -1;
+	}
+	return rc;
+}
+
+ssize_t nr_stream_read_raw(struct nr_stream *st, struct nr_block *block, uint8_t *room,
+			   size_t n, struct nr_err *err)
+{
+	ssize_t got;
+	int rc;
+
+	if (st->raw_eof)
+		return 0;
+	if (st->fd < 0 && (rc = unpark(st, err)) < 0)
+		return rc;
+	for (;;) {
+		got = read(st->fd, room, n);
+		if (got >= 0)
+			break;
+		if (errno == EAGAIN) { /* somebody made stdin non-blocking */
+			struct pollfd pfd = { .fd = st->fd, .events = POLLIN };
+
+			poll(&pfd, 1, -1);
+			continue;
+		}
+		if (errno != EINTR)
+			return nr_fail(err, -errno, "cannot read %s: %s", st->path,
+				       strerror(errno));
+	}
+	if (st->park)
+		park(st);
+	if (got == 0)
+		st->raw_eof = true;
+	st->position += (uint64_t)got;
+	return got;
+}
+
+int nr_stream_decode(struct nr_stream *st, const struct nr_codec *codec,
+		     struct nr_block *block, const uint8_t *in, size_t n,
+		     struct nr_err *err)
+{
+	st->codec_ctx = nr_xcalloc(1, codec->ctx_size);
+	if (codec->open(st->codec_ctx) < 0) {
+		nr_free(st->codec_ctx);
+		st->codec_ctx = NULL;
+		return nr_fail(err, -ENOMEM, "no memory to decode %s in %s", codec->name,
+			       st->path);
+	}
+	st->codec = codec;
+	st->raw = block;
+	nr_block_ref(block);
+	st->in = in;
+	st->in_len = n;
+	st->in_base = st->position - n;
+	return 0;
+}
+
+static int refill_raw(struct nr_stream *st, struct nr_err *err)
+{
+	ssize_t got;
+
+	nr_block_unref(st->raw); /* others may still hold it: never write into it again */
+	st->raw = nr_pool_get(st->pool);
+	st->in = nr_block_data(st->raw);
+	st->in_base = st->position;
+	got = nr_stream_read_raw(st, st->raw, nr_block_data(st->raw), st->block_size,
+				 err);
+	st->in_len = got > 0 ? (size_t)got : 0;
+	return got < 0 ? (int)got : 0;
+}
+
+static void damaged(struct nr_stream *st, const char *why)
+{
+	uint64_t at = st->position - st->in_len;
+
+	snprintf(st->damage, sizeof(st->damage),
+		 "%s data of the stored file, at byte %llu: %s", st->codec->name,
+		 (unsigned long long)at, why);
+	st->decoder_done = true;
+}
+
+ssize_t nr_stream_read(struct nr_stream *st, struct nr_block *block, uint8_t *room,
+		       size_t n, struct nr_err *err)
+{
+	struct nr_codec_io io = { .out = room, .out_len = n };
+	enum nr_codec_verdict v;
+	size_t before;
+	int rc;
+
+	if (!st->codec)
+		return nr_stream_read_raw(st, block, room, n, err);
+	while (io.out_len == n && !st->decoder_done) {
+		if (!st->in_len && !st->raw_eof && (rc = refill_raw(st, err)) < 0)
+			return rc;
+		io.in = st->in;
+		io.in_len = before = st->in_len;
+		io.last = st->raw_eof;
+		if (io.last && !io.in_len && !st->in_frame) {
+			st->decoder_done = true;
+			break;
+		}
+		v = st->codec->decode(st->codec_ctx, &io);
+		st->in = io.in;
+		st->in_len = io.in_len;
+		if (v == NR_CODEC_BAD)
+			damaged(st, io.why);
+		else
+			st->in_frame = v == NR_CODEC_MORE;
+		if (v == NR_CODEC_MORE && io.last && !io.in_len && io.out_len == n)
+			damaged(st, "it is cut short");
+		if (v == NR_CODEC_MORE && before && io.in_len == before &&
+		    io.out_len == n)
+			damaged(st, "the decoder makes no progress");
+	}
+	return (ssize_t)(n - io.out_len);
+}
+
+void nr_stream_close(struct nr_stream *st)
+{
+	if (st->codec)
+		st->codec->close(st->codec_ctx);
+	nr_free(st->codec_ctx);
+	nr_block_unref(st->raw);
+	park(st);
+	nr_pool_unref(st->pool);
+	nr_free(st->path);
+}
+
+/*
+ * Moves the unread bytes into a new block with room for need bytes. They end where the
+ * headroom ends, so that file data keeps its alignment.
+ */
+static void move_on(struct nr_window *w, size_t need)
+{
+	size_t left = nr_window_left(w);
+	size_t size = w->stream->block_size;
+	struct nr_block *block;
+	uint64_t offset = w->block ? nr_window_offset(w, w->p) : 0;
+	uint8_t *to;
+
+	if (left > HEADROOM || need > left + size) {
+		size = need > size ? need : size;
+		block = nr_block_new(left + HEADROOM + size);
+		to = nr_block_data(block);
+	} else {
+		block = nr_pool_get(w->stream->pool);
+		to = nr_block_data(block) + HEADROOM - left;
+	}
+	if (left)
+		memcpy(to, w->p, left);
+	nr_block_unref(w->block);
+	w->block = block;
+	w->p = to;
+	w->end = to + left;
+	w->base = offset - (uint64_t)(to - nr_block_data(block));
+}
+
+int nr_window_need(struct nr_window *w, size_t n, struct nr_err *err)
+{
+	while (nr_window_left(w) < n) {
+		uint8_t *data = w->block ? nr_block_data(w->block) : NULL;
+		size_t room = 0;
+		ssize_t got;
+
+		if (w->eof)
+			return 0;
+		if (w->block)
+			room = nr_block_size(w->block) - (size_t)(w->end - data);
+		if (room < n - nr_window_left(w)) {
+			move_on(w, n);
+			data = nr_block_data(w->block);
+			room = nr_block_size(w->block) - (size_t)(w->end - data);
+		}
+		got = nr_stream_read(w->stream, w->block, data + (w->end - data), room,
+				     err);
+		if (got < 0)
+			return (int)got;
+		if (got == 0)
+			w->eof = true;
+		w->end += got;
+	}
+	return 1;
+}
+
+int nr_window_skip(struct nr_window *w, uint64_t n, struct nr_err *err)
+{
+	while (n) {
+		size_t left = nr_window_left(w);
+		int rc;
+
+		if (left >= n) {
+			w->p += n;
+			return 1;
+		}
+		n -= left;
+		w->p = w->end;
+		rc = nr_window_need(w, 1, err);
+		if (rc <= 0)
+			return rc;
+	}
+	return 1;
+}
