@@ -121,7 +121,8 @@ static int no_capture(struct nr_source *s, struct nr_err *err)
 	if (n == 0)
 		return nr_fail(err, -EINVAL, "%s is empty%s", s->info.path, inside);
 	for (size_t i = 0; i < n && i < 8; i++)
-		snprintf(hex + 3 * i, 4, "%s%02x", i ? " " : "", p[i]);
+		snprintf(hex + 3 * i, 4, "%02x ", p[i]);
+	hex[3 * (n < 8 ? n : 8) - 1] = '\0';
 	return nr_fail(err, -EINVAL, "%s is no capture%s%s: it begins with %s%s%s%s",
 		       s->info.path, s->stream.codec ? " inside its " : "",
 		       s->stream.codec ? s->stream.codec->name : "", hex,

@@ -17,17 +17,18 @@ struct nr_source;
 
 struct nr_source_options {
 	size_t block_size; /* bytes per read block; 0: 1 MiB */
-	uint32_t index;	   /* what nr_packet.source says */
+	uint32_t index;    /* what nr_packet.source says */
+	bool park;         /* hold no descriptor between reads of a regular file */
 };
 
 /* Facts that are fixed once the source is open; strings live as long as the source. */
 struct nr_source_info {
-	const char *path;	 /* as given; "-" for stdin */
-	const char *name;	 /* base name; "stdin" for "-" */
-	const char *format;	 /* "pcap" "pcapng" "snoop" */
+	const char *path;        /* as given; "-" for stdin */
+	const char *name;        /* base name; "stdin" for "-" */
+	const char *format;      /* "pcap" "pcapng" "snoop" */
 	const char *compression; /* "gzip" "zstd" "xz" "lz4"; NULL: none */
-	int64_t bytes;		 /* size as stored; -1 for a pipe until its end is read */
-	bool is_regular;	 /* a regular file: it can be opened and read again */
+	int64_t bytes;           /* size as stored; -1 for a pipe until its end is read */
+	bool is_regular;         /* a regular file: it can be opened and read again */
 };
 
 /*
