@@ -1,1 +1,132 @@
--- placeholder
+-- Views over the session database. SQLite's built-in functions only, so that every
+-- program that opens the file can show them.
+
+-- Flows with text times; everything of table flow behind them.
+CREATE VIEW flow_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', f.first_ns / 1000000000 - (f.first_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (f.first_ns % 1000000000 + 1000000000) % 1000000000) AS first,
+	strftime('%Y-%m-%dT%H:%M:%S', f.last_ns / 1000000000 - (f.last_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (f.last_ns % 1000000000 + 1000000000) % 1000000000) AS last,
+	(f.last_ns - f.first_ns) / 1e9 AS duration_s,
+	s.name AS source,
+	f.src_packets + f.dst_packets AS packets,
+	f.src_bytes + f.dst_bytes AS bytes,
+	f.*
+FROM flow AS f
+LEFT JOIN source AS s ON s.source_id = f.source_id;
+
+-- Anomalies with their flow.
+CREATE VIEW anomaly_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', a.ts_ns / 1000000000 - (a.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (a.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	a.*,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id
+FROM anomaly AS a
+LEFT JOIN flow AS f ON f.flow_id = a.flow_id
+LEFT JOIN source AS s ON s.source_id = a.source_id;
+
+-- ARP messages with text times.
+CREATE VIEW arp_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', a.ts_ns / 1000000000 - (a.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (a.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	a.*
+FROM arp AS a
+LEFT JOIN source AS s ON s.source_id = a.source_id;
+
+-- Addresses: what each sent and received, and in how many flows.
+CREATE VIEW talker AS
+SELECT
+	ip,
+	sum(is_src) AS flows_as_src,
+	sum(NOT is_src) AS flows_as_dst,
+	sum(packets_sent) AS packets_sent,
+	sum(packets_received) AS packets_received,
+	sum(bytes_sent) AS bytes_sent,
+	sum(bytes_received) AS bytes_received,
+	min(first_ns) AS first_ns,
+	max(last_ns) AS last_ns
+FROM (
+	SELECT src_ip AS ip, 1 AS is_src, src_packets AS packets_sent,
+		dst_packets AS packets_received, src_bytes AS bytes_sent,
+		dst_bytes AS bytes_received, first_ns, last_ns
+	FROM flow
+	UNION ALL
+	SELECT dst_ip, 0, dst_packets, src_packets, dst_bytes, src_bytes, first_ns, last_ns
+	FROM flow
+)
+GROUP BY ip;
+
+-- Pairs of initiator and responder.
+CREATE VIEW conversation AS
+SELECT
+	src_ip,
+	dst_ip,
+	count(*) AS flows,
+	sum(src_packets) AS src_packets,
+	sum(dst_packets) AS dst_packets,
+	sum(src_bytes) AS src_bytes,
+	sum(dst_bytes) AS dst_bytes,
+	min(first_ns) AS first_ns,
+	max(last_ns) AS last_ns
+FROM flow
+GROUP BY src_ip, dst_ip;
+
+-- Responders' ports, with the service where it was recognised. Not for ICMP, whose
+-- ports are types and codes.
+CREATE VIEW service AS
+SELECT
+	proto,
+	dst_port,
+	service,
+	count(*) AS flows,
+	count(DISTINCT src_ip) AS clients,
+	count(DISTINCT dst_ip) AS servers,
+	sum(src_bytes) AS src_bytes,
+	sum(dst_bytes) AS dst_bytes,
+	min(first_ns) AS first_ns,
+	max(last_ns) AS last_ns
+FROM flow
+WHERE proto IN ('tcp', 'udp', 'sctp', 'dccp', 'udplite')
+GROUP BY proto, dst_port, service;
+
+-- Minutes: the flows that began in each, with all their packets and bytes.
+CREATE VIEW timeline AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:00Z', minute * 60, 'unixepoch') AS minute,
+	flows, packets, bytes, failed
+FROM (
+	SELECT
+		first_ns / 60000000000 - (first_ns % 60000000000 < 0) AS minute,
+		count(*) AS flows,
+		sum(src_packets + dst_packets) AS packets,
+		sum(src_bytes + dst_bytes) AS bytes,
+		sum(conn_state IN ('S0', 'REJ', 'RSTOS0', 'RSTRH', 'SH', 'SHR')) AS failed
+	FROM flow
+	GROUP BY 1
+);
+
+-- Does the ledger add up? A row for each sum that must equal another; ok is 1 or 0. Flows
+-- belong to the source of their first packet, so their records are compared in all.
+CREATE VIEW ledger_check AS
+SELECT s.source_id, s.name, 'packets' AS what, s.packets AS expected,
+	coalesce(sum(l.packets), 0) AS found, s.packets = coalesce(sum(l.packets), 0) AS ok
+FROM source AS s LEFT JOIN ledger AS l ON l.source_id = s.source_id
+GROUP BY s.source_id
+UNION ALL
+SELECT s.source_id, s.name, 'wire_bytes', s.wire_bytes, coalesce(sum(l.wire_bytes), 0),
+	s.wire_bytes = coalesce(sum(l.wire_bytes), 0)
+FROM source AS s LEFT JOIN ledger AS l ON l.source_id = s.source_id
+GROUP BY s.source_id
+UNION ALL
+SELECT NULL, NULL, 'flow records', l.n, f.n, l.n = f.n
+FROM (SELECT coalesce(sum(packets), 0) AS n FROM ledger WHERE bucket = 'flow') AS l,
+	(SELECT coalesce(sum(records), 0) AS n FROM flow) AS f
+UNION ALL
+SELECT NULL, NULL, 'flow wire_bytes', l.n, f.n, l.n = f.n
+FROM (SELECT coalesce(sum(wire_bytes), 0) AS n FROM ledger WHERE bucket = 'flow') AS l,
+	(SELECT coalesce(sum(wire_bytes), 0) AS n FROM flow) AS f;

@@ -210,7 +210,7 @@
 #define NR_RECORD_TYPES(X) \
 	X(RUN, run, NR_R_RUN | NR_R_ROWID_KEY, NULL, "runs of nrtool that wrote into this database") \
 	X(SOURCE, source, NR_R_CONTAINER | NR_R_ROWID_KEY, NULL, "capture files and streams that were read") \
-	X(LEDGER, ledger, 0, indexes_source, "where every packet of a source went, counted once") \
+	X(LEDGER, ledger, 0, NULL, "where every packet of a source went, counted once") \
 	X(SOURCE_BLOCK, source_block, NR_R_CONTAINER, indexes_source_block, "where to find packets in a source") \
 	X(INTERFACE, interface, NR_R_CONTAINER, NULL, "interfaces that the sources describe") \
 	X(COMMENT, comment, NR_R_CONTAINER, NULL, "comments in the sources") \

@@ -23,7 +23,7 @@ struct nr_record *nr_records_add(struct nr_records *rs, const struct nr_record_t
 	struct nr_record *r;
 
 	if (rs->n == rs->cap) {
-		size_t cap = rs->cap ? rs->cap * 2 : 64;
+		size_t cap = rs->cap ? rs->cap * 2 : 512;
 		struct nr_record **grown =
 			nr_arena_alloc(rs->arena, cap * sizeof(struct nr_record *));
 

@@ -53,7 +53,8 @@ struct nr_record_type {
 	unsigned flags;
 	unsigned n_fields;
 	const struct nr_field *fields;
-	const char *const *indexes; /* NULL-terminated column lists: "src_ip, dst_port" */
+	/* NULL-terminated column lists: "src_ip, dst_port", a condition behind WHERE */
+	const char *const *indexes;
 };
 
 enum nr_value_kind { NR_V_NULL, NR_V_INT, NR_V_TEXT };

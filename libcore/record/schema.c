@@ -80,16 +80,16 @@ void nr_schema_indexes(struct nr_buf *out, const struct nr_record_type *t)
 	if (!t->indexes || t->flags & NR_R_JSON_ONLY)
 		return;
 	for (const char *const *ix = t->indexes; *ix; ix++) {
-		nr_buf_printf(out, "CREATE INDEX %s_by", t->name);
-		for (const char *p = *ix; *p;) { /* a, b -> _a_b */
-			size_t n = strcspn(p, ", ");
+		const char *where = strstr(*ix, " WHERE ");
+		size_t columns = where ? (size_t)(where - *ix) : strlen(*ix);
 
-			nr_buf_char(out, '_');
-			nr_buf_add(out, p, n);
-			p += n;
-			p += strspn(p, ", ");
+		nr_buf_printf(out, "CREATE INDEX %s_by_", t->name);
+		for (size_t i = 0; i < columns; i++) { /* a, b -> a_b */
+			if ((*ix)[i] != ' ')
+				nr_buf_char(out, (*ix)[i] == ',' ? '_' : (*ix)[i]);
 		}
-		nr_buf_printf(out, " ON %s (%s);\n", t->name, *ix);
+		nr_buf_printf(out, " ON %s (%.*s)%s;\n", t->name, (int)columns, *ix,
+			      where ? where : "");
 	}
 }
 
@@ -111,7 +111,7 @@ void nr_schema_ddl(struct nr_buf *out, const struct nr_record_type *const *types
 		nr_schema_indexes(out, types[i]);
 }
 
-static const char *type_name(enum nr_field_type t)
+const char *nr_schema_type_name(enum nr_field_type t)
 {
 	static const char *const names[] = {
 		[NR_F_INT] = "integer", [NR_F_BOOL] = "boolean", [NR_F_TIME] = "time",
@@ -135,7 +135,7 @@ static void json_field(struct nr_buf *out, const struct nr_field *f)
 
 	nr_buf_str(out, "{\"name\":");
 	nr_buf_json(out, f->name, strlen(f->name));
-	json_pair(out, "type", type_name(f->type));
+	json_pair(out, "type", nr_schema_type_name(f->type));
 	json_pair(out, "sqlite_type", sql_type(f->type));
 	if (f->flags & NR_F_KEY)
 		nr_buf_str(out, ",\"key\":true");
@@ -186,9 +186,4 @@ void nr_schema_json(struct nr_buf *out, const struct nr_record_type *const *type
 		nr_buf_char(out, '}');
 	}
 	nr_buf_str(out, "]}\n");
-}
-
-void nr_schema_mdoc(struct nr_buf *out, const struct nr_record_type *const *types,
-		    size_t n)
-{
 }

@@ -22,3 +22,5 @@ void nr_schema_json(struct nr_buf *out, const struct nr_record_type *const *type
 /* man/nrtool-schema.5, mdoc: tables, columns, anomalies. */
 void nr_schema_mdoc(struct nr_buf *out, const struct nr_record_type *const *types,
 		    size_t n);
+/* "integer", "boolean", "time", "text", "json", "blob" */
+const char *nr_schema_type_name(enum nr_field_type t);

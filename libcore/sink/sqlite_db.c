@@ -19,6 +19,8 @@ static int db_fail(struct nr_db *d, const char *what, struct nr_err *err)
 	int code = d->db ? sqlite3_extended_errcode(d->db) : SQLITE_NOMEM;
 	int sys = d->db ? sqlite3_system_errno(d->db) : 0;
 
+	if (d->db && !sys) /* not all paths inside SQLite keep it */
+		sqlite3_file_control(d->db, "main", SQLITE_FCNTL_LAST_ERRNO, &sys);
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		return nr_fail(err, -ENOSPC,

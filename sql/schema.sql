@@ -1,0 +1,209 @@
+-- The session database of nrtool. Generated from the record tables: do not edit.
+PRAGMA application_id = 1852994671; -- nrto
+PRAGMA user_version = 1;
+
+CREATE TABLE run ( -- runs of nrtool that wrote into this database
+	run_id INTEGER PRIMARY KEY, -- number of the run in this database, from 1
+	tool_version TEXT NOT NULL, -- version of nrtool that wrote the rows
+	schema_version INTEGER NOT NULL, -- the schema's version, as PRAGMA user_version at the time of the run
+	argv TEXT, -- the command line, arguments quoted as for a shell
+	cwd TEXT, -- directory the run was started in
+	host TEXT, -- name of the host it ran on
+	started_ns INTEGER, -- wall-clock time at the start of the run [ns]
+	finished_ns INTEGER, -- wall-clock time at its end [ns]
+	threads INTEGER, -- worker threads used; records do not depend on it [threads]
+	libraries TEXT, -- object of library names and versions in use
+	sandbox TEXT, -- what confined the run: no_new_privs, seccomp, landlock, or none
+	clock_state TEXT, -- capture only: whether the host's clock was synchronised, and by how much it could be off
+	exit_status INTEGER, -- exit status as far as known when the row was written
+	peak_memory INTEGER, -- largest resident size of the process [bytes]
+	chain_heads TEXT -- list of the hash chain heads of archives written by the run
+) STRICT;
+
+CREATE TABLE source ( -- capture files and streams that were read
+	source_id INTEGER PRIMARY KEY, -- number of the source, in the order of the inputs
+	run_id INTEGER NOT NULL REFERENCES run(run_id), -- the run that read or wrote it
+	name TEXT NOT NULL, -- base name of the file, stdin for standard input
+	format TEXT, -- file format: pcap, pcapng, snoop
+	compression TEXT, -- gzip, zstd, xz or lz4; NULL for none
+	bytes INTEGER, -- size as stored (compressed, if it is) [bytes]
+	sha256 TEXT, -- SHA-256 of the file as stored, 64 lower-case hexadecimal digits
+	hash_note TEXT, -- why sha256 is NULL
+	packets INTEGER, -- packets read; equals the sum of the source's ledger [packets]
+	wire_bytes INTEGER, -- sum of the packets' lengths on the wire [bytes]
+	captured_bytes INTEGER, -- sum of the packets' lengths in the file [bytes]
+	first_ns INTEGER, -- lowest packet time [ns]
+	last_ns INTEGER, -- highest packet time [ns]
+	link_types TEXT, -- list of the link types of its interfaces
+	snap_len INTEGER, -- largest snap length of its interfaces; NULL for no limit [bytes]
+	damage TEXT, -- what is damaged and where; NULL for a whole file
+	interrupted INTEGER NOT NULL, -- 1 if reading was stopped before the end
+	record_options TEXT, -- object of the options that change records: filter, checksums, caps, overlap, timeouts
+	time_backwards INTEGER, -- packets older than the clock, processed at the clock [packets]
+	time_jumps INTEGER -- jumps of packet time by more than --max-jump that were believed
+) STRICT;
+
+CREATE TABLE ledger ( -- where every packet of a source went, counted once
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- the source
+	bucket TEXT NOT NULL, -- what became of these packets; each packet of a source is in exactly one bucket: flow arp other_l2 unsupported_linktype malformed fragment_incomplete checksum_dropped filtered duplicate out_of_range
+	detail TEXT, -- ethertype, link type or kind of damage, where the bucket has one
+	packets INTEGER NOT NULL, -- how many packets [packets]
+	wire_bytes INTEGER NOT NULL -- their lengths on the wire [bytes]
+) STRICT;
+
+CREATE TABLE source_block ( -- where to find packets in a source
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- the source
+	record INTEGER NOT NULL, -- number of a packet in its source, from 1
+	offset INTEGER NOT NULL, -- where its record begins in the uncompressed content; one row per 256 KiB [bytes]
+	ts_ns INTEGER -- the packet's time [ns]
+) STRICT;
+
+CREATE TABLE interface ( -- interfaces that the sources describe
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- the source
+	interface_id INTEGER NOT NULL, -- number of the interface in its source, from 0, running on through all sections
+	section INTEGER, -- section of the pcapng file, from 0
+	name TEXT, -- name of the interface
+	description TEXT, -- description of the interface
+	link_type TEXT, -- LINKTYPE_ name in upper case without the prefix, or its number
+	snap_len INTEGER, -- snap length; NULL for no limit [bytes]
+	tsresol INTEGER, -- units of time stamps per second; NULL where the number does not fit [1/s]
+	tsoffset INTEGER, -- seconds added to the time stamps [s]
+	filter TEXT, -- capture filter
+	os TEXT, -- operating system of the capturing host
+	hardware TEXT, -- hardware of the interface
+	received INTEGER, -- packets received, as the file's last statistics say [packets]
+	dropped INTEGER, -- packets dropped, as the file's last statistics say [packets]
+	PRIMARY KEY (source_id, interface_id)
+) STRICT;
+
+CREATE TABLE comment ( -- comments in the sources
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- the source
+	packet INTEGER, -- packet it belongs to; NULL for one of the file or a section
+	text TEXT NOT NULL -- the comment
+) STRICT;
+
+CREATE TABLE name ( -- names of addresses that the sources hold
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- the source
+	address TEXT NOT NULL, -- IP address
+	name TEXT NOT NULL, -- name that the file gives it
+	origin TEXT NOT NULL -- where the name comes from: nrb is a pcapng name resolution block: nrb
+) STRICT;
+
+CREATE TABLE flow ( -- flows: the packets of one key until it ends
+	flow_id INTEGER PRIMARY KEY, -- ordinal of the flow's first packet in the merged input times 16, plus the nesting in tunnels
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- source of the first packet
+	interface_id INTEGER, -- interface of the first packet in that source
+	parent_flow_id INTEGER REFERENCES flow(flow_id), -- the flow that carries this one in a UDP tunnel
+	community_id TEXT, -- Community ID, version 1, seed 0
+	proto TEXT NOT NULL, -- tcp, udp, icmp, icmpv6, sctp, else IANA's keyword in lower case, else the number
+	src_ip TEXT NOT NULL, -- address of the initiator
+	src_port INTEGER, -- port of the initiator; for ICMP the type
+	dst_ip TEXT NOT NULL, -- address of the responder
+	dst_port INTEGER, -- port of the responder; for ICMP the type of the answer, or the code where there is none
+	vlan TEXT, -- VLAN ids, outer first, as 10,20
+	tunnel TEXT, -- encapsulations around the flow, innermost last, as gre/vxlan:42
+	first_ns INTEGER NOT NULL, -- time of the first packet [ns]
+	last_ns INTEGER, -- time of the last packet [ns]
+	src_packets INTEGER, -- IP packets from src; a reassembled datagram is one [packets]
+	dst_packets INTEGER, -- IP packets from dst [packets]
+	src_bytes INTEGER, -- IP total lengths of the packets from src [bytes]
+	dst_bytes INTEGER, -- IP total lengths of the packets from dst [bytes]
+	records INTEGER, -- captured frames whose innermost flow this is, each fragment one; adds up to the ledger [packets]
+	wire_bytes INTEGER, -- lengths of those frames on the wire; adds up to the ledger [bytes]
+	src_payload_bytes INTEGER, -- payload from src; TCP by sequence numbers, gaps included, retransmissions not [bytes]
+	dst_payload_bytes INTEGER, -- payload from dst, in the same way [bytes]
+	src_missed_bytes INTEGER, -- TCP content from src never seen in any segment by the flow's end [bytes]
+	dst_missed_bytes INTEGER, -- TCP content from dst never seen [bytes]
+	service TEXT, -- application protocol, or the tunnel that the flow carries
+	conn_state TEXT, -- summary of the connection as Zeek defines it: S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH
+	history TEXT, -- events as Zeek defines them: upper case from src, lower case from dst
+	end_reason TEXT, -- why the flow ended; NULL while it is open: fin rst idle evicted end_of_input replaced rotated
+	parser TEXT, -- the session parser that read the flow
+	parser_close TEXT, -- why that parser stopped: done error gap overflow not_mine flow_end
+	flipped INTEGER, -- 1 if the sides were exchanged: the first packet seen came from the responder
+	src_mac TEXT, -- link-layer address of src in its first packet
+	dst_mac TEXT, -- link-layer address of dst in the first packet
+	src_ttl INTEGER, -- TTL or hop limit of the first packet from src
+	dst_ttl INTEGER, -- TTL or hop limit of the first packet from dst
+	src_tos INTEGER, -- TOS or traffic class of the first packet from src
+	dst_tos INTEGER, -- TOS or traffic class of the first packet from dst
+	tcp_flags_src INTEGER, -- TCP flags seen from src, or-ed: FIN 1 SYN 2 RST 4 PSH 8 ACK 16 URG 32 ECE 64 CWR 128
+	tcp_flags_dst INTEGER, -- TCP flags seen from dst
+	src_retransmits INTEGER, -- TCP segments from src that repeat bytes seen before [packets]
+	dst_retransmits INTEGER, -- TCP segments from dst that repeat bytes seen before [packets]
+	src_out_of_order INTEGER, -- TCP segments from src that fill a hole [packets]
+	dst_out_of_order INTEGER, -- TCP segments from dst that fill a hole [packets]
+	src_zero_windows INTEGER, -- times src closed its receive window [packets]
+	dst_zero_windows INTEGER, -- times dst closed its receive window [packets]
+	syn_options TEXT, -- object of the TCP options in the SYN of each side: mss, wscale, sack, timestamps, order
+	handshake_rtt_ns INTEGER, -- from the SYN to the ACK that completes the handshake [ns]
+	bad_checksums INTEGER, -- packets whose IP or transport checksum is wrong [packets]
+	continues INTEGER -- flow_id of the same flow in the previous file of a rotated set
+) STRICT;
+
+CREATE TABLE flow_packets ( -- the packets of each flow
+	flow_id INTEGER NOT NULL REFERENCES flow(flow_id), -- the flow
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- source of the packets in this chunk
+	seq INTEGER NOT NULL, -- number of the chunk in its flow, from 0
+	blob BLOB NOT NULL -- record numbers as LEB128 deltas, at most 4096 bytes; the first delta of a chunk is from 0
+) STRICT;
+
+CREATE TABLE tunnel ( -- tunnels without ports; those in UDP are flows
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- source of the first packet
+	kind TEXT NOT NULL, -- gre, nvgre, pptp, erspan, ipip, 6in4, 4in6, 6in6
+	src_ip TEXT NOT NULL, -- outer source address
+	dst_ip TEXT NOT NULL, -- outer destination address
+	id INTEGER, -- key, VSID, call or session id
+	first_ns INTEGER, -- time of the first packet [ns]
+	last_ns INTEGER, -- time of the last packet [ns]
+	packets INTEGER, -- frames that the tunnel carried [packets]
+	wire_bytes INTEGER -- their lengths on the wire [bytes]
+) STRICT;
+
+CREATE TABLE anomaly ( -- what is odd in the traffic or the capture
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- source of the packet that completed the record
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	kind TEXT NOT NULL, -- what is odd; see ANOMALIES
+	severity TEXT NOT NULL, -- how much it matters: info warning error
+	side TEXT, -- which side of the flow it concerns: src dst
+	detail TEXT -- object of what the kind says more
+) STRICT;
+
+CREATE TABLE arp ( -- ARP messages
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- source of the packet that completed the record
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	operation TEXT NOT NULL, -- request, reply, else the number
+	sender_mac TEXT, -- hardware address of the sender
+	sender_ip TEXT, -- IP address of the sender
+	target_mac TEXT, -- hardware address of the target, 00:00:00:00:00:00 in requests
+	target_ip TEXT, -- IP address of the target
+	gratuitous INTEGER, -- 1 if sender and target address are equal
+	conflict INTEGER -- 1 if the sender's IP address was seen with another MAC before
+) STRICT;
+
+CREATE TABLE capture_stats ( -- what the capture received and lost
+	source_id INTEGER NOT NULL REFERENCES source(source_id), -- the source
+	interface_id INTEGER, -- the interface
+	from_ns INTEGER, -- begin of the interval [ns]
+	to_ns INTEGER, -- its end [ns]
+	received INTEGER, -- packets received in the interval [packets]
+	dropped_kernel INTEGER, -- packets the kernel dropped: the ring was full [packets]
+	dropped_interface INTEGER, -- packets the interface dropped [packets]
+	dropped_disk INTEGER, -- packets that could not be written [packets]
+	records_dropped INTEGER, -- records dropped because a sink was too slow [records]
+	ring_freezes INTEGER, -- times the ring froze
+	detail TEXT -- object of driver counters
+) STRICT;
+
+CREATE INDEX source_block_by_source_id_record ON source_block (source_id, record);
+CREATE INDEX flow_by_first_ns ON flow (first_ns);
+CREATE INDEX flow_by_src_ip_dst_ip_dst_port_proto_first_ns ON flow (src_ip, dst_ip, dst_port, proto, first_ns);
+CREATE INDEX flow_by_dst_ip ON flow (dst_ip);
+CREATE INDEX flow_by_parent_flow_id ON flow (parent_flow_id) WHERE parent_flow_id IS NOT NULL;
+CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, source_id, seq);
+CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
+CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
