@@ -125,7 +125,6 @@ int nr_capture_info_read(struct nr_capture_info *i, const char *path,
 	int64_t before = 0;
 	int rc;
 
-	*i = (struct nr_capture_info){ 0 };
 	rc = nr_source_open(&s, path, &(struct nr_source_options){ 0 }, err);
 	if (rc)
 		return rc;
@@ -151,12 +150,13 @@ int nr_capture_info_read(struct nr_capture_info *i, const char *path,
 	return rc < 0 ? rc : 0;
 }
 
-void nr_capture_info_fini(struct nr_capture_info *i)
+void nr_capture_info_free(struct nr_capture_info *i)
 {
 	free(i->path);
 	free(i->format);
 	free(i->compression);
 	free(i->interfaces);
+	free(i);
 }
 
 static const char *link_name(char out[NR_TEXT_MAX], unsigned link_type)

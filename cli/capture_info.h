@@ -38,11 +38,11 @@ struct nr_capture_info {
 	uint64_t n_damages;
 };
 
-/* Reads path to its end or until *stop. 0, or as nr_source_open() and nr_source_read().
-   The caller calls nr_capture_info_fini() in any case. */
+/* Reads path to its end or until *stop into i, zeroed heap memory. 0, or as
+   nr_source_open() and nr_source_read(). */
 int nr_capture_info_read(struct nr_capture_info *i, const char *path,
 			 const atomic_int *stop, struct nr_err *err);
-void nr_capture_info_fini(struct nr_capture_info *i);
+void nr_capture_info_free(struct nr_capture_info *i);
 
 /* sha256 may be NULL, note then says why (or is NULL: not asked for). */
 void nr_capture_info_text(const struct nr_capture_info *i, const char *sha256,

@@ -2,6 +2,7 @@
 /* nrtool info: what a capture holds, and whether it is whole. */
 #include "cli.h"
 
+#include "base/mem.h"
 #include "capture_info.h"
 #include "hash.h"
 
@@ -21,27 +22,28 @@ static const struct nr_option info_options[] = {
 /* One file; returns its exit status. */
 static int info_of(const struct info *c, const char *path, bool first)
 {
-	struct nr_capture_info i;
+	struct nr_capture_info *i =
+		nr_xcalloc(1, sizeof(*i)); /* too large for the stack */
 	struct nr_hasher *h = NULL;
 	struct nr_err err = { "" };
 	const char *hex = NULL, *note = NULL;
-	int rc = nr_capture_info_read(&i, path, &nr_stop, &err);
+	int rc = nr_capture_info_read(i, path, &nr_stop, &err);
 
 	if (rc) {
-		nr_capture_info_fini(&i);
+		nr_capture_info_free(i);
 		return nr_complain(NR_EXIT_FAILED, "info", "%s", err.text);
 	}
 	if (!c->no_hash)
-		h = nr_hasher_new(&(const char *){ i.is_regular ? path : NULL }, 1);
+		h = nr_hasher_new(&(const char *){ i->is_regular ? path : NULL }, 1);
 	if (h)
 		hex = nr_hasher_get(h, 0, &note);
 	if (c->json)
-		nr_capture_info_json(&i, hex, note, stdout);
+		nr_capture_info_json(i, hex, note, stdout);
 	else
-		nr_capture_info_text(&i, hex, note, first, stdout);
+		nr_capture_info_text(i, hex, note, first, stdout);
 	nr_hasher_free(h);
-	rc = i.n_damages || i.interrupted ? NR_EXIT_DAMAGED : NR_EXIT_OK;
-	nr_capture_info_fini(&i);
+	rc = i->n_damages || i->interrupted ? NR_EXIT_DAMAGED : NR_EXIT_OK;
+	nr_capture_info_free(i);
 	return rc;
 }
 

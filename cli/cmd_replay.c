@@ -176,6 +176,7 @@ struct run {
 	const struct nr_call *call;
 	struct nr_merge *merge;
 	struct nr_engine *engine;
+	struct nr_sink **sinks; /* the engine's list, for as long as it lives */
 	struct nr_sink *summary;
 	struct nr_outputs out;
 	struct nr_progress progress;
@@ -286,7 +287,6 @@ static int run_all(struct run *r, int n, char **files)
 		.argv_text = r->call->argv_text,
 	};
 	const struct nr_engine_stats *st;
-	struct nr_sink **sinks;
 	size_t n_sinks;
 	int rc;
 
@@ -303,14 +303,13 @@ static int run_all(struct run *r, int n, char **files)
 		return nr_complain(NR_EXIT_FAILED, "replay", "%s", r->err.text);
 	r->out.first_source_id = r->c->e.first_source_id;
 	start_hasher(r);
-	sinks = nr_xcalloc(r->out.n + 2, sizeof(*sinks));
-	n_sinks = nr_outputs_sinks(&r->out, sinks);
+	r->sinks = nr_xcalloc(r->out.n + 2, sizeof(*r->sinks));
+	n_sinks = nr_outputs_sinks(&r->out, r->sinks);
 	if (!r->c->quiet) {
 		r->summary = nr_summary_new();
-		sinks[n_sinks++] = r->summary;
+		r->sinks[n_sinks++] = r->summary;
 	}
-	rc = nr_engine_new(&r->engine, &r->c->e, sinks, n_sinks, &r->err);
-	free(sinks);
+	rc = nr_engine_new(&r->engine, &r->c->e, r->sinks, n_sinks, &r->err);
 	if (rc)
 		return nr_complain(rc == -EINVAL ? NR_EXIT_USAGE : NR_EXIT_FAILED,
 				   "replay", "%s", r->err.text);
@@ -349,6 +348,7 @@ static int replay_run(const struct nr_call *call)
 	nr_progress_init(&r.progress, !c->quiet);
 	rc = run_all(&r, call->n, call->operands);
 	nr_engine_free(r.engine);
+	free(r.sinks);
 	nr_outputs_close(&r.out);
 	nr_hasher_free(r.out.hasher);
 	nr_summary_free(r.summary);
