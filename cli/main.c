@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-int main(void)
+#include "cli.h"
+
+int main(int argc, char **argv)
 {
-	return 2;
+	return nr_main(argc, argv);
 }

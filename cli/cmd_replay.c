@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nrtool replay: captures in, a session database (or JSON lines) out. */
+#include "cli.h"
+
+#include "base/mem.h"
+#include "outputs.h"
+#include "progress.h"
+#include "replay.h"
+#include "summary.h"
+
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct replay {
+	struct nr_engine_config e;
+	struct nr_list outputs;
+	uint64_t batch;
+	const char *dedup;
+	int checksums, overlap;
+	bool force, append, keep_partial, no_hash, quiet, verbose;
+};
+
+static const char *const checksums_values[] = { "auto", "verify", "ignore", NULL };
+static const char *const overlap_values[] = { "first", "last",    "windows", "linux",
+					      "bsd",   "solaris", NULL };
+
+#define E(member) NR_OPT(replay, e.member)
+
+/* clang-format off */
+static const struct nr_option replay_options[] = {
+	{ "output", 'o', NR_OPT_LIST, "TARGET", NR_OPT(replay, outputs),
+	  .help = "where to write: FILE.db a database, FILE.jsonl or - (standard output) "
+		  "JSON lines, null: nothing; may be given several times "
+		  "[the first file's name with .db, here]" },
+	{ "force", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, force),
+	  .help = "replace a target that exists" },
+	{ "append", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, append),
+	  .help = "add this run to a database that exists" },
+	{ "keep-partial", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, keep_partial),
+	  .help = "after a failure leave what was written as .NAME.partial" },
+	{ "no-hash", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, no_hash),
+	  .help = "do not compute the SHA-256 of the files" },
+	{ "filter", 'f', NR_OPT_TEXT, "BPF", E(filter), .is_record_option = true,
+	  .help = "read only packets that match, as tcpdump(8) takes it" },
+	{ "from", 0, NR_OPT_TIME, "TIME", E(from), .is_record_option = true,
+	  .help = "leave out packets before this time (RFC 3339, or epoch seconds)" },
+	{ "to", 0, NR_OPT_TIME, "TIME", E(to), .is_record_option = true,
+	  .help = "leave out packets at or after this time" },
+	{ "count", 'c', NR_OPT_U64, "N", E(count), .is_record_option = true,
+	  .help = "stop after N packets" },
+	{ "dedup", 0, NR_OPT_TEXT, "WINDOW", NR_OPT(replay, dedup), .bare = "256,10ms",
+	  .is_record_option = true,
+	  .help = "drop copies of a frame among the last N packets, within a duration: N, "
+		  "DURATION or N,DURATION" },
+	{ "checksums", 0, NR_OPT_ENUM, "HOW", NR_OPT(replay, checksums), "auto",
+	  .values = checksums_values, .is_record_option = true,
+	  .help = "what a wrong checksum does" },
+	{ "overlap", 0, NR_OPT_ENUM, "POLICY", NR_OPT(replay, overlap), "first",
+	  .values = overlap_values, .is_record_option = true,
+	  .help = "whose bytes win where IPv4 fragments overlap" },
+	{ "no-flip", 0, NR_OPT_FLAG, NULL, E(no_flip), .is_record_option = true,
+	  .help = "never turn a flow around whose beginning is missing" },
+	{ "no-vlan-key", 0, NR_OPT_FLAG, NULL, E(no_vlan_key), .is_record_option = true,
+	  .help = "take the same ports in two VLANs for one flow" },
+	{ "flow-start", 0, NR_OPT_FLAG, NULL, E(flow_start),
+	  .help = "also write a line when a flow begins (JSON lines only)" },
+	{ "max-flows", 0, NR_OPT_U64, "N", E(max_flows), "4194304", .min = 1024,
+	  .max = UINT64_C(1) << 36, .is_record_option = true,
+	  .help = "flows open at once; beyond it flows are ended early and counted" },
+	{ "tcp-timeout", 0, NR_OPT_DURATION, "TIME", E(tcp_timeout), "300s",
+	  .is_record_option = true,
+	  .help = "end a TCP flow after so long without a packet" },
+	{ "udp-timeout", 0, NR_OPT_DURATION, "TIME", E(udp_timeout), "60s",
+	  .is_record_option = true, .help = "the same for UDP" },
+	{ "icmp-timeout", 0, NR_OPT_DURATION, "TIME", E(icmp_timeout), "60s",
+	  .is_record_option = true, .help = "the same for ICMP" },
+	{ "other-timeout", 0, NR_OPT_DURATION, "TIME", E(other_timeout), "60s",
+	  .is_record_option = true, .help = "the same for other protocols" },
+	{ "attempt-timeout", 0, NR_OPT_DURATION, "TIME", E(attempt_timeout), "5s",
+	  .is_record_option = true, .help = "end a SYN without an answer after this" },
+	{ "closed-timeout", 0, NR_OPT_DURATION, "TIME", E(closed_timeout), "5s",
+	  .is_record_option = true, .help = "keep a closed TCP flow for its last packets" },
+	{ "reset-timeout", 0, NR_OPT_DURATION, "TIME", E(reset_timeout), "5s",
+	  .is_record_option = true, .help = "the same after a RST" },
+	{ "half-closed-timeout", 0, NR_OPT_DURATION, "TIME", E(half_closed_timeout), "300s",
+	  .is_record_option = true, .help = "end a TCP flow that one side has closed" },
+	{ "frag-timeout", 0, NR_OPT_DURATION, "TIME", E(frag_timeout), "30s",
+	  .is_record_option = true, .help = "wait so long for the rest of a datagram" },
+	{ "frag-memory", 0, NR_OPT_SIZE, "SIZE", E(frag_memory), "32M", .min = 65536,
+	  .is_record_option = true, .help = "memory for incomplete datagrams" },
+	{ "max-jump", 0, NR_OPT_DURATION, "TIME", E(max_jump), "1h", .is_record_option = true,
+	  .help = "packet times further ahead are judged before they are believed; 0: "
+		  "believe all" },
+	{ "batch", 0, NR_OPT_U64, "N", NR_OPT(replay, batch), "256", .min = 1,
+	  .max = NR_BATCH_MAX, .help = "packets handled at once; changes no record" },
+	{ "quiet", 'q', NR_OPT_FLAG, NULL, NR_OPT(replay, quiet),
+	  .help = "no progress and no summary" },
+	{ "verbose", 'v', NR_OPT_FLAG, NULL, NR_OPT(replay, verbose),
+	  .help = "name every file that was left out" },
+};
+/* clang-format on */
+
+static void replay_defaults(void *config)
+{
+	nr_engine_config_defaults(&((struct replay *)config)->e);
+}
+
+/* "N", "DURATION" or "N,DURATION": what is left out keeps its default. */
+static int parse_dedup(struct replay *c)
+{
+	const char *comma = strchr(c->dedup, ',');
+	char first[32];
+	uint64_t n = 256;
+
+	c->e.dedup_time = 10000000;
+	snprintf(first, sizeof(first), "%.*s",
+		 comma ? (int)(comma - c->dedup) : (int)strlen(c->dedup), c->dedup);
+	if (nr_parse_u64(first, &n) &&
+	    (comma || nr_parse_duration(first, &c->e.dedup_time)))
+		return -EINVAL;
+	if (comma && nr_parse_duration(comma + 1, &c->e.dedup_time))
+		return -EINVAL;
+	if (!n || n > 65536 || c->e.dedup_time <= 0)
+		return -EINVAL;
+	c->e.dedup_window = (uint32_t)n;
+	return 0;
+}
+
+/* What the rows cannot check by themselves. */
+static int check_config(struct replay *c, int n, char **files)
+{
+	int n_stdin = 0;
+
+	c->e.batch = (uint32_t)c->batch;
+	c->e.checksums = (enum nr_checksums)c->checksums;
+	c->e.overlap = (enum nr_overlap)c->overlap;
+	if (c->dedup && parse_dedup(c))
+		return nr_complain(
+			NR_EXIT_USAGE, "replay",
+			"--dedup needs N, DURATION or N,DURATION with N from 1 to "
+			"65536, not '%s'",
+			c->dedup);
+	if (c->e.from >= c->e.to)
+		return nr_complain(NR_EXIT_USAGE, "replay",
+				   "--from must lie before --to");
+	if (c->force && c->append)
+		return nr_complain(
+			NR_EXIT_USAGE, "replay",
+			"--force replaces and --append adds: give one of them");
+	for (int i = 0; i < n; i++)
+		n_stdin += !strcmp(files[i], "-");
+	if (n_stdin > 1)
+		return nr_complain(NR_EXIT_USAGE, "replay", "- can be given only once");
+	if (n_stdin && !c->outputs.n && !strcmp(files[0], "-"))
+		return nr_complain(
+			NR_EXIT_USAGE, "replay",
+			"standard input has no name to call the database after: "
+			"give -o FILE.db");
+	for (size_t i = 0; i < c->outputs.n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(c->outputs.v[i], c->outputs.v[j]))
+				return nr_complain(NR_EXIT_USAGE, "replay",
+						   "-o %s is given twice",
+						   c->outputs.v[i]);
+	return 0;
+}
+
+/* One run, from the open inputs to the exit status. */
+struct run {
+	struct replay *c;
+	const struct nr_call *call;
+	struct nr_merge *merge;
+	struct nr_engine *engine;
+	struct nr_sink **sinks; /* the engine's list, for as long as it lives */
+	struct nr_sink *summary;
+	struct nr_outputs out;
+	struct nr_progress progress;
+	const char **paths; /* for the hasher */
+	int64_t started_ns, monotonic_ns;
+	struct nr_err err;
+};
+
+static void on_progress(void *arg)
+{
+	struct run *r = arg;
+	uint64_t done, total;
+
+	if (!r->progress.on)
+		return;
+	nr_merge_progress(r->merge, &done, &total);
+	nr_progress_draw(&r->progress, nr_engine_stats(r->engine)->packets, done, total);
+}
+
+static void start_hasher(struct run *r)
+{
+	size_t n = nr_merge_n_sources(r->merge);
+
+	if (r->c->no_hash || !n)
+		return;
+	r->paths = nr_xcalloc(n, sizeof(*r->paths));
+	for (size_t i = 0; i < n; i++) {
+		const struct nr_source_info *info = nr_merge_info(r->merge, i);
+
+		if (info->is_regular && strcmp(info->path, "-") != 0)
+			r->paths[i] = info->path;
+	}
+	r->out.hasher = nr_hasher_new(r->paths, n);
+}
+
+static bool is_database(const char *target)
+{
+	const char *dot = strrchr(target, '.');
+
+	return strcmp(target, "-") != 0 && strncmp(target, "null:", 5) != 0 &&
+	       !(dot && !strcmp(dot, ".jsonl"));
+}
+
+/* --append: ids go on behind the highest of all databases that exist. */
+static int next_ids(struct run *r)
+{
+	for (size_t i = 0; r->c->append && i < r->c->outputs.n; i++) {
+		int64_t run_id, source_id;
+		uint64_t ordinal;
+		int rc;
+
+		if (!is_database(r->c->outputs.v[i]) || access(r->c->outputs.v[i], F_OK))
+			continue;
+		rc = nr_sqlite_next_ids(r->c->outputs.v[i], &run_id, &source_id, &ordinal,
+					&r->err);
+		if (rc)
+			return rc;
+		if (r->c->e.first_source_id < (uint64_t)source_id)
+			r->c->e.first_source_id = (uint64_t)source_id;
+		if (r->c->e.first_ordinal < ordinal)
+			r->c->e.first_ordinal = ordinal;
+	}
+	return 0;
+}
+
+static int run_engine(struct run *r)
+{
+	char host[HOST_NAME_MAX + 1] = "", cwd[PATH_MAX] = "";
+	struct nr_buf libraries = { 0 }, options = { 0 };
+	struct nr_run_info info = {
+		.argv = r->call->argv_text,
+		.cwd = getcwd(cwd, sizeof(cwd)),
+		.host = gethostname(host, sizeof(host)) ? NULL : host,
+		.sandbox = "none",
+		.started_ns = r->started_ns,
+		.threads = 1,
+	};
+	int rc;
+
+	nr_libraries_json(&libraries);
+	nr_record_options_json(&options, &nr_cmd_replay.options, r->c);
+	info.libraries = libraries.p;
+	info.record_options = options.p;
+	rc = nr_engine_run(r->engine, r->merge, &info, &nr_stop, on_progress, r, &r->err);
+	nr_progress_clear(&r->progress);
+	nr_buf_fini(&libraries);
+	nr_buf_fini(&options);
+	return rc;
+}
+
+/* The exit status of what went wrong, said on stderr. */
+static int failed(struct run *r, int rc)
+{
+	if (r->out.reader_gone && !r->out.failed && rc == -EPIPE)
+		return NR_EXIT_OK;
+	if (r->out.failed)
+		return nr_complain(NR_EXIT_INCOMPLETE, "replay", "%s", r->err.text);
+	return nr_complain(NR_EXIT_FAILED, "replay", "%s", r->err.text);
+}
+
+static int run_all(struct run *r, int n, char **files)
+{
+	struct nr_merge_options mo = { .max_jump_ns = r->c->e.max_jump };
+	struct nr_sink_options so = {
+		.force = r->c->force,
+		.append = r->c->append,
+		.keep_partial = r->c->keep_partial,
+		.argv_text = r->call->argv_text,
+	};
+	const struct nr_engine_stats *st;
+	size_t n_sinks;
+	int rc;
+
+	rc = nr_merge_open(&r->merge, (const char *const *)files, (size_t)n, &mo,
+			   &r->err);
+	if (rc)
+		return nr_complain(NR_EXIT_FAILED, "replay", "%s", r->err.text);
+	nr_report_skipped(r->merge, r->c->verbose);
+	rc = next_ids(r);
+	if (!rc)
+		rc = nr_outputs_open(&r->out, r->c->outputs.v, r->c->outputs.n, &so,
+				     &r->err);
+	if (rc)
+		return nr_complain(NR_EXIT_FAILED, "replay", "%s", r->err.text);
+	r->out.first_source_id = r->c->e.first_source_id;
+	start_hasher(r);
+	r->sinks = nr_xcalloc(r->out.n + 2, sizeof(*r->sinks));
+	n_sinks = nr_outputs_sinks(&r->out, r->sinks);
+	if (!r->c->quiet) {
+		r->summary = nr_summary_new();
+		r->sinks[n_sinks++] = r->summary;
+	}
+	rc = nr_engine_new(&r->engine, &r->c->e, r->sinks, n_sinks, &r->err);
+	if (rc)
+		return nr_complain(rc == -EINVAL ? NR_EXIT_USAGE : NR_EXIT_FAILED,
+				   "replay", "%s", r->err.text);
+	rc = run_engine(r);
+	if (!rc)
+		rc = nr_outputs_finish(&r->out, &r->err);
+	if (rc)
+		return failed(r, rc);
+	st = nr_engine_stats(r->engine);
+	if (!r->c->quiet)
+		nr_replay_report(r->merge, r->engine, r->summary, &r->c->outputs,
+				 nr_monotonic_ns() - r->monotonic_ns);
+	else
+		nr_report_damage(r->merge, r->engine);
+	return st->n_damaged || st->interrupted ? NR_EXIT_DAMAGED : NR_EXIT_OK;
+}
+
+static int replay_run(const struct nr_call *call)
+{
+	struct replay *c = call->config;
+	struct run r = { .c = c, .call = call, .monotonic_ns = nr_monotonic_ns() };
+	char *target = NULL;
+	struct timespec now;
+	int rc = check_config(c, call->n, call->operands);
+
+	if (rc)
+		return rc;
+	clock_gettime(CLOCK_REALTIME, &now);
+	r.started_ns = now.tv_sec * 1000000000 + now.tv_nsec;
+	if (!c->outputs.n) {
+		target = nr_default_target(call->operands[0]);
+		c->outputs.v = nr_xcalloc(1, sizeof(*c->outputs.v));
+		c->outputs.v[c->outputs.n++] = target;
+	}
+	nr_signals_init();
+	nr_progress_init(&r.progress, !c->quiet);
+	rc = run_all(&r, call->n, call->operands);
+	nr_engine_free(r.engine);
+	free(r.sinks);
+	nr_outputs_close(&r.out);
+	nr_hasher_free(r.out.hasher);
+	nr_summary_free(r.summary);
+	nr_merge_close(r.merge);
+	free(r.paths);
+	free(target);
+	return rc;
+}
+
+const struct nr_command nr_cmd_replay = {
+	.name = "replay",
+	.operands = "FILE…",
+	.operand_kind = "file",
+	.summary = "reads captures, writes a session database",
+	.about = "Reads captures (pcap, pcapng, snoop; also gzip, zstd, xz, lz4; - is "
+		 "standard\n"
+		 "input; a directory stands for the captures below it), merges them by "
+		 "packet\n"
+		 "time and writes what happened: one row a flow, and what is odd.",
+	.min_operands = 1,
+	.max_operands = NR_ANY,
+	.options = { replay_options, sizeof(replay_options) / sizeof(*replay_options) },
+	.config_size = sizeof(struct replay),
+	.defaults = replay_defaults,
+	.run = replay_run,
+};
