@@ -283,12 +283,13 @@ static bool geneve(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 	len = 8 + (h[0] & 0x3f) * 4u;
 	if (l->payload_cap < len)
 		return false;
-	for (at = 8; len - at >= 4;)
-		at += 4 + (h[at + 3] & 0x1f) * 4u > len - at
-			      ? len - at + 1
-			      : 4 + (h[at + 3] & 0x1f) * 4u;
-	if (at != len)
-		return false;
+	for (at = 8; at < len;) { /* len and options are multiples of 4 */
+		uint32_t n = 4 + (h[at + 3] & 0x1f) * 4u;
+
+		if (n > len - at)
+			return false;
+		at += n;
+	}
 	x->type = nr_be16(h + 2);
 	switch (x->type) {
 	case 0x6558:
