@@ -171,9 +171,15 @@ static inline enum nr_step udp(struct nr_dec *x, struct nr_level *l)
 	if (NR_UNLIKELY(l->src_port == l->dst_port) && same_address(l))
 		nr_dec_note(x, NR_ANOM_LAND, l->src_port, l->proto);
 	count_level(x);
-	if (NR_UNLIKELY(is_tunnel_port(l->dst_port) || is_tunnel_port(l->src_port)) &&
-	    l->proto == 17 && nr_dec_udp_tunnel(x, l, &next))
-		return next;
+	if (NR_UNLIKELY(l->proto != 17))
+		return NR_STEP_DONE;
+	if (NR_UNLIKELY(is_tunnel_port(l->dst_port) || is_tunnel_port(l->src_port))) {
+		if (nr_dec_udp_tunnel(x, l, &next))
+			return next;
+	} else if (NR_UNLIKELY(l->payload_cap >= 40 && *l->payload >> 4 == 6)) {
+		if (nr_dec_teredo_peer(x, l, &next))
+			return next;
+	}
 	return NR_STEP_DONE;
 }
 
@@ -234,6 +240,10 @@ static __attribute__((noinline)) enum nr_step rare_transport(struct nr_dec *x,
 		return other_ports(x, l, 12);
 	case 136:
 		return udp(x, l);
+	case 59: /* no next header, as in Teredo's bubbles: the carrier's business */
+		if (x->out->n_levels || x->has_pending)
+			return nr_dec_end_other(x, 0x86dd);
+		break;
 	default:
 		break;
 	}

@@ -132,3 +132,5 @@ bool nr_dec_ip_tunnel(struct nr_dec *x, struct nr_level *l, enum nr_step *next);
 /* UDP tunnels: l is the carrier, already counted. Sets l->carries; false: a plain flow.
  */
 bool nr_dec_udp_tunnel(struct nr_dec *x, struct nr_level *l, enum nr_step *next);
+/* The same for a payload whose first nibble is 6, whatever its ports. */
+bool nr_dec_teredo_peer(struct nr_dec *x, struct nr_level *l, enum nr_step *next);

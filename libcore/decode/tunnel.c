@@ -172,7 +172,10 @@ static bool gre(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 	case 0x8100:
 		break;
 	default:
-		return false;
+		if (type >> 8 != 0x82) /* Aruba access points: 802.11 without FCS */
+			return false;
+		*next = NR_STEP_WLAN;
+		break;
 	}
 	return enter_portless(x, l, len, NR_TUN_GRE, has_key, key);
 }
@@ -210,16 +213,39 @@ static bool carry(struct nr_dec *x, struct nr_level *l, uint32_t skip,
 	return true;
 }
 
-/* RFC 7348, and the group policy extension (flag G). */
+/* Whether p is an Ethernet frame with a whole, sane IP or ARP header. */
+static bool surely_ethernet(const uint8_t *p, uint32_t cap, uint32_t wire)
+{
+	if (cap < 14 + 20)
+		return false;
+	switch (nr_be16(p + 12)) {
+	case 0x0800:
+		return p[14] >> 4 == 4 && (p[14] & 15) >= 5 &&
+		       nr_be16(p + 16) >= (p[14] & 15) * 4 &&
+		       nr_be16(p + 16) + 14u <= wire;
+	case 0x86dd:
+		return p[14] >> 4 == 6 && nr_be16(p + 18) + 54u <= wire;
+	case 0x0806:
+		return nr_be32(p + 14) == 0x00010800 && nr_be16(p + 18) == 0x0604;
+	default:
+		return false;
+	}
+}
+
+/*
+ * RFC 7348, and the group policy extension (flag G). Receivers ignore the reserved bits,
+ * and there are senders that set them: then the frame itself must prove the tunnel.
+ */
 static bool vxlan(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 {
 	const uint8_t *h = l->payload;
+	bool strict;
 
-	if (l->payload_cap < 8 || l->payload_len < 8 + 14)
+	if (l->payload_cap < 8 || l->payload_len < 8 + 14 || !(h[0] & 0x08))
 		return false;
-	if ((h[0] & ~0x80) != 0x08 || h[7])
-		return false;
-	if (h[0] & 0x80 ? h[1] & ~0x48 : h[1] | h[2] | h[3])
+	strict = !(h[0] & 0x77) && !h[7] &&
+		 !(h[0] & 0x80 ? h[1] & ~0x48 : h[1] | h[2] | h[3]);
+	if (!strict && !surely_ethernet(h + 8, l->payload_cap - 8, l->payload_len - 8))
 		return false;
 	*next = NR_STEP_ETHERNET;
 	return carry(x, l, 8, NR_TUN_VXLAN, nr_be24(h + 4));
@@ -257,12 +283,13 @@ static bool geneve(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 	len = 8 + (h[0] & 0x3f) * 4u;
 	if (l->payload_cap < len)
 		return false;
-	for (at = 8; len - at >= 4;)
-		at += 4 + (h[at + 3] & 0x1f) * 4u > len - at
-			      ? len - at + 1
-			      : 4 + (h[at + 3] & 0x1f) * 4u;
-	if (at != len)
-		return false;
+	for (at = 8; at < len;) { /* len and options are multiples of 4 */
+		uint32_t n = 4 + (h[at + 3] & 0x1f) * 4u;
+
+		if (n > len - at)
+			return false;
+		at += n;
+	}
 	x->type = nr_be16(h + 2);
 	switch (x->type) {
 	case 0x6558:
@@ -410,4 +437,17 @@ bool nr_dec_udp_tunnel(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 {
 	return by_port(x, l, l->dst_port, true, next) ||
 	       by_port(x, l, l->src_port, false, next);
+}
+
+/* Between two Teredo clients no port is 3544; but an address is of 2001::/32. */
+bool nr_dec_teredo_peer(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
+{
+	const uint8_t *h = l->payload;
+
+	if (l->payload_cap < 40 || nr_be16(h + 4) + 40u != l->payload_len)
+		return false;
+	if (nr_be32(h + 8) != 0x20010000 && nr_be32(h + 24) != 0x20010000)
+		return false;
+	*next = NR_STEP_IP6;
+	return carry(x, l, 0, NR_TUN_TEREDO, 0);
 }
