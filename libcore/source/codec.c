@@ -114,27 +114,41 @@ static bool zstd_probe(const uint8_t *p, size_t n)
 	return frame_magic(p, n) == ZSTD_MAGICNUMBER;
 }
 
+/*
+ * A call that fails gives nothing, not even the blocks it had decoded before: so one
+ * block at a time, as large as the decoder says.
+ */
+struct blockwise {
+	void *d;
+	size_t want; /* input of the next call */
+};
+
+enum { ZSTD_FIRST = 5, LZ4_FIRST = 7 };
+
 static int zstd_open(void *ctx)
 {
-	ZSTD_DCtx **d = ctx;
+	struct blockwise *c = ctx;
 
-	*d = ZSTD_createDCtx();
-	if (!*d)
+	c->d = ZSTD_createDCtx();
+	if (!c->d)
 		return -ENOMEM;
-	ZSTD_DCtx_setParameter(*d, ZSTD_d_windowLogMax, 27);
+	ZSTD_DCtx_setParameter(c->d, ZSTD_d_windowLogMax, 27);
+	c->want = ZSTD_FIRST;
 	return 0;
 }
 
 static enum nr_codec_verdict zstd_decode(void *ctx, struct nr_codec_io *io)
 {
-	ZSTD_DCtx **d = ctx;
-	ZSTD_inBuffer in = { io->in, io->in_len, 0 };
+	struct blockwise *c = ctx;
+	ZSTD_inBuffer in = { io->in, io->in_len < c->want ? io->in_len : c->want, 0 };
 	ZSTD_outBuffer out = { io->out, io->out_len, 0 };
-	size_t rc = ZSTD_decompressStream(*d, &out, &in);
+	size_t rc = ZSTD_decompressStream(c->d, &out, &in);
 
 	advance(io, in.pos, out.pos);
-	if (!ZSTD_isError(rc))
+	if (!ZSTD_isError(rc)) {
+		c->want = rc ? rc : ZSTD_FIRST;
 		return rc ? NR_CODEC_MORE : NR_CODEC_FRAME;
+	}
 	if (ZSTD_getErrorCode(rc) == ZSTD_error_frameParameter_windowTooLarge)
 		return bad(io, "its window is larger than the 128 MiB that are allowed");
 	return bad(io, ZSTD_getErrorName(rc));
@@ -142,9 +156,9 @@ static enum nr_codec_verdict zstd_decode(void *ctx, struct nr_codec_io *io)
 
 static void zstd_close(void *ctx)
 {
-	ZSTD_DCtx **d = ctx;
+	struct blockwise *c = ctx;
 
-	ZSTD_freeDCtx(*d);
+	ZSTD_freeDCtx(c->d);
 }
 
 static bool xz_probe(const uint8_t *p, size_t n)
@@ -201,30 +215,35 @@ static bool lz4_probe(const uint8_t *p, size_t n)
 
 static int lz4_open(void *ctx)
 {
-	LZ4F_dctx **d = ctx;
+	struct blockwise *c = ctx;
+	LZ4F_dctx *d;
 
-	return LZ4F_isError(LZ4F_createDecompressionContext(d, LZ4F_VERSION)) ? -ENOMEM
-									      : 0;
+	if (LZ4F_isError(LZ4F_createDecompressionContext(&d, LZ4F_VERSION)))
+		return -ENOMEM;
+	c->d = d;
+	c->want = LZ4_FIRST;
+	return 0;
 }
 
 static enum nr_codec_verdict lz4_decode(void *ctx, struct nr_codec_io *io)
 {
-	LZ4F_dctx **d = ctx;
-	size_t in = io->in_len;
+	struct blockwise *c = ctx;
+	size_t in = io->in_len < c->want ? io->in_len : c->want;
 	size_t out = io->out_len;
-	size_t rc = LZ4F_decompress(*d, io->out, &out, io->in, &in, NULL);
+	size_t rc = LZ4F_decompress(c->d, io->out, &out, io->in, &in, NULL);
 
 	if (LZ4F_isError(rc))
 		return bad(io, LZ4F_getErrorName(rc));
 	advance(io, in, out);
+	c->want = rc ? rc : LZ4_FIRST;
 	return rc ? NR_CODEC_MORE : NR_CODEC_FRAME;
 }
 
 static void lz4_close(void *ctx)
 {
-	LZ4F_dctx **d = ctx;
+	struct blockwise *c = ctx;
 
-	LZ4F_freeDecompressionContext(*d);
+	LZ4F_freeDecompressionContext(c->d);
 }
 
 const struct nr_codec *const nr_codecs[] = {
@@ -235,7 +254,7 @@ const struct nr_codec *const nr_codecs[] = {
 				  .decode = gzip_decode,
 				  .close = gzip_close },
 	&(const struct nr_codec){ .name = "zstd",
-				  .ctx_size = sizeof(ZSTD_DCtx *),
+				  .ctx_size = sizeof(struct blockwise),
 				  .probe = zstd_probe,
 				  .open = zstd_open,
 				  .decode = zstd_decode,
@@ -247,7 +266,7 @@ const struct nr_codec *const nr_codecs[] = {
 				  .decode = xz_decode,
 				  .close = xz_close },
 	&(const struct nr_codec){ .name = "lz4",
-				  .ctx_size = sizeof(LZ4F_dctx *),
+				  .ctx_size = sizeof(struct blockwise),
 				  .probe = lz4_probe,
 				  .open = lz4_open,
 				  .decode = lz4_decode,

@@ -167,6 +167,7 @@ static void judge_first(struct nr_timeline *t)
 	unsigned first = 0;
 	int64_t ts[HOLD];
 	unsigned n = held_times(t, ts, &first);
+	int64_t other = 0;
 
 	if (n == 0) {
 		t->undated = t->held->n - t->head;
@@ -174,8 +175,10 @@ static void judge_first(struct nr_timeline *t)
 	}
 	t->started = true;
 	t->clock = ts[0];
-	if (first_is_bogus(t, ts, n, &t->clock))
-		t->held->pkt[first].time_bogus = true;
+	if (!first_is_bogus(t, ts, n, &other))
+		return;
+	t->clock = other;
+	t->held->pkt[first].time_bogus = true;
 }
 
 /* The packet at the head lies far ahead: is it bogus, or has the time jumped? */
