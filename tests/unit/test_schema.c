@@ -288,8 +288,8 @@ static void test_schema_ledger_check_sees_a_wrong_sum(void **state)
 		" VALUES (1, 1, 'x', 5, 500, 0), (2, 1, 'y', 0, 0, 0);"
 		"INSERT INTO ledger VALUES (1, 'flow', NULL, 4, 400), (1, 'arp', NULL, "
 		"1, 100);"
-		"INSERT INTO flow (flow_id, source_id, proto, first_ns, records, "
-		"wire_bytes)"
+		"INSERT INTO flow (flow_id, source_id, proto, src_ip, dst_ip, first_ns, "
+		"records, wire_bytes)"
 		" VALUES (16, 1, 'tcp', '', '', 0, 3, 300), (32, 1, 'tcp', '', '', 0, 1, "
 		"100)");
 	sqlite3_prepare_v2(db, "SELECT count(*), sum(ok) FROM ledger_check", -1, &st,
