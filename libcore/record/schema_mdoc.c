@@ -149,7 +149,7 @@ static void mdoc_reports(struct nr_buf *out)
 {
 	struct nr_sql_report r;
 
-	nr_buf_str(out, ".Sh REPORTS\nNamed queries over these tables; in brackets the "
+	nr_buf_str(out, ".Sh NAMED REPORTS\nQueries over these tables; in brackets the "
 			"parameters they take:\n.Bl -tag -width Ds\n");
 	for (size_t i = 0; nr_sql_report_at(i, &r) == 0; i++) {
 		char doc[200];
