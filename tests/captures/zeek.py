@@ -18,6 +18,7 @@ While working on differences:
 """
 
 import collections
+import ipaddress
 import os
 import pickle
 import sys
@@ -78,7 +79,10 @@ def whole_us(ns):
 
 def address(text):
     """Zeek prints IPv4-mapped addresses as IPv4."""
-    return text[7:] if text.startswith("::ffff:") and "." in text else text
+    if text.startswith("::ffff:") and text.count(":") < 5:
+        mapped = ipaddress.IPv6Address(text).ipv4_mapped
+        return str(mapped) if mapped else text
+    return text
 
 
 def ours(r):
