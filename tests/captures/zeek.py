@@ -95,7 +95,7 @@ def ours(r):
     o.orig = (address(r["src_ip"]), r.get("src_port", 0))
     o.resp = (address(r["dst_ip"]), r.get("dst_port", 0))
     o.ts = r["first_ns"] // 1000 * 1000
-    o.duration = r["last_ns"] // 1000 * 1000 - o.ts
+    o.duration = r.get("duration_ns", r["last_ns"] - r["first_ns"])
     o.conn_state = r.get("conn_state", "")
     o.history = r.get("history", "")
     o.pkts = (r["src_packets"], r["dst_packets"])
