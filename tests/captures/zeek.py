@@ -18,6 +18,7 @@ While working on differences:
 """
 
 import collections
+import ipaddress
 import os
 import pickle
 import sys
@@ -78,7 +79,10 @@ def whole_us(ns):
 
 def address(text):
     """Zeek prints IPv4-mapped addresses as IPv4."""
-    return text[7:] if text.startswith("::ffff:") and "." in text else text
+    if text.startswith("::ffff:") and text.count(":") < 5:
+        mapped = ipaddress.IPv6Address(text).ipv4_mapped
+        return str(mapped) if mapped else text
+    return text
 
 
 def ours(r):
@@ -91,7 +95,7 @@ def ours(r):
     o.orig = (address(r["src_ip"]), r.get("src_port", 0))
     o.resp = (address(r["dst_ip"]), r.get("dst_port", 0))
     o.ts = r["first_ns"] // 1000 * 1000
-    o.duration = r.get("duration_ns", r["last_ns"] - r["first_ns"]) // 1000 * 1000
+    o.duration = r.get("duration_ns", r["last_ns"] - r["first_ns"])
     o.conn_state = r.get("conn_state", "")
     o.history = r.get("history", "")
     o.pkts = (r["src_packets"], r["dst_packets"])
@@ -277,7 +281,7 @@ def compare_rows(ctx, flows, conns):
 def work(job):
     rows = common.read_rows(job["out"], ["flow", "anomaly", "ledger", "source", "tunnel"])
     flows = [ours(r) for r in rows if r["type"] == "flow"]
-    conns = [theirs(r, job["mode"] != "zeek9") for r in job["conns"] if "id.orig_h" in r and "proto" in r]
+    conns = [theirs(r, job["mode"] != "zeek9") for r in job["conns"]]
     ctx = Context(job, flows, rows)
     found, compared = compare_rows(ctx, flows, conns)
     show = job["show"]
