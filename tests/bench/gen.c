@@ -16,7 +16,8 @@ static const struct workload {
 	uint64_t size, count; /* defaults; 0: not limited */
 	uint32_t flows, active;
 } workloads[] = {
-	{ "mix", "HTTP, TLS, DNS and opaque traffic as on a link", gen_mix, 1000000000, 0, 0, 0 },
+	{ "mix", "HTTP, TLS, DNS and opaque traffic as on a link", gen_mix, 1000000000, 0,
+	  0, 0 },
 	{ "p64", "60-byte frames over many flows", gen_p64, 1000000000, 0, 100000, 0 },
 	{ "dns", "queries and answers", gen_dns, 0, 1000000, 0, 0 },
 	{ "syn", "half-open connections", gen_syn, 0, 1000000, 0, 0 },
@@ -52,16 +53,19 @@ static void usage(FILE *to)
 	for (size_t i = 0; i < sizeof(workloads) / sizeof(*workloads); i++)
 		fprintf(to, "  %-5s %s\n", workloads[i].name, workloads[i].about);
 	fputs("\n"
-	      "  --size BYTES       end before the file is larger (k, M, G: powers of 1000)\n"
+	      "  --size BYTES       end before the file is larger (k, M, G: powers of "
+	      "1000)\n"
 	      "  --seed N           another file of the same shape (default 1)\n"
 	      "  --count N          p64: packets, dns: queries, syn: connections,\n"
 	      "                     hole: segments of each order\n"
-	      "  --flows N          p64: flows (default 100000), mix, many: open no more\n"
+	      "  --flows N          p64: flows (default 100000), mix, many: open no "
+	      "more\n"
 	      "  --active N         mix, many: flows open at once (default 2000)\n"
 	      "  --exchanges N      many: requests per flow (default 10)\n"
 	      "  --dist uniform|zipf   p64: how packets fall on flows\n"
 	      "  --order up|down|both  hole: order of arrival (default both, two flows)\n"
-	      "  --stride N         hole: distance of the bytes (default 1; 2: none touch)\n"
+	      "  --stride N         hole: distance of the bytes (default 1; 2: none "
+	      "touch)\n"
 	      "  --loss PPM, --reorder PPM, --retransmit PPM\n"
 	      "                     mix, many, long: per million data segments\n"
 	      "                     (default 5000 each for mix, 0 otherwise)\n"
@@ -86,7 +90,8 @@ static uint64_t number(const char *opt, const char *s, uint64_t max)
 	if (k > 1)
 		end++;
 	if (errno || *s < '0' || *s > '9' || *end || v > max / k)
-		die("--%s %s: not a number of at most %llu", opt, s, (unsigned long long)max);
+		die("--%s %s: not a number of at most %llu", opt, s,
+		    (unsigned long long)max);
 	return v * k;
 }
 
@@ -120,7 +125,8 @@ static void stats_print(const struct out *o, const struct params *p)
 
 	fprintf(stderr, "{\"workload\":\"%s\"", p->workload);
 	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++)
-		fprintf(stderr, ",\"%s\":%llu", row[i].key, (unsigned long long)row[i].value);
+		fprintf(stderr, ",\"%s\":%llu", row[i].key,
+			(unsigned long long)row[i].value);
 	fputs("}\n", stderr);
 }
 
@@ -142,22 +148,14 @@ enum {
 };
 
 static const struct option options[] = {
-	{ "size", 1, NULL, O_SIZE },
-	{ "seed", 1, NULL, O_SEED },
-	{ "count", 1, NULL, O_COUNT },
-	{ "flows", 1, NULL, O_FLOWS },
-	{ "active", 1, NULL, O_ACTIVE },
-	{ "exchanges", 1, NULL, O_EXCHANGES },
-	{ "dist", 1, NULL, O_DIST },
-	{ "order", 1, NULL, O_ORDER },
-	{ "stride", 1, NULL, O_STRIDE },
-	{ "loss", 1, NULL, O_LOSS },
-	{ "reorder", 1, NULL, O_REORDER },
-	{ "retransmit", 1, NULL, O_RETRANSMIT },
-	{ "nanos", 0, NULL, O_NANOS },
-	{ "stats", 0, NULL, O_STATS },
-	{ "help", 0, NULL, 'h' },
-	{ 0 },
+	{ "size", 1, NULL, O_SIZE },       { "seed", 1, NULL, O_SEED },
+	{ "count", 1, NULL, O_COUNT },     { "flows", 1, NULL, O_FLOWS },
+	{ "active", 1, NULL, O_ACTIVE },   { "exchanges", 1, NULL, O_EXCHANGES },
+	{ "dist", 1, NULL, O_DIST },       { "order", 1, NULL, O_ORDER },
+	{ "stride", 1, NULL, O_STRIDE },   { "loss", 1, NULL, O_LOSS },
+	{ "reorder", 1, NULL, O_REORDER }, { "retransmit", 1, NULL, O_RETRANSMIT },
+	{ "nanos", 0, NULL, O_NANOS },     { "stats", 0, NULL, O_STATS },
+	{ "help", 0, NULL, 'h' },          { 0 },
 };
 
 static void choice_parse(struct params *p, int opt, const char *arg)
@@ -184,7 +182,9 @@ static const struct workload *workload_find(const char *name)
 
 int main(int argc, char **argv)
 {
-	struct params p = { .seed = 1, .exchanges = 10, .stride = 1, .is_up = true, .is_down = true };
+	struct params p = {
+		.seed = 1, .exchanges = 10, .stride = 1, .is_up = true, .is_down = true
+	};
 	const struct workload *w = NULL;
 	bool nanos = false, stats = false;
 	struct out o;
@@ -204,16 +204,16 @@ int main(int argc, char **argv)
 		argc--;
 	}
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		uint32_t *u32 = opt == O_FLOWS	      ? &p.flows
+		uint32_t *u32 = opt == O_FLOWS        ? &p.flows
 				: opt == O_ACTIVE     ? &p.active
 				: opt == O_EXCHANGES  ? &p.exchanges
 				: opt == O_STRIDE     ? &p.stride
-				: opt == O_LOSS	      ? &p.loss_ppm
+				: opt == O_LOSS       ? &p.loss_ppm
 				: opt == O_REORDER    ? &p.reorder_ppm
 				: opt == O_RETRANSMIT ? &p.retransmit_ppm
 						      : NULL;
-		uint64_t *u64 = opt == O_SIZE	 ? &p.size
-				: opt == O_SEED	 ? &p.seed
+		uint64_t *u64 = opt == O_SIZE    ? &p.size
+				: opt == O_SEED  ? &p.seed
 				: opt == O_COUNT ? &p.count
 						 : NULL;
 
@@ -228,7 +228,8 @@ int main(int argc, char **argv)
 		nanos |= opt == O_NANOS;
 		stats |= opt == O_STATS;
 		if (u32)
-			*u32 = (uint32_t)number(options[opt - O_SIZE].name, optarg, 1 << 24);
+			*u32 = (uint32_t)number(options[opt - O_SIZE].name, optarg,
+						1 << 24);
 		else if (u64)
 			*u64 = number(options[opt - O_SIZE].name, optarg, UINT64_MAX);
 		else
@@ -238,6 +239,9 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
+	if (p.size && p.size < 24)
+		die("--size %llu: a capture has at least 24 bytes",
+		    (unsigned long long)p.size);
 	if (w->run == gen_p64 && !p.flows)
 		die("--flows 0: p64 needs at least one");
 	if (w->run == gen_syn && p.count > 1 << 24)
@@ -245,7 +249,8 @@ int main(int argc, char **argv)
 	if (!strcmp(w->name, "long"))
 		p.flows = p.active = 1;
 	if (!p.active) /* a small file has fewer, so that some of them end */
-		p.active = p.size && p.size < 50000000 ? (uint32_t)(p.size / 25000) + 1 : 2000;
+		p.active = p.size && p.size < 50000000 ? (uint32_t)(p.size / 25000) + 1
+						       : 2000;
 	body_init();
 	out_open(&o, argv[optind], p.size, nanos);
 	w->run(&o, &p);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * nrbench-gen: synthetic captures of known shape for the benchmarks. Everything a workload
- * writes follows from its parameters and the seed, by integer arithmetic alone, so that the
- * same command gives the same bytes on every machine.
+ * nrbench-gen: synthetic captures of known shape for the benchmarks. Everything a
+ * workload writes follows from its parameters and the seed, by integer arithmetic alone,
+ * so that the same command gives the same bytes on every machine.
  */
 
 #include <stdbool.h>
@@ -13,12 +13,12 @@
 #include <string.h>
 
 #define FRAME_MAX 1518 /* Ethernet with one VLAN tag, without FCS */
-#define N_HOSTS	  5000 /* servers, and so host names */
+#define N_HOSTS   5000 /* servers, and so host names */
 #define N_CLIENTS 4096
-#define NS_S	  INT64_C(1000000000)
-#define NS_MS	  INT64_C(1000000)
-#define NS_US	  INT64_C(1000)
-#define T_START	  (INT64_C(1700000000) * NS_S) /* 2023-11-14 22:13:20 UTC */
+#define NS_S      INT64_C(1000000000)
+#define NS_MS     INT64_C(1000000)
+#define NS_US     INT64_C(1000)
+#define T_START   (INT64_C(1700000000) * NS_S) /* 2023-11-14 22:13:20 UTC */
 
 /* xoshiro256++ (Blackman, Vigna), seeded by splitmix64 */
 struct rng {
@@ -98,7 +98,8 @@ struct stats {
 	uint64_t n_http, n_tls, n_dns_query, n_dns_answer;
 };
 
-/* The capture being written. A frame that would pass `limit` is dropped and sets `full`. */
+/* The capture being written. A frame that would pass `limit` is dropped and sets `full`.
+ */
 struct out {
 	int fd;
 	const char *name;
@@ -110,8 +111,8 @@ struct out {
 	struct stats st;
 };
 
-/* Opens `name` ("-" is standard output) and writes the file header. Exits on failure, as all
- * of these do: there is nobody to hand an error to. */
+/* Opens `name` ("-" is standard output) and writes the file header. Exits on failure, as
+ * all of these do: there is nobody to hand an error to. */
 void out_open(struct out *o, const char *name, uint64_t limit, bool nanos);
 /* Room for one frame of FRAME_MAX, valid until out_commit. */
 uint8_t *out_frame(struct out *o);
@@ -141,7 +142,7 @@ struct tcp_hdr {
 	uint32_t seq, ack;
 	uint8_t flags;
 	uint16_t window;
-	bool has_ts;	   /* 12 bytes of timestamp option */
+	bool has_ts;       /* 12 bytes of timestamp option */
 	bool is_plain_syn; /* a SYN with the MSS as its only option */
 	uint32_t tsval, tsecr;
 };
@@ -153,8 +154,8 @@ struct tcp_hdr {
 /* Offset of the payload in a frame of this conversation. */
 size_t tcp_payload_at(const struct conv *c, const struct tcp_hdr *h);
 size_t udp_payload_at(const struct conv *c);
-/* Headers and checksums around `n` payload bytes already at that offset; returns the frame's
- * length, padded to 60. */
+/* Headers and checksums around `n` payload bytes already at that offset; returns the
+ * frame's length, padded to 60. */
 size_t tcp_frame(uint8_t *f, struct conv *c, int side, const struct tcp_hdr *h, size_t n);
 size_t udp_frame(uint8_t *f, struct conv *c, int side, size_t n);
 /* The same frame sent once more: the next IP id, its checksum adjusted. */
@@ -163,23 +164,26 @@ void frame_resend(uint8_t *f, struct conv *c, int side);
 /* Payloads. Each returns the length written; `dst` has at least the named room. */
 #define HEAD_MAX 4096
 size_t http_request(char *dst, struct rng *r, uint32_t server, uint64_t body_len);
-size_t http_response(char *dst, struct rng *r, int status, bool is_text, uint64_t body_len);
+size_t http_response(char *dst, struct rng *r, int status, bool is_text,
+		     uint64_t body_len);
 size_t tls_client_hello(uint8_t *dst, struct rng *r, uint32_t server);
-/* 1.2: ServerHello, two certificates, key exchange, done. 1.3: ServerHello, CCS, flight. */
+/* 1.2: ServerHello, two certificates, key exchange, done. 1.3: ServerHello, CCS, flight.
+ */
 size_t tls_server_flight(uint8_t *dst, struct rng *r, uint32_t server, bool is_13);
 size_t tls_client_finish(uint8_t *dst, struct rng *r, bool is_13);
 size_t tls_server_finish(uint8_t *dst, struct rng *r);
 enum { DNS_A = 1, DNS_AAAA = 28 };
-size_t dns_query(uint8_t *dst, uint16_t id, uint16_t qtype, uint32_t server, uint32_t label);
+size_t dns_query(uint8_t *dst, uint16_t id, uint16_t qtype, uint32_t server,
+		 uint32_t label);
 /* The answer to that query; `rcode` 0 or 3. */
-size_t dns_answer(uint8_t *dst, uint16_t id, uint16_t qtype, uint32_t server, uint32_t label,
-		  int rcode, uint32_t n_records);
+size_t dns_answer(uint8_t *dst, uint16_t id, uint16_t qtype, uint32_t server,
+		  uint32_t label, int rcode, uint32_t n_records);
 
 enum body_kind { BODY_RANDOM, BODY_TEXT, BODY_TLS };
 #define TLS_RECORD (5 + 16384)
 /* `n` bytes at `off` of the body of `len` bytes that `seed` names. */
-void body_copy(uint8_t *dst, enum body_kind kind, uint64_t seed, uint64_t len, uint64_t off,
-	       size_t n);
+void body_copy(uint8_t *dst, enum body_kind kind, uint64_t seed, uint64_t len,
+	       uint64_t off, size_t n);
 void body_init(void);
 
 struct params {

@@ -224,7 +224,8 @@ static size_t l4_finish(uint8_t *f, const struct conv *c, uint8_t proto, size_t 
 	uint8_t pseudo[4] = { 0, proto, (uint8_t)(l4_len >> 8), (uint8_t)l4_len };
 	size_t at = l4_at(c), len = at + l4_len;
 
-	sum_put(f + at + csum_at, sum_add(sum_add(c->addr_sum, pseudo, 4), f + at, l4_len));
+	sum_put(f + at + csum_at,
+		sum_add(sum_add(c->addr_sum, pseudo, 4), f + at, l4_len));
 	if (proto == 17 && !f[at + csum_at] && !f[at + csum_at + 1])
 		f[at + csum_at] = f[at + csum_at + 1] = 0xff; /* RFC 768: 0 means none */
 	if (len < 60) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mix, many and long: conversations side by side. Each is a small state machine with the time
- * of its next frame; a binary heap gives the earliest. Memory is one struct per open flow.
+ * mix, many and long: conversations side by side. Each is a small state machine with the
+ * time of its next frame; a binary heap gives the earliest. Memory is one struct per open
+ * flow.
  */
 
 #include "gen.h"
@@ -59,34 +60,38 @@ struct mix {
 	bool is_mix, is_long;
 };
 
-/* Bytes of a flow's bodies, by quantile in 1/65536: linear between the points, so that the
- * mean is a plain sum (README). Half of all bytes are in about 1 % of the flows. */
+/* Bytes of a flow's bodies, by quantile in 1/65536: linear between the points, so that
+ * the mean is a plain sum (README). Half of all bytes are in about 1 % of the flows. */
 static const struct {
 	uint32_t q, bytes;
 } sizes[] = {
-	{ 0, 100 },	    { 16384, 500 },	{ 32768, 1600 },     { 49152, 6500 },
-	{ 58982, 24000 },   { 63570, 85000 },	{ 65208, 400000 },   { 65470, 1200000 },
+	{ 0, 100 },         { 16384, 500 },      { 32768, 1600 },   { 49152, 6500 },
+	{ 58982, 24000 },   { 63570, 85000 },    { 65208, 400000 }, { 65470, 1200000 },
 	{ 65523, 4000000 }, { 65536, 16000000 },
 };
 
-/* Quantiles from a Weyl sequence, not from the generator: each stretch of flows then holds
- * its share of large ones, and two seeds differ little in the number of flows. */
+/* Quantiles from a Weyl sequence, not from the generator: each stretch of flows then
+ * holds its share of large ones, and two seeds differ little in the number of flows. */
 static uint32_t size_draw(struct mix *g)
 {
-	uint32_t q = (uint32_t)(g->n_sized++ + mix64(g->p->seed)) * 0x9e3779b1u >> 16, i = 1;
+	uint32_t q = (uint32_t)(g->n_sized++ + mix64(g->p->seed)) * 0x9e3779b1u >> 16,
+		 i = 1;
 
 	while (sizes[i].q <= q)
 		i++;
 	return (uint32_t)(sizes[i - 1].bytes +
-			  (uint64_t)(sizes[i].bytes - sizes[i - 1].bytes) * (q - sizes[i - 1].q) /
-				  (sizes[i].q - sizes[i - 1].q));
+			  (uint64_t)(sizes[i].bytes - sizes[i - 1].bytes) *
+				  (q - sizes[i - 1].q) / (sizes[i].q - sizes[i - 1].q));
 }
 
 static uint32_t exchanges_draw(struct rng *r)
 {
 	uint32_t d = rng_below(r, 100);
 
-	return d < 65 ? 1 : d < 82 ? 2 : d < 95 ? 3 + rng_below(r, 3) : 6 + rng_below(r, 7);
+	return d < 65   ? 1
+	       : d < 82 ? 2
+	       : d < 95 ? 3 + rng_below(r, 3)
+			: 6 + rng_below(r, 7);
 }
 
 static void flow_open(struct mix *g, struct flow *f)
@@ -96,7 +101,8 @@ static void flow_open(struct mix *g, struct flow *f)
 	bool is_tcp = !g->is_mix || rng_below(r, 100) < 80;
 	bool is_v6 = !g->is_long && rng_below(r, 100) < 20;
 	int vid = !g->is_long && rng_below(r, 100) < 10 ? 100 + (int)rng_below(r, 10) : 0;
-	uint32_t kind = rng_below(r, 100), a = rng_below(r, N_HOSTS), b = rng_below(r, N_HOSTS);
+	uint32_t kind = rng_below(r, 100), a = rng_below(r, N_HOSTS),
+		 b = rng_below(r, N_HOSTS);
 	uint32_t span_ms = 200 + rng_below(r, 9800);
 	uint16_t port;
 
@@ -200,7 +206,11 @@ static bool http_next(struct mix *g, struct flow *f)
 	else
 		n = body_take(g, f, left);
 	msg_set(g, f, 1,
-		http_response(head, r, pick >= 95 ? 304 : pick >= 90 ? 404 : 200, pick % 2, n),
+		http_response(head, r,
+			      pick >= 95   ? 304
+			      : pick >= 90 ? 404
+					   : 200,
+			      pick % 2, n),
 		pick % 2 ? BODY_TEXT : BODY_RANDOM, n);
 	return true;
 }
@@ -280,19 +290,22 @@ static void msg_copy(struct flow *f, uint8_t *dst, size_t n)
 		n -= part;
 	}
 	if (n) {
-		body_copy(dst, m->kind, m->body_seed, m->body_len, m->at - m->head_len, n);
+		body_copy(dst, m->kind, m->body_seed, m->body_len, m->at - m->head_len,
+			  n);
 		m->at += n;
 	}
 }
 
 static struct tcp_hdr tcp_hdr_make(struct flow *f, int side, uint8_t flags, int64_t t)
 {
-	struct tcp_hdr h = { .seq = f->seq[side], .flags = flags, .window = 502, .has_ts = true };
+	struct tcp_hdr h = {
+		.seq = f->seq[side], .flags = flags, .window = 502, .has_ts = true
+	};
 
 	if (flags & TCP_ACK) /* what is out of turn was not received yet */
-		h.ack = f->held.len && !f->held.is_resend && f->held.side != side ?
-				f->held.seq :
-				f->seq[!side];
+		h.ack = f->held.len && !f->held.is_resend && f->held.side != side
+				? f->held.seq
+				: f->seq[!side];
 	if (flags & TCP_SYN)
 		h.window = 64240;
 	h.tsval = f->ts_base[side] + (uint32_t)((t - T_START) / NS_MS);
@@ -360,7 +373,8 @@ static void segment_send(struct mix *g, struct flow *f, int64_t t)
 		g->owe_reorder--;
 	} else {
 		if (g->owe_resend && is_free) {
-			hold(f, frame, len, m->side, h.seq, 1 + rng_below(&g->r, 6), true);
+			hold(f, frame, len, m->side, h.seq, 1 + rng_below(&g->r, 6),
+			     true);
 			g->owe_resend--;
 		}
 		out_commit(g->o, len, t);
@@ -438,7 +452,8 @@ static void dns_step(struct mix *g, struct flow *f, int64_t t)
 	if (step % 2 == 0)
 		n = dns_query(dns, id, f->dns_type, host, 0);
 	else
-		n = dns_answer(dns, id, f->dns_type, host, 0, host % 20 ? 0 : 3, 1 + host % 4);
+		n = dns_answer(dns, id, f->dns_type, host, 0, host % 20 ? 0 : 3,
+			       1 + host % 4);
 	if (out_commit(g->o, udp_frame(frame, &f->c, step % 2, n), t)) {
 		g->o->st.n_dns_query += step % 2 == 0;
 		g->o->st.n_dns_answer += step % 2;
@@ -475,8 +490,9 @@ static void heap_sink(struct mix *g, struct event e)
 
 		if (c >= g->n_heap)
 			break;
-		if (c + 1 < g->n_heap && (h[c + 1].t < h[c].t ||
-					  (h[c + 1].t == h[c].t && h[c + 1].slot < h[c].slot)))
+		if (c + 1 < g->n_heap &&
+		    (h[c + 1].t < h[c].t ||
+		     (h[c + 1].t == h[c].t && h[c + 1].slot < h[c].slot)))
 			c++;
 		if (e.t < h[c].t || (e.t == h[c].t && e.slot < h[c].slot))
 			break;
@@ -490,8 +506,8 @@ static int event_cmp(const void *a, const void *b)
 {
 	const struct event *x = a, *y = b;
 
-	return x->t != y->t ? (x->t > y->t) - (x->t < y->t) :
-			      (x->slot > y->slot) - (x->slot < y->slot);
+	return x->t != y->t ? (x->t > y->t) - (x->t < y->t)
+			    : (x->slot > y->slot) - (x->slot < y->slot);
 }
 
 void gen_mix(struct out *o, const struct params *p)

@@ -5,14 +5,15 @@
 
 #include <stdio.h>
 
-/* Text bodies are windows of this ring of words; random bodies are made anew each time, so
- * that no compressor finds one twice. */
+/* Text bodies are windows of this ring of words; random bodies are made anew each time,
+ * so that no compressor finds one twice. */
 #define TEXT_LEN ((size_t)1 << 18)
 static char text[TEXT_LEN + 2048];
 
 size_t host_name(char *dst, uint32_t server)
 {
-	static const char *const first[] = { "www", "cdn", "api", "static", "mail", "img", "login" };
+	static const char *const first[] = { "www",  "cdn", "api",  "static",
+					     "mail", "img", "login" };
 	static const char *const zone[] = { "example.com", "example.net", "example.org" };
 
 	return (size_t)snprintf(dst, 40, "%s.site-%04u.%s", first[server % 7], server,
@@ -21,10 +22,12 @@ size_t host_name(char *dst, uint32_t server)
 
 size_t http_request(char *dst, struct rng *r, uint32_t server, uint64_t body_len)
 {
-	static const char *const dir[] = { "index", "assets/js", "img", "api/v1/items", "news" };
+	static const char *const dir[] = { "index", "assets/js", "img", "api/v1/items",
+					   "news" };
 	static const char *const agent[] = {
 		"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
-		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like "
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, "
+		"like "
 		"Gecko) Chrome/126.0.0.0 Safari/537.36",
 		"curl/7.88.1",
 		"python-requests/2.31.0",
@@ -49,7 +52,8 @@ size_t http_request(char *dst, struct rng *r, uint32_t server, uint64_t body_len
 		(unsigned long long)cookie, length);
 }
 
-size_t http_response(char *dst, struct rng *r, int status, bool is_text, uint64_t body_len)
+size_t http_response(char *dst, struct rng *r, int status, bool is_text,
+		     uint64_t body_len)
 {
 	const char *reason = status == 200   ? "OK"
 			     : status == 304 ? "Not Modified"
@@ -58,8 +62,10 @@ size_t http_response(char *dst, struct rng *r, int status, bool is_text, uint64_
 	uint32_t etag = (uint32_t)rng_u64(r);
 
 	if (status != 304)
-		snprintf(length, sizeof(length), "Content-Type: %s\r\nContent-Length: %llu\r\n",
-			 is_text ? "text/plain; charset=utf-8" : "application/octet-stream",
+		snprintf(length, sizeof(length),
+			 "Content-Type: %s\r\nContent-Length: %llu\r\n",
+			 is_text ? "text/plain; charset=utf-8"
+				 : "application/octet-stream",
 			 (unsigned long long)body_len);
 	return (size_t)snprintf(dst, HEAD_MAX,
 				"HTTP/1.1 %d %s\r\nServer: nginx/1.22.1\r\n"
@@ -99,7 +105,8 @@ static uint8_t *dns_head(uint8_t *p, uint16_t id, uint32_t flags, uint32_t n_ans
 	return p + 12;
 }
 
-size_t dns_query(uint8_t *dst, uint16_t id, uint16_t qtype, uint32_t server, uint32_t label)
+size_t dns_query(uint8_t *dst, uint16_t id, uint16_t qtype, uint32_t server,
+		 uint32_t label)
 {
 	uint8_t *p = dns_name(dns_head(dst, id, 0x0100, 0), server, label);
 
@@ -109,7 +116,8 @@ size_t dns_query(uint8_t *dst, uint16_t id, uint16_t qtype, uint32_t server, uin
 }
 
 /* A record of the name at `name`: 12 bytes before its data. */
-static uint8_t *dns_record(uint8_t *p, uint32_t name, uint32_t type, uint32_t ttl, uint32_t n)
+static uint8_t *dns_record(uint8_t *p, uint32_t name, uint32_t type, uint32_t ttl,
+			   uint32_t n)
 {
 	put_be16(p, 0xc000 | name);
 	put_be16(p + 2, type);
@@ -119,13 +127,14 @@ static uint8_t *dns_record(uint8_t *p, uint32_t name, uint32_t type, uint32_t tt
 	return p + 12;
 }
 
-size_t dns_answer(uint8_t *dst, uint16_t id, uint16_t qtype, uint32_t server, uint32_t label,
-		  int rcode, uint32_t n_records)
+size_t dns_answer(uint8_t *dst, uint16_t id, uint16_t qtype, uint32_t server,
+		  uint32_t label, int rcode, uint32_t n_records)
 {
 	static const uint8_t edge[] = { 4, 'e', 'd', 'g', 'e', 0xc0, 12 };
 	uint32_t n = rcode ? 0 : n_records, name = 12;
 	bool has_alias = n > 1;
-	uint8_t *p = dns_name(dns_head(dst, id, 0x8180 | (uint32_t)rcode, n), server, label);
+	uint8_t *p =
+		dns_name(dns_head(dst, id, 0x8180 | (uint32_t)rcode, n), server, label);
 
 	put_be16(p, qtype);
 	put_be16(p + 2, 1);
@@ -157,10 +166,11 @@ size_t dns_answer(uint8_t *dst, uint16_t id, uint16_t qtype, uint32_t server, ui
 void body_init(void)
 {
 	static const char *const word[] = {
-		"packet", "the",   "of",     "stream", "and",   "segment", "a",	    "window",
-		"to",	  "in",	   "header", "that",   "frame", "is",	   "lost",  "again",
-		"for",	  "every", "byte",   "with",   "time",  "on",	   "table", "record",
-		"as",	  "by",	   "flow",   "from",   "query", "or",	   "name",  "address",
+		"packet", "the",   "of",     "stream",  "and",  "segment", "a",
+		"window", "to",    "in",     "header",  "that", "frame",   "is",
+		"lost",   "again", "for",    "every",   "byte", "with",    "time",
+		"on",     "table", "record", "as",      "by",   "flow",    "from",
+		"query",  "or",    "name",   "address",
 	};
 	struct rng r;
 	size_t n = 0;
@@ -176,7 +186,8 @@ void body_init(void)
 	}
 }
 
-/* Bytes `off` .. of an endless random stream; counter mode, so any offset costs the same. */
+/* Bytes `off` .. of an endless random stream; counter mode, so any offset costs the same.
+ */
 static void random_copy(uint8_t *dst, uint64_t seed, uint64_t off, size_t n)
 {
 	uint64_t at = seed + (off / 8) * UINT64_C(0x9e3779b97f4a7c15);
@@ -208,7 +219,8 @@ static void tls_copy(uint8_t *dst, uint64_t seed, uint64_t len, uint64_t off, si
 		size_t in = (size_t)(off - start), take;
 		uint64_t left = len - start;
 		size_t rec = left < TLS_RECORD ? (size_t)left : TLS_RECORD;
-		uint8_t head[5] = { 23, 3, 3, (uint8_t)((rec - 5) >> 8), (uint8_t)(rec - 5) };
+		uint8_t head[5] = { 23, 3, 3, (uint8_t)((rec - 5) >> 8),
+				    (uint8_t)(rec - 5) };
 
 		if (in < 5) {
 			take = 5 - in < n ? 5 - in : n;
@@ -223,8 +235,8 @@ static void tls_copy(uint8_t *dst, uint64_t seed, uint64_t len, uint64_t off, si
 	}
 }
 
-void body_copy(uint8_t *dst, enum body_kind kind, uint64_t seed, uint64_t len, uint64_t off,
-	       size_t n)
+void body_copy(uint8_t *dst, enum body_kind kind, uint64_t seed, uint64_t len,
+	       uint64_t off, size_t n)
 {
 	switch (kind) {
 	case BODY_RANDOM:

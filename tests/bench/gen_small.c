@@ -13,7 +13,8 @@ static void p64_conv(struct conv *c, uint32_t flow, uint64_t seed)
 	uint64_t h = mix64(s);
 
 	conv_set(c, false, 0, 0, (uint32_t)(h & 1023),
-		 (uint16_t)(32768 + (s >> 16) * 97 + (h >> 32) % 97), port[(h >> 24) & 7]);
+		 (uint16_t)(32768 + (s >> 16) * 97 + (h >> 32) % 97),
+		 port[(h >> 24) & 7]);
 	put_be16(c->addr[0] + 2, s & 0xffff);
 	c->addr[0][1] = 64; /* 10.64/16 */
 	conv_resum(c);
@@ -127,7 +128,8 @@ void gen_p64(struct out *o, const struct params *p)
 				flow[i] = zipf[flow[i]].other;
 			__builtin_prefetch(&state[flow[i]]);
 		}
-		for (int i = 0; i < BATCH && !o->full && (!p->count || n < p->count); i++) {
+		for (int i = 0; i < BATCH && !o->full && (!p->count || n < p->count);
+		     i++) {
 			p64_packet(o, &state[flow[i]], flow[i], p->seed, pick[i], t);
 			t += 50 + pick[i] % 100;
 			n++;
@@ -156,14 +158,16 @@ void gen_dns(struct out *o, const struct params *p)
 	rng_seed(&r, p->seed);
 	for (uint64_t n = 0; !o->full && n < p->count + WAIT; n++, t += 10 * NS_US) {
 		struct dns_open *q = &wait[n < p->count ? rng_below(&r, WAIT) : n % WAIT];
-		uint32_t client = (uint32_t)mix64(q->port ^ (uint64_t)q->label << 16) % 4096;
+		uint32_t client =
+			(uint32_t)mix64(q->port ^ (uint64_t)q->label << 16) % 4096;
 		uint8_t *frame = out_frame(o);
 		size_t len;
 
 		if (q->is_open && rng_below(&r, 200)) {
 			conv_set(&c, false, 0, client, q->host % 8, q->port, 53);
-			len = dns_answer(frame + udp_payload_at(&c), q->id, q->type, q->host,
-					 q->label, q->host % 20 ? 0 : 3, 1 + q->host % 4);
+			len = dns_answer(frame + udp_payload_at(&c), q->id, q->type,
+					 q->host, q->label, q->host % 20 ? 0 : 3,
+					 1 + q->host % 4);
 			o->st.n_dns_answer +=
 				out_commit(o, udp_frame(frame, &c, 1, len), t);
 		}
@@ -179,7 +183,8 @@ void gen_dns(struct out *o, const struct params *p)
 		client = (uint32_t)mix64(q->port ^ (uint64_t)q->label << 16) % 4096;
 		conv_set(&c, false, 0, client, q->host % 8, q->port, 53);
 		frame = out_frame(o);
-		len = dns_query(frame + udp_payload_at(&c), q->id, q->type, q->host, q->label);
+		len = dns_query(frame + udp_payload_at(&c), q->id, q->type, q->host,
+				q->label);
 		if (out_commit(o, udp_frame(frame, &c, 0, len), t + 2 * NS_US))
 			o->st.n_dns_query++;
 	}

@@ -92,12 +92,14 @@ static void ccs_put(struct w *w)
 
 size_t tls_client_hello(uint8_t *dst, struct rng *r, uint32_t server)
 {
-	static const uint8_t suites[] = { 0x13, 0x01, 0x13, 0x02, 0x13, 0x03, 0xc0, 0x2b, 0xc0,
-					  0x2f, 0xc0, 0x2c, 0xc0, 0x30, 0xcc, 0xa9, 0xcc, 0xa8,
-					  0xc0, 0x13, 0xc0, 0x14, 0x00, 0x9c, 0x00, 0x2f };
+	static const uint8_t suites[] = { 0x13, 0x01, 0x13, 0x02, 0x13, 0x03, 0xc0,
+					  0x2b, 0xc0, 0x2f, 0xc0, 0x2c, 0xc0, 0x30,
+					  0xcc, 0xa9, 0xcc, 0xa8, 0xc0, 0x13, 0xc0,
+					  0x14, 0x00, 0x9c, 0x00, 0x2f };
 	static const uint8_t groups[] = { 0, 8, 0, 0x1d, 0, 0x17, 0, 0x18, 0, 0x19 };
 	static const uint8_t points[] = { 1, 0 };
-	static const uint8_t sigs[] = { 0, 16, 4, 3, 8, 4, 4, 1, 5, 3, 8, 5, 5, 1, 8, 6, 6, 1 };
+	static const uint8_t sigs[] = { 0, 16, 4, 3, 8, 4, 4, 1, 5,
+					3, 8,  5, 5, 1, 8, 6, 6, 1 };
 	static const uint8_t alpn[] = { 0,   12,  2,   'h', '2', 8,   'h',
 					't', 't', 'p', '/', '1', '.', '1' };
 	static const uint8_t versions[] = { 4, 3, 4, 3, 3 };
@@ -199,7 +201,8 @@ static void der_number(struct w *w, size_t n)
 static void der_name(struct w *w, const char *cn, size_t n)
 {
 	static const uint8_t oid_cn[] = { 0x55, 4, 3 };
-	uint8_t *seq = der_open(w, 0x30), *set = der_open(w, 0x31), *atv = der_open(w, 0x30);
+	uint8_t *seq = der_open(w, 0x30), *set = der_open(w, 0x31),
+		*atv = der_open(w, 0x30);
 
 	der_put(w, 6, oid_cn, sizeof(oid_cn));
 	der_put(w, 12, cn, n);
@@ -212,9 +215,10 @@ static const uint8_t alg_ecdsa[] = { 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2
 
 static void der_key(struct w *w, bool is_rsa)
 {
-	static const uint8_t alg_ec[] = { 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1,    6,   8,
-					  0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7 };
-	static const uint8_t alg_rsa[] = { 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1, 5, 0 };
+	static const uint8_t alg_ec[] = { 6, 7,    0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6,
+					  8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3,    1, 7 };
+	static const uint8_t alg_rsa[] = { 6,  9, 0x2a, 0x86, 0x48, 0x86, 0xf7,
+					   13, 1, 1,    1,    5,    0 };
 	static const uint8_t exponent[] = { 1, 0, 1 };
 	uint8_t *spki = der_open(w, 0x30), *bits, *seq;
 
@@ -243,7 +247,8 @@ static void der_certificate(struct w *w, const char *subject, size_t n, bool is_
 	static const uint8_t v3[] = { 2, 1, 2 };
 	static const uint8_t san[] = { 0x55, 0x1d, 0x11 }, basic[] = { 0x55, 0x1d, 0x13 };
 	static const uint8_t yes[] = { 1, 1, 0xff };
-	uint8_t *cert = der_open(w, 0x30), *tbs = der_open(w, 0x30), *d, *exts, *seq, *oct, *in;
+	uint8_t *cert = der_open(w, 0x30), *tbs = der_open(w, 0x30), *d, *exts, *seq,
+		*oct, *in;
 
 	der_put(w, 0xa0, v3, sizeof(v3));
 	der_number(w, 16);

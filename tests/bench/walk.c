@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * nrbench-walk: the least that any reader must do, as a limit to compare with. It maps a pcap
- * file, steps from record to record and reads Ethernet, IP and ports; nothing is kept. With
- * a linear software prefetch 4 KiB ahead, or --plain without one. The time it prints is of the
- * walk alone, without the mapping of the file.
+ * nrbench-walk: the least that any reader must do, as a limit to compare with. It maps a
+ * pcap file, steps from record to record and reads Ethernet, IP and ports; nothing is
+ * kept. With a linear software prefetch 4 KiB ahead, or --plain without one. The time it
+ * prints is of the walk alone, without the mapping of the file.
  */
 
 #include <errno.h>
@@ -121,23 +121,26 @@ int main(int argc, char **argv)
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st)) {
-		fprintf(stderr, "nrbench-walk: cannot open %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "nrbench-walk: cannot open %s: %s\n", path,
+			strerror(errno));
 		return 1;
 	}
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (map == MAP_FAILED) {
-		fprintf(stderr, "nrbench-walk: cannot map %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "nrbench-walk: cannot map %s: %s\n", path,
+			strerror(errno));
 		return 1;
 	}
 	start = now_ns();
 	rc = walk_file(&w, map, (size_t)st.st_size, is_plain);
 	if (rc)
-		fprintf(stderr, "nrbench-walk: %s is not a little-endian pcap file\n", path);
+		fprintf(stderr, "nrbench-walk: %s is not a little-endian pcap file\n",
+			path);
 	start = now_ns() - start;
 	printf("ns %llu packets %llu tcp %llu udp %llu bytes %llu mix %016llx\n",
-	       (unsigned long long)start, (unsigned long long)w.n_packets, (unsigned long long)w.n_tcp,
-	       (unsigned long long)w.n_udp, (unsigned long long)w.bytes,
-	       (unsigned long long)w.mix);
+	       (unsigned long long)start, (unsigned long long)w.n_packets,
+	       (unsigned long long)w.n_tcp, (unsigned long long)w.n_udp,
+	       (unsigned long long)w.bytes, (unsigned long long)w.mix);
 	munmap(map, (size_t)st.st_size);
 	close(fd);
 	return rc ? 1 : 0;
