@@ -196,10 +196,10 @@ void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason wh
 			    f->history_len);
 	nr_set_str(r, NR_FLOW_end_reason, nr_end_reason_name(why));
 	nr_set_int(r, NR_FLOW_flipped, f->flipped);
-	if (f->has_mac) {
+	if (s->has_mac)
 		nr_set_text(r, NR_FLOW_src_mac, mac_text(e, s->mac), 17);
+	if (d->has_mac)
 		nr_set_text(r, NR_FLOW_dst_mac, mac_text(e, d->mac), 17);
-	}
 	side_columns(r, s, NR_FLOW_src_ttl, NR_FLOW_src_tos);
 	side_columns(r, d, NR_FLOW_dst_ttl, NR_FLOW_dst_tos);
 	if (f->key.proto == 6)

@@ -191,6 +191,14 @@ static char *tunnel_text(const struct nr_decoded *d, const struct nr_level *l)
 	return nr_xstrdup(buf);
 }
 
+static void set_mac(struct nr_side *s, const uint8_t *mac)
+{
+	if (!mac)
+		return;
+	memcpy(s->mac, mac, 6);
+	s->has_mac = true;
+}
+
 static struct nr_flow *create(struct nr_flow_table *t, struct nr_shard *s,
 			      const struct nr_flow_packet *p, unsigned i,
 			      const struct nr_key *k, uint64_t hash, bool src_is_hi)
@@ -219,11 +227,8 @@ static struct nr_flow *create(struct nr_flow_table *t, struct nr_shard *s,
 	}
 	if (l->proto == PROTO_TCP)
 		nr_tcp_init(f);
-	if (l->mac_src) {
-		memcpy(f->side[0].mac, l->mac_src, 6);
-		memcpy(f->side[1].mac, l->mac_dst, 6);
-		f->has_mac = true;
-	}
+	set_mac(&f->side[0], l->mac_src);
+	set_mac(&f->side[1], l->mac_dst);
 	if (!t->cfg.no_flip && wants_flip(l) && !is_broadcast(l))
 		nr_flow_flip(f);
 	f->last_clock_ns = p->pkt->clock_ns;

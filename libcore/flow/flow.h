@@ -72,7 +72,7 @@ struct nr_side {
 	uint8_t window_scale;
 	uint8_t tcp_flags; /* all seen */
 	uint8_t ttl, tos;  /* of its first packet */
-	bool did_close, did_eof, skip;
+	bool did_close, did_eof, skip, has_mac;
 	uint8_t mac[6]; /* as in the flow's first packet */
 };
 
@@ -107,7 +107,7 @@ struct nr_flow {
 	uint32_t source, interface_id;
 	uint32_t shard;
 	bool src_is_hi;	    /* the initiator is the hi endpoint of the key */
-	bool in_use, has_mac, flipped, partial, close_deferred, established;
+	bool in_use, flipped, partial, close_deferred, established;
 	uint8_t service;    /* enum nr_tunnel_kind + 1 it carries, 0 none */
 	uint8_t first_seen; /* bit per side: a packet was seen */
 	uint8_t history_len;
