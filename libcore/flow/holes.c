@@ -126,6 +126,25 @@ struct nr_seen nr_holes_seen(struct nr_side *s, uint64_t from, uint64_t to)
 	return r;
 }
 
+void nr_holes_end(struct nr_side *s, uint64_t end)
+{
+	struct nr_holes *hs = s->holes;
+
+	if (!hs || s->top <= end)
+		return;
+	/* Only a hole can be cut off: bytes that were seen stay seen. */
+	while (hs->n && hs->h[hs->n - 1].to == s->top && s->top > end) {
+		struct nr_hole *h = &hs->h[hs->n - 1];
+
+		if (h->from < end) {
+			h->to = s->top = end;
+			return;
+		}
+		s->top = h->from;
+		hs->n--;
+	}
+}
+
 uint64_t nr_holes_missed(const struct nr_side *s)
 {
 	uint64_t n = s->missed_forgotten;

@@ -21,6 +21,8 @@ struct nr_seen {
 struct nr_seen nr_holes_seen(struct nr_side *s, uint64_t from, uint64_t to);
 /* Bytes up to `to` exist but [top, to) was not seen: becomes a hole. */
 void nr_holes_skip(struct nr_side *s, uint64_t to, struct nr_seen *out);
+/* The stream ends at `end`: what was believed to lie beyond it does not exist. */
+void nr_holes_end(struct nr_side *s, uint64_t end);
 /* Sum of all holes, forgotten ones included. */
 uint64_t nr_holes_missed(const struct nr_side *s);
 /* The first offset at or above `from` that has not been seen (top where all was). */

@@ -265,6 +265,16 @@ static void note_syn_options(struct segment *g)
 		 order);
 }
 
+/* A FIN ends the stream; an ACK may have told of it before it came (reordering). */
+static void take_fin(struct segment *g)
+{
+	int64_t end = g->seq + seq_space(g);
+
+	g->me->fin = end > 0 ? end : 0;
+	if (end > 1 && !(g->flags & NR_TCP_RST))
+		nr_holes_end(g->me, (uint64_t)end - 1);
+}
+
 /* The highest offset the peer has acknowledged, and where a silent peer must stand. */
 static void take_ack(struct segment *g)
 {
@@ -616,7 +626,7 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s, const struct n
 	}
 	note_handshake(&g);
 	if (g.flags & NR_TCP_FIN)
-		g.me->fin = g.seq + seq_space(&g) > 0 ? g.seq + seq_space(&g) : 0;
+		take_fin(&g);
 	if (g.flags & NR_TCP_RST)
 		judge_rst(&g);
 	if (g.flags & NR_TCP_ACK)
