@@ -61,7 +61,8 @@ struct mix {
 };
 
 /* Bytes of a flow's bodies, by quantile in 1/65536: linear between the points, so that
- * the mean is a plain sum (README). Half of all bytes are in about 1 % of the flows. */
+ * the mean is a plain sum: 20.8 kB. The largest 1 % hold 44 % of the bytes, 3 % hold 64.
+ */
 static const struct {
 	uint32_t q, bytes;
 } sizes[] = {
