@@ -115,12 +115,13 @@ static bool zstd_probe(const uint8_t *p, size_t n)
 }
 
 /*
- * A call that fails gives nothing, not even the blocks it had decoded before: so one
- * block at a time, as large as the decoder says.
+ * A call that fails gives nothing, not even what it had decoded before: so one block at a
+ * time, as large as the decoder says, and no input while output waits.
  */
 struct blockwise {
 	void *d;
 	size_t want; /* input of the next call */
+	bool full;   /* the last call filled its output: there may be more of it */
 };
 
 enum { ZSTD_FIRST = 5, LZ4_FIRST = 7 };
@@ -137,14 +138,25 @@ static int zstd_open(void *ctx)
 	return 0;
 }
 
-static enum nr_codec_verdict zstd_decode(void *ctx, struct nr_codec_io *io)
+static size_t zstd_step(struct blockwise *c, struct nr_codec_io *io, size_t n)
 {
-	struct blockwise *c = ctx;
-	ZSTD_inBuffer in = { io->in, io->in_len < c->want ? io->in_len : c->want, 0 };
+	ZSTD_inBuffer in = { io->in, n, 0 };
 	ZSTD_outBuffer out = { io->out, io->out_len, 0 };
 	size_t rc = ZSTD_decompressStream(c->d, &out, &in);
 
 	advance(io, in.pos, out.pos);
+	c->full = !io->out_len;
+	return rc;
+}
+
+static enum nr_codec_verdict zstd_decode(void *ctx, struct nr_codec_io *io)
+{
+	struct blockwise *c = ctx;
+	size_t room = io->out_len;
+	size_t rc = c->full ? zstd_step(c, io, 0) : 1;
+
+	if (!ZSTD_isError(rc) && io->out_len == room)
+		rc = zstd_step(c, io, io->in_len < c->want ? io->in_len : c->want);
 	if (!ZSTD_isError(rc)) {
 		c->want = rc ? rc : ZSTD_FIRST;
 		return rc ? NR_CODEC_MORE : NR_CODEC_FRAME;
@@ -225,16 +237,28 @@ static int lz4_open(void *ctx)
 	return 0;
 }
 
+static size_t lz4_step(struct blockwise *c, struct nr_codec_io *io, size_t n)
+{
+	size_t out = io->out_len;
+	size_t rc = LZ4F_decompress(c->d, io->out, &out, io->in, &n, NULL);
+
+	if (LZ4F_isError(rc))
+		return rc;
+	advance(io, n, out);
+	c->full = !io->out_len;
+	return rc;
+}
+
 static enum nr_codec_verdict lz4_decode(void *ctx, struct nr_codec_io *io)
 {
 	struct blockwise *c = ctx;
-	size_t in = io->in_len < c->want ? io->in_len : c->want;
-	size_t out = io->out_len;
-	size_t rc = LZ4F_decompress(c->d, io->out, &out, io->in, &in, NULL);
+	size_t room = io->out_len;
+	size_t rc = c->full ? lz4_step(c, io, 0) : 1;
 
+	if (!LZ4F_isError(rc) && io->out_len == room)
+		rc = lz4_step(c, io, io->in_len < c->want ? io->in_len : c->want);
 	if (LZ4F_isError(rc))
 		return bad(io, LZ4F_getErrorName(rc));
-	advance(io, in, out);
 	c->want = rc ? rc : LZ4_FIRST;
 	return rc ? NR_CODEC_MORE : NR_CODEC_FRAME;
 }

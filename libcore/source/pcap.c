@@ -106,6 +106,7 @@ static int doubt_dialect(struct nr_source *s, const struct pcap *c, size_t at,
 	unsigned doubt = 0;
 
 	for (int i = 0; i < 3; i++) {
+		unsigned cut = i ? 1 : 100; /* not even one record: no evidence for it */
 		const uint8_t *p;
 		uint32_t cap, len;
 		int rc = nr_window_need(&s->win, at + header_len, err);
@@ -113,7 +114,7 @@ static int doubt_dialect(struct nr_source *s, const struct pcap *c, size_t at,
 		if (rc < 0)
 			return rc;
 		if (!rc)
-			return (int)(doubt + (nr_window_left(&s->win) > at));
+			return (int)(doubt + (nr_window_left(&s->win) > at ? cut : 0));
 		p = s->win.p + at;
 		cap = get32(p + 8, c->swapped);
 		len = get32(p + 12, c->swapped);
@@ -128,7 +129,7 @@ static int doubt_dialect(struct nr_source *s, const struct pcap *c, size_t at,
 		at += header_len + cap;
 		rc = nr_window_need(&s->win, at, err);
 		if (rc <= 0)
-			return rc < 0 ? rc : (int)doubt + 1;
+			return rc < 0 ? rc : (int)(doubt + cut);
 	}
 	return (int)doubt;
 }

@@ -196,20 +196,17 @@ int nr_source_open(struct nr_source **out, const char *path,
 	return 0;
 }
 
-/* Behind the last record: what is still to be said, then the rest of the stored file. */
+/*
+ * Behind the last record: what is still to be said. What a decoder noticed behind the
+ * place where a reader gave up is not: that depends on how far it had looked ahead.
+ */
 static bool tail_damage(struct nr_source *s)
 {
-	uint64_t at = nr_window_offset(&s->win, s->win.p);
-
-	if (s->stream.damage[0]) {
-		nr_source_damage(s, at, "%s", s->stream.damage);
-		s->stream.damage[0] = '\0';
-	} else if (s->n_bad > 1) {
+	if (s->n_bad > 1)
 		nr_source_damage(s, s->last_bad,
 				 "%llu more blocks were passed over, the last one here",
 				 (unsigned long long)s->n_bad - 1);
-		s->n_bad = 0;
-	}
+	s->n_bad = 0;
 	return s->damage_noted;
 }
 

@@ -8,8 +8,7 @@
  * status: "ok" or the sentence of the failed open. packets and wire_bytes are nrtool's;
  * damage is the first damage sentence or "-". pcap_status: "equal" (all packets of both:
  * time, lengths and bytes), "differ", "refused" (libpcap cannot open it), "stopped"
- * (equal up to where libpcap gave up). Files of one link type only: the others are
- * libpcap's limit.
+ * (equal up to where libpcap gave up).
  */
 #include "source/merge.h"
 
@@ -26,12 +25,21 @@ struct verdict {
 	char difference[256];
 };
 
-/* libpcap 1.10 reads the seconds of a pcap file as signed; nrtool and tshark do not. */
-static int64_t pcap_time(const struct pcap_pkthdr *h, bool is_pcap)
+/*
+ * Are the times the same? libpcap 1.10 reads seconds and microseconds of a pcap file as
+ * signed numbers; nrtool and tshark do not.
+ */
+static bool same_time(pcap_t *pc, const struct pcap_pkthdr *h, const struct nr_packet *p,
+		      bool is_pcap)
 {
-	int64_t s = is_pcap ? (int64_t)(uint32_t)h->ts.tv_sec : h->ts.tv_sec;
+	uint64_t sec = (uint64_t)h->ts.tv_sec, frac = (uint64_t)h->ts.tv_usec;
 
-	return (int64_t)((uint64_t)s * 1000000000 + (uint64_t)h->ts.tv_usec);
+	if (is_pcap) {
+		sec = (uint32_t)sec;
+		if (h->ts.tv_usec < 0)
+			frac += (UINT64_C(1) << 32) * (h->ts.tv_usec % 1000 ? 1 : 1000);
+	}
+	return (uint64_t)p->ts_ns == sec * 1000000000 + frac;
 }
 
 static void compare(struct verdict *v, pcap_t *pc, const struct nr_packet *p,
@@ -46,19 +54,22 @@ static void compare(struct verdict *v, pcap_t *pc, const struct nr_packet *p,
 	rc = pcap_next_ex(pc, &h, &data);
 	if (rc != 1) {
 		v->pcap_status = "stopped";
-		snprintf(v->difference, sizeof(v->difference), "at %llu: %s",
-			 (unsigned long long)p->record,
+		snprintf(v->difference, sizeof(v->difference), "%s",
 			 rc == PCAP_ERROR_BREAK ? "end of file" : pcap_geterr(pc));
 		return;
 	}
-	if (h->caplen == p->cap_len && h->len == p->wire_len &&
-	    pcap_time(h, is_pcap) == p->ts_ns && !memcmp(data, p->data, p->cap_len))
+	/* libpcap cuts a frame to the file's snap length; nrtool keeps what is stored */
+	if ((h->caplen == p->cap_len ||
+	     (h->caplen < p->cap_len && h->caplen == (bpf_u_int32)pcap_snapshot(pc))) &&
+	    h->len == p->wire_len && same_time(pc, h, p, is_pcap) &&
+	    !memcmp(data, p->data, h->caplen))
 		return;
 	v->pcap_status = "differ";
 	snprintf(v->difference, sizeof(v->difference),
-		 "record %llu: caplen %u %u, len %u %u, time %lld %lld",
+		 "record %llu: caplen %u %u, len %u %u, time %lld %lld.%lld",
 		 (unsigned long long)p->record, p->cap_len, h->caplen, p->wire_len,
-		 h->len, (long long)p->ts_ns, (long long)pcap_time(h, is_pcap));
+		 h->len, (long long)p->ts_ns, (long long)h->ts.tv_sec,
+		 (long long)h->ts.tv_usec);
 }
 
 static void take(struct verdict *v, pcap_t *pc, const struct nr_batch *b, bool is_pcap)
