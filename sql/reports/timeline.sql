@@ -1,32 +1,36 @@
--- flows, packets and bytes over time, by the flows' beginnings, in about 60 steps
-WITH span AS (
-	SELECT ((SELECT max(first_ns) FROM flow) / 60 - (SELECT min(first_ns) FROM flow) / 60)
-		AS step
+-- flows, packets and bytes over time, by the flows' beginnings, in at most 60 steps
+WITH RECURSIVE span AS (
+	SELECT (SELECT min(first_ns) FROM flow) AS lo, (SELECT max(first_ns) FROM flow) AS hi
 ), width AS (
-	SELECT CASE
-		WHEN step <= 1000000000 THEN 1
-		WHEN step <= 10000000000 THEN 10
-		WHEN step <= 60000000000 THEN 60
-		WHEN step <= 600000000000 THEN 600
-		WHEN step <= 3600000000000 THEN 3600
-		WHEN step <= 21600000000000 THEN 21600
-		WHEN step <= 86400000000000 THEN 86400
-		ELSE 604800
-	END AS s
+	SELECT 1000000000 * CASE
+		WHEN hi / 60 - lo / 60 < 1000000000 THEN 1
+		WHEN hi / 60 - lo / 60 < 10000000000 THEN 10
+		WHEN hi / 60 - lo / 60 < 60000000000 THEN 60
+		WHEN hi / 60 - lo / 60 < 600000000000 THEN 600
+		WHEN hi / 60 - lo / 60 < 3600000000000 THEN 3600
+		WHEN hi / 60 - lo / 60 < 21600000000000 THEN 21600
+		WHEN hi / 60 - lo / 60 < 86400000000000 THEN 86400
+		ELSE (hi / 60 - lo / 60) / 86400000000000 * 86400 + 86400
+	END AS ns
 	FROM span
+), step (at) AS ( -- begins of the steps that hold flows, found in the index
+	SELECT lo - (lo % ns + ns) % ns FROM span, width WHERE lo IS NOT NULL
+	UNION ALL
+	SELECT (
+		SELECT min(first_ns) - (min(first_ns) % ns + ns) % ns
+		FROM flow WHERE first_ns >= at + ns
+	)
+	FROM step, width
+	WHERE at IS NOT NULL
 )
 SELECT
-	strftime('%Y-%m-%dT%H:%M:%SZ', at * s, 'unixepoch') AS time,
-	s AS step_s, flows, packets, bytes, failed
-FROM (
-	SELECT
-		s,
-		first_ns / (s * 1000000000) - (first_ns % (s * 1000000000) < 0) AS at,
-		count(*) AS flows,
-		sum(src_packets + dst_packets) AS packets,
-		sum(src_bytes + dst_bytes) AS bytes,
-		sum(conn_state IN ('S0', 'REJ', 'RSTOS0', 'RSTRH', 'SH', 'SHR')) AS failed
-	FROM flow, width
-	GROUP BY at
-)
+	strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000000000, 'unixepoch') AS time,
+	ns / 1000000000 AS step_s,
+	count(*) AS flows,
+	sum(src_packets + dst_packets) AS packets,
+	sum(src_bytes + dst_bytes) AS bytes,
+	sum(conn_state IN ('S0', 'REJ', 'RSTOS0', 'RSTRH', 'SH', 'SHR')) AS failed
+FROM width CROSS JOIN step CROSS JOIN flow
+WHERE at IS NOT NULL AND first_ns >= at AND first_ns < at + ns
+GROUP BY at
 ORDER BY at;
