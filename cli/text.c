@@ -97,14 +97,14 @@ static size_t point_len(const char *s)
 	return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 }
 
-static size_t put_hex(FILE *f, const char *s, size_t n)
+static size_t add_hex(struct nr_buf *b, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		fprintf(f, "\\x%02x", (uint8_t)s[i]);
+		nr_buf_printf(b, "\\x%02x", (uint8_t)s[i]);
 	return 4 * n;
 }
 
-size_t nr_text_safe(FILE *f, const char *s, size_t len)
+size_t nr_text_safe_add(struct nr_buf *b, const char *s, size_t len)
 {
 	size_t columns = 0;
 
@@ -114,18 +114,29 @@ size_t nr_text_safe(FILE *f, const char *s, size_t len)
 		for (len -= span; span; s += n, span -= n) {
 			n = point_len(s);
 			if (is_control(s, n)) {
-				columns += put_hex(f, s, n);
+				columns += add_hex(b, s, n);
 				continue;
 			}
-			fwrite(s, 1, n, f);
+			nr_buf_add(b, s, n);
 			columns++;
 		}
 		if (len) {
-			columns += put_hex(f, s, 1);
+			columns += add_hex(b, s, 1);
 			s++;
 			len--;
 		}
 	}
+	return columns;
+}
+
+size_t nr_text_safe(FILE *f, const char *s, size_t len)
+{
+	struct nr_buf b = { 0 };
+	size_t columns = nr_text_safe_add(&b, s, len);
+
+	if (b.len)
+		fwrite(b.p, 1, b.len, f);
+	nr_buf_fini(&b);
 	return columns;
 }
 

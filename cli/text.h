@@ -2,6 +2,8 @@
 /* Numbers, times and foreign text as a person reads them. */
 #pragma once
 
+#include "base/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +25,7 @@ const char *nr_text_time(char out[NR_TEXT_MAX], int64_t ns, unsigned digits);
  * code point as one.
  */
 size_t nr_text_safe(FILE *f, const char *s, size_t len);
+size_t nr_text_safe_add(struct nr_buf *b, const char *s, size_t len);
 
 /* Colour: escape sequences, or "" where f is no terminal or NO_COLOR is set. */
 struct nr_colours {

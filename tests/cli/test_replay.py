@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What nrtool replay and info do with files, outputs and signals."""
+
+import hashlib
+import json
+import os
+import pty
+import signal
+import sqlite3
+import subprocess
+import time
+
+from common import DATA, IS_ASAN, NRTOOL, Case
+
+HTTP_TLS = DATA / "http-tls.pcap"
+
+
+class Outputs(Case):
+    def test_default_name(self):
+        p = self.nrtool("replay", DATA / "http-tls.pcap.gz")
+        self.assertEqual(p.stdout, "")
+        self.assertEqual(self.query("http-tls.db", "SELECT count(*) FROM flow"), [(2,)])
+        self.assertIn("http-tls.db", p.stderr)
+
+    def test_summary_says_what_matters(self):
+        err = self.nrtool("replay", HTTP_TLS).stderr
+        for words in ("36 packets", "2 flows", "2013-03-19T16:05:11", "tcp", "10.0.0.80",
+                      "in flows", "http-tls.db", "next:"):
+            self.assertIn(words, err)
+        self.assertNotIn("\033", err)
+        for line in err.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+
+    def test_quiet_says_nothing(self):
+        self.assertEqual(self.nrtool("replay", HTTP_TLS, "-q").stderr, "")
+
+    def test_an_existing_target_needs_force(self):
+        self.nrtool("replay", HTTP_TLS, "-q")
+        before = (self.dir / "http-tls.db").read_bytes()
+        self.assertIn("http-tls.db", self.nrtool("replay", HTTP_TLS, status=1).stderr)
+        self.assertEqual((self.dir / "http-tls.db").read_bytes(), before)
+        self.nrtool("replay", HTTP_TLS, "-q", "--force")
+
+    def test_append_goes_on_with_ids(self):
+        self.nrtool("replay", HTTP_TLS, "-q", "-o", "case.db")
+        self.nrtool("replay", DATA / "icmp-echo.pcap", "-q", "-o", "case.db", "--append")
+        self.assertEqual(self.query("case.db", "SELECT source_id, name FROM source ORDER BY 1"),
+                         [(1, "http-tls.pcap"), (2, "icmp-echo.pcap")])
+        self.assertEqual(self.query("case.db", "SELECT count(*), count(DISTINCT flow_id) FROM flow"),
+                         [(3, 3)])
+        self.assertEqual(self.query("case.db", "PRAGMA foreign_key_check"), [])
+        self.assertEqual(self.query("case.db", "SELECT min(flow_id) FROM flow WHERE proto = 'icmp'"),
+                         [(37 * 16,)])
+
+    def test_several_outputs_hold_the_same(self):
+        p = self.nrtool("replay", HTTP_TLS, "-o", "a.db", "-o", "a.jsonl", "-o", "-", "-o", "null:")
+        self.assertEqual(p.stdout, (self.dir / "a.jsonl").read_text())
+        ids = [json.loads(line)["flow_id"] for line in p.stdout.splitlines()
+               if json.loads(line)["type"] == "flow"]
+        self.assertEqual(self.query("a.db", "SELECT flow_id FROM flow"), [(i,) for i in ids])
+
+    def test_outputs_are_private(self):
+        self.nrtool("replay", HTTP_TLS, "-q", "-o", "a.db", "-o", "a.jsonl")
+        for name in ("a.db", "a.jsonl"):
+            self.assertEqual((self.dir / name).stat().st_mode & 0o777, 0o600)
+
+    def test_reader_of_the_pipe_gone_is_fine(self):
+        p = subprocess.Popen([str(NRTOOL), "replay", str(HTTP_TLS), "-q", "-o", "-", "-o",
+                              str(self.dir / "too.db")], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+        p.stdout.close()
+        self.assertEqual((p.stderr.read(), p.wait()), (b"", 0))
+        p.stderr.close()
+        self.assertEqual(self.query("too.db", "SELECT count(*) FROM flow"), [(2,)])
+
+    def test_full_disk(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("there is no /dev/full")
+        with open("/dev/full", "w", encoding="ascii") as full:
+            for words in (["replay", str(HTTP_TLS), "-q", "-o", "-"], ["help"]):
+                p = subprocess.run([str(NRTOOL), *words], stdout=full, stderr=subprocess.PIPE,
+                                   text=True, check=False)
+                self.assertEqual(p.returncode, 4, p.stderr)
+                self.assertIn("No space left", p.stderr)
+
+    def test_an_output_that_cannot_be(self):
+        self.assertIn("nowhere", self.nrtool("replay", HTTP_TLS, "-o", "nowhere/x.db",
+                                             status=1).stderr)
+
+
+class Inputs(Case):
+    def test_hash_is_of_the_file_as_stored(self):
+        self.nrtool("replay", DATA / "http-tls.pcap.zst", "-q", "-o", "a.db")
+        want = hashlib.sha256((DATA / "http-tls.pcap.zst").read_bytes()).hexdigest()
+        self.assertEqual(self.query("a.db", "SELECT sha256, hash_note, compression FROM source"),
+                         [(want, None, "zstd")])
+        self.nrtool("replay", HTTP_TLS, "-q", "-o", "b.db", "--no-hash")
+        self.assertEqual(self.query("b.db", "SELECT sha256, hash_note FROM source"),
+                         [(None, "--no-hash")])
+
+    def test_stdin(self):
+        with open(HTTP_TLS, "rb") as f:
+            self.nrtool("replay", "-", "-q", "-o", "a.db", stdin=f)
+        [(name, sha, note)] = self.query("a.db", "SELECT name, sha256, hash_note FROM source")
+        self.assertEqual((name, sha), ("stdin", None))
+        self.assertIn("pipe", note)
+
+    def test_what_is_no_capture(self):
+        (self.dir / "x.txt").write_text("hello\n")
+        for name in ("x.txt", "missing.pcap"):
+            p = self.nrtool("replay", name, status=1)
+            self.assertEqual(len(p.stderr.splitlines()), 1)
+            self.assertIn(name, p.stderr)
+        self.assertEqual(sorted(os.listdir(self.dir)), ["x.txt"])
+
+    def test_damage_is_told_and_what_was_before_is_kept(self):
+        p = self.nrtool("replay", DATA / "cut.pcap", status=3)
+        self.assertIn("record 19", p.stderr)
+        self.assertEqual(self.query("cut.db", "SELECT packets, damage IS NOT NULL FROM source"),
+                         [(18, 1)])
+        self.assertEqual(self.query("cut.db", "SELECT exit_status FROM run"), [(3,)])
+
+    def test_directory_names_what_it_left_out(self):
+        case = self.dir / "case"
+        case.mkdir()
+        (case / "b.pcap").write_bytes((DATA / "icmp-echo.pcap").read_bytes())
+        (case / "a.pcap").write_bytes(HTTP_TLS.read_bytes())
+        for i in range(12):
+            (case / f"note{i:02}.txt").write_text("no capture")
+        p = self.nrtool("replay", "case/")
+        self.assertIn("note00.txt", p.stderr)
+        self.assertIn("2 more", p.stderr)
+        self.assertIn("note11.txt", self.nrtool("replay", "case", "-v", "--force").stderr)
+        self.assertEqual(self.query("case.db", "SELECT name FROM source ORDER BY source_id"),
+                         [("a.pcap",), ("b.pcap",)])
+
+    def test_filter(self):
+        self.nrtool("replay", HTTP_TLS, "-q", "-o", "a.db", "-f", "tcp port 80")
+        self.assertEqual(self.query("a.db", "SELECT dst_port FROM flow"), [(80,)])
+        self.assertEqual(self.query("a.db", "SELECT packets FROM ledger WHERE bucket = 'filtered'"),
+                         [(22,)])
+        self.assertIn("tcp portt", self.nrtool("replay", HTTP_TLS, "-o", "null:", "-f",
+                                               "tcp portt", status=2).stderr)
+
+    def test_names_on_the_terminal_are_harmless(self):
+        name = "a\033]0;x\007.pcap"
+        (self.dir / name).write_bytes((DATA / "cut.pcap").read_bytes())
+        p = self.nrtool("replay", name, "-o", "null:", status=3)
+        self.assertNotIn("\033", p.stderr)
+        self.assertNotIn("\033", self.nrtool("info", name, status=3).stdout)
+
+
+class Signals(Case):
+    def start(self, *words):
+        r, w = os.pipe()
+        self.addCleanup(os.close, w)
+        p = subprocess.Popen([str(NRTOOL), "replay", "-", *words], stdin=r, cwd=self.dir,
+                             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        os.close(r)
+        self.addCleanup(p.stderr.close)
+        os.write(w, HTTP_TLS.read_bytes()[:8000])
+        time.sleep(2 if IS_ASAN else 0.7)
+        return p
+
+    def test_first_signal_finishes(self):
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            p = self.start("-o", f"{sig.name}.db")
+            p.send_signal(sig)
+            self.assertEqual(p.wait(30), 3, p.stderr.read())
+            self.assertEqual(self.query(f"{sig.name}.db", "SELECT interrupted FROM source"), [(1,)])
+
+    def test_kill_leaves_no_database(self):
+        p = self.start("-o", "a.db")
+        p.kill()
+        p.wait(30)
+        self.assertFalse((self.dir / "a.db").exists())
+        self.nrtool("replay", HTTP_TLS, "-q", "-o", "a.db")
+        self.assertEqual(sorted(os.listdir(self.dir)), ["a.db"])
+
+
+class Terminal(Case):
+    def on_terminal(self, env):
+        main, side = pty.openpty()
+        p = subprocess.Popen([str(NRTOOL), "replay", str(DATA / "cut.pcap"), "-o", "null:"],
+                             stderr=side, stdin=subprocess.DEVNULL, cwd=self.dir,
+                             env={**os.environ, "TERM": "xterm", **env})
+        os.close(side)
+        out = b""
+        while True:
+            try:
+                part = os.read(main, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            out += part
+        os.close(main)
+        self.assertEqual(p.wait(), 3)
+        return out.decode()
+
+    def test_colour_only_without_no_color(self):
+        self.assertIn("\033[1m", self.on_terminal({"NO_COLOR": ""}))
+        self.assertNotIn("\033[", self.on_terminal({"NO_COLOR": "1"}))
+        self.assertNotIn("\033[", self.on_terminal({"TERM": "dumb", "NO_COLOR": ""}))
+
+
+class Info(Case):
+    def info(self, name, status=0):
+        return json.loads(self.nrtool("info", "--json", DATA / name, status=status).stdout)
+
+    def test_counts_are_those_of_capinfos(self):
+        i = self.info("http-tls.pcap")
+        self.assertEqual((i["packets"], i["wire_bytes"], i["captured_bytes"]), (36, 9848, 9848))
+        self.assertEqual((i["first"], i["last"]), ("2013-03-19T16:05:11.062053000Z",
+                                                   "2013-03-19T16:05:14.357430000Z"))
+        self.assertEqual(i["sha256"], hashlib.sha256(HTTP_TLS.read_bytes()).hexdigest())
+        self.assertEqual((i["format"], i["link_types"], i["damage"]), ("pcap", ["ETHERNET"], []))
+
+    def test_what_a_pcapng_says_beside_packets(self):
+        i = self.info("sections.pcapng")
+        self.assertEqual((i["packets"], i["comments"], i["names"]), (5, 5, 11))
+        self.assertEqual([f["packets"] for f in i["interfaces"]], [3, 1, 1])
+        self.assertEqual(i["interfaces"][2]["dropped"], 10)
+
+    def test_damage_and_what_is_none(self):
+        self.assertIn("record 19", self.info("cut.pcap", status=3)["damage"][0])
+        self.assertIn("record 19", self.nrtool("info", DATA / "cut.pcap", status=3).stdout)
+        p = self.nrtool("info", DATA / "README.md", HTTP_TLS, status=1)
+        self.assertIn("README.md", p.stderr)
+        self.assertIn("36", p.stdout)
+
+    def test_twins_say_the_same(self):
+        a, b = self.info("http-tls.pcap"), self.info("http-tls.pcap.gz")
+        self.assertEqual(b["compression"], "gzip")
+        self.assertEqual(a["packets"], b["packets"])
+
+
+class Database(Case):
+    def test_opens_in_sqlite(self):
+        self.nrtool("replay", HTTP_TLS, "-q", "-o", "a.db")
+        db = sqlite3.connect(self.dir / "a.db")
+        self.assertEqual(db.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+        for (view,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall():
+            db.execute(f"SELECT * FROM {view}").fetchall()
+        db.close()
