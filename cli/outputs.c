@@ -100,6 +100,7 @@ static struct nr_sink *new_guard(const struct nr_sink_ops *ops, struct nr_output
 
 	s->ops = ops;
 	s->target = target;
+	s->no_index = !inner || inner->no_index;
 	*guard_of(s) = (struct guard){ out, inner };
 	return s;
 }

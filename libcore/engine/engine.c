@@ -105,6 +105,15 @@ static struct nr_flow_table *flows_new(struct nr_engine *e)
 	return nr_flow_table_new(&f, &ev);
 }
 
+static bool index_wanted(struct nr_sink *const *sinks, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!sinks[i]->no_index)
+			return true;
+	}
+	return false;
+}
+
 int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 		  struct nr_sink *const *sinks, size_t n_sinks, struct nr_err *err)
 {
@@ -117,6 +126,7 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->cfg = *c;
 	e->sinks = sinks;
 	e->n_sinks = n_sinks;
+	e->cfg.no_index |= !index_wanted(sinks, n_sinks);
 	if (c->filter && (rc = nr_filter_new(&e->filter, c->filter, err))) {
 		nr_free(e);
 		return rc;

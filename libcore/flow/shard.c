@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-enum { FIRST_BUCKETS = 16 };
+enum {
+	FIRST_BUCKETS = 16,
+	HUGE_FROM = 512,	/* flows of a shard in small pages */
+	HUGE_PAGE = 2 << 20,
+};
 
 static uint16_t tag_of(uint64_t hash)
 {
@@ -73,10 +77,8 @@ void nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash)
 		if (b->tag[i] == tag) {
 			const char *f = (const char *)&s->slab[b->index[i]];
 
-			__builtin_prefetch(f, 1);
-			__builtin_prefetch(f + 64, 1);
-			__builtin_prefetch(f + 128, 1);
-			__builtin_prefetch(f + 192, 1);
+			for (size_t at = 0; at < sizeof(struct nr_flow); at += 64)
+				__builtin_prefetch(f + at, 1);
 			return;
 		}
 	}
@@ -144,6 +146,17 @@ static void grow(struct nr_shard *s)
 	}
 }
 
+/* A shard with thousands of flows is worth large pages; a small one is not. */
+static void use_huge_pages(struct nr_shard *s)
+{
+	uintptr_t from = (uintptr_t)&s->slab[HUGE_FROM], to = (uintptr_t)s->slab;
+
+	from = (from + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+	to += slab_bytes(s);
+	if (to > from)
+		madvise((void *)from, to - from, MADV_HUGEPAGE); /* a hint: may fail */
+}
+
 struct nr_flow *nr_shard_add(struct nr_shard *s, const struct nr_key *k, uint64_t hash)
 {
 	struct nr_flow *f;
@@ -157,6 +170,8 @@ struct nr_flow *nr_shard_add(struct nr_shard *s, const struct nr_key *k, uint64_
 		s->free_head = s->slab[index].timer_next;
 	} else {
 		index = s->slab_used++;
+		if (index == HUGE_FROM)
+			use_huge_pages(s);
 	}
 	f = &s->slab[index];
 	NR_UNPOISON(f, sizeof(*f));
