@@ -106,11 +106,12 @@ static size_t block_size(const struct nr_merge *m)
 }
 
 static int open_input(struct nr_merge *m, size_t i, const char *path, size_t block,
-		      struct nr_err *err)
+		      bool hash, struct nr_err *err)
 {
 	struct nr_source_options opt = {
 		.block_size = block,
 		.index = (uint32_t)i,
+		.hash = hash && m->opt.hash,
 		.park = m->n_open >= PARK_FROM,
 	};
 	struct nr_source *s;
@@ -123,7 +124,7 @@ static int open_input(struct nr_merge *m, size_t i, const char *path, size_t blo
 	return 0;
 }
 
-static void keep_info(struct input *in)
+static void keep_info(const struct nr_merge *m, struct input *in)
 {
 	const struct nr_source_info *info =
 		nr_source_info(nr_timeline_source(in->timeline));
@@ -131,6 +132,8 @@ static void keep_info(struct input *in)
 	const char *slash = strrchr(path, '/');
 
 	in->info = *info;
+	if (m->opt.hash)
+		in->info.hash_note = "it was not read to its end";
 	in->info.path = path;
 	in->info.name = !strcmp(path, "-") ? "stdin" : slash ? slash + 1 : path;
 }
@@ -156,10 +159,11 @@ static int probe(struct nr_merge *m, const char *path, size_t n_all, struct nr_e
 	int rc;
 
 	*in = (struct input){ .key = INT64_MIN };
-	rc = open_input(m, m->n_in, path, few ? block_size(m) : PROBE_BLOCK, err);
+	rc = open_input(m, m->n_in, path, few ? block_size(m) : PROBE_BLOCK,
+			few || !nr_paths_is_regular(path), err);
 	if (rc < 0)
 		return rc;
-	keep_info(in);
+	keep_info(m, in);
 	if (n_all > 1) /* with one input there is nothing to wait for */
 		rc = learn_key(in, err);
 	if (rc < 0 || (!few && in->info.is_regular))
@@ -296,12 +300,24 @@ static void from_queue(struct nr_merge *m, struct nr_batch *b, unsigned room)
 	}
 }
 
+/* What is known of an input only when all of it was read. */
+static void keep_facts(struct input *in)
+{
+	const struct nr_source_info *info =
+		nr_source_info(nr_timeline_source(in->timeline));
+
+	in->info.bytes = info->bytes;
+	memcpy(in->info.sha256, info->sha256, sizeof(info->sha256));
+	in->info.hash_note = info->hash_note;
+}
+
 static void finish_input(struct nr_merge *m, struct input *in)
 {
 	const struct nr_source *s = nr_timeline_source(in->timeline);
 
-	in->info.bytes = nr_source_info(s)->bytes;
-	m->done_bytes += nr_source_position(s);
+	/* Behind damage the rest may be unread; for a person it is done. */
+	m->done_bytes +=
+		in->info.is_regular ? (uint64_t)in->info.bytes : nr_source_position(s);
 	close_input(m, in);
 	m->heap[0] = m->heap[--m->n_heap];
 }
@@ -319,7 +335,7 @@ static int from_source(struct nr_merge *m, struct nr_batch *b, unsigned room,
 	int rc;
 
 	if (!in->timeline) {
-		rc = open_input(m, i, in->info.path, block_size(m), err);
+		rc = open_input(m, i, in->info.path, block_size(m), true, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -332,7 +348,7 @@ static int from_source(struct nr_merge *m, struct nr_batch *b, unsigned room,
 	}
 	last = &b->pkt[b->n - 1];
 	if (last->event && last->event->kind == NR_EVENT_SOURCE_END)
-		in->info.bytes = nr_source_info(nr_timeline_source(in->timeline))->bytes;
+		keep_facts(in);
 	k = hand_out(m, i, runner_up(m), &b->pkt[start], (unsigned)rc);
 	if (k == (unsigned)rc) {
 		in->key = m->clock;

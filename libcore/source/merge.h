@@ -17,6 +17,7 @@ struct nr_merge;
 
 struct nr_merge_options {
 	int64_t max_jump_ns;
+	bool hash;	   /* SHA-256 of every input as stored, see nr_source_info */
 	size_t block_size; /* 0: 1 MiB, less where many inputs overlap in time */
 };
 
@@ -24,7 +25,10 @@ int nr_merge_open(struct nr_merge **out, const char *const *paths, size_t n_path
 		  const struct nr_merge_options *opt, struct nr_err *err);
 
 size_t nr_merge_n_sources(const struct nr_merge *m);
-/* Valid from open to close; `bytes` of a pipe is known once its SOURCE_END is out. */
+/*
+ * Valid from open to close; `bytes` of a pipe, sha256 and hash_note are known once its
+ * SOURCE_END is out.
+ */
 const struct nr_source_info *nr_merge_info(const struct nr_merge *m, size_t i);
 /* Files below given directories that were no captures, with the reason. */
 size_t nr_merge_n_skipped(const struct nr_merge *m);

@@ -136,6 +136,13 @@ int nr_paths_collect(struct nr_paths *p, const char *const *paths, size_t n,
 	return 0;
 }
 
+bool nr_paths_is_regular(const char *path)
+{
+	struct stat sb;
+
+	return strcmp(path, "-") && stat(path, &sb) == 0 && S_ISREG(sb.st_mode);
+}
+
 void nr_paths_fini(struct nr_paths *p)
 {
 	for (size_t i = 0; i < p->n; i++)

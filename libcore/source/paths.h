@@ -23,4 +23,6 @@ struct nr_paths {
 int nr_paths_collect(struct nr_paths *p, const char *const *paths, size_t n,
 		     struct nr_err *err);
 void nr_paths_skip(struct nr_paths *p, const char *why);
+/* "-" is none. */
+bool nr_paths_is_regular(const char *path);
 void nr_paths_fini(struct nr_paths *p);

@@ -5,11 +5,10 @@
  */
 #pragma once
 
+#include "source/hash.h"
 #include "source/source.h"
 
 #include <sys/types.h>
-
-struct nr_hasher;
 
 enum {
 	NR_BLOCK_SIZE = 1 << 20,
@@ -79,9 +78,9 @@ struct nr_stream {
 	struct nr_block *raw; /* compressed input */
 	const uint8_t *in;
 	size_t in_len;
-	uint64_t in_base; /* stored offset of in */
-	char damage[256]; /* what ended a compressed stream early; "" = nothing */
-	struct nr_hasher *hasher;
+	uint64_t in_base;         /* stored offset of in */
+	char damage[256];         /* what ended a compressed stream early; "" = nothing */
+	struct nr_hasher *hasher; /* gets every stored byte; NULL: none */
 };
 
 int nr_stream_open(struct nr_stream *st, const char *path,
@@ -99,6 +98,8 @@ int nr_stream_decode(struct nr_stream *st, const struct nr_codec *codec,
 /* Content: as nr_stream_read_raw(); at the end look at st->damage. */
 ssize_t nr_stream_read(struct nr_stream *st, struct nr_block *block, uint8_t *room,
 		       size_t n, struct nr_err *err);
+/* Reads the rest of the stored file for the hasher. 0 or -errno. */
+int nr_stream_drain(struct nr_stream *st, struct nr_err *err);
 void nr_stream_close(struct nr_stream *st);
 
 /* The content that is in memory: [p, end) in `block`, unread. */

@@ -184,6 +184,9 @@ int nr_source_open(struct nr_source **out, const char *path,
 	s->info.name = slash ? slash + 1 : s->stream.path;
 	s->info.bytes = s->stream.is_regular ? s->stream.size : -1;
 	s->info.is_regular = s->stream.is_regular;
+	s->info.hash_note = !opt || !opt->hash  ? "hashing was off"
+			    : !s->stream.hasher ? "libcrypto failed"
+						: "it was not read to its end";
 	if (rc == 0)
 		rc = find_codec(s, err);
 	if (rc == 0)
@@ -208,6 +211,22 @@ static bool tail_damage(struct nr_source *s)
 				 (unsigned long long)s->n_bad - 1);
 	s->n_bad = 0;
 	return s->damage_noted;
+}
+
+static void finish_hash(struct nr_source *s)
+{
+	struct nr_source_info *info = &s->info;
+	struct nr_err err;
+
+	if (!s->stream.hasher)
+		return;
+	info->hash_note = NULL;
+	if (nr_stream_drain(&s->stream, &err) < 0)
+		info->hash_note = "the rest of the file could not be read";
+	else if (!nr_hasher_finish(s->stream.hasher, info->sha256))
+		info->hash_note = "libcrypto failed";
+	else if (info->is_regular && (uint64_t)info->bytes != s->stream.position)
+		info->hash_note = "the file's size changed while it was read";
 }
 
 static int fail(struct nr_source *s, int rc, unsigned added, struct nr_err *err)
@@ -250,6 +269,7 @@ int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
 			if (!tail_damage(s))
 				s->state = NR_SRC_TAIL;
 		} else if (s->state == NR_SRC_TAIL) {
+			finish_hash(s);
 			if (!s->stream.is_regular)
 				s->info.bytes = (int64_t)s->stream.position;
 			s->state = NR_SRC_DONE;

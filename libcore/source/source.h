@@ -18,6 +18,7 @@ struct nr_source;
 struct nr_source_options {
 	size_t block_size; /* bytes per read block; 0: 1 MiB */
 	uint32_t index;    /* what nr_packet.source says */
+	bool hash;         /* SHA-256 of the file as stored: the whole file is read */
 	bool park;         /* hold no descriptor between reads of a regular file */
 };
 
@@ -29,6 +30,9 @@ struct nr_source_info {
 	const char *compression; /* "gzip" "zstd" "xz" "lz4"; NULL: none */
 	int64_t bytes;           /* size as stored; -1 for a pipe until its end is read */
 	bool is_regular;         /* a regular file: it can be opened and read again */
+	/* Both are known once SOURCE_END is out. */
+	char sha256[65];       /* of the file as stored; "": not known */
+	const char *hash_note; /* why there is none, or what is odd about it; or NULL */
 };
 
 /*

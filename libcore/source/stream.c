@@ -12,7 +12,11 @@
 #include <unistd.h>
 
 /* Room before a block's data for the piece of a record that the last block ended with. */
-enum { HEADROOM = 64 << 10, MIN_BLOCK = 4 << 10 };
+enum {
+	HEADROOM = 64 << 10,
+	MIN_BLOCK = 4 << 10,
+	HASH_INLINE = 256 << 10, /* a thread costs more than hashing so little */
+};
 
 static int cannot_open(const char *path, int e, struct nr_err *err)
 {
@@ -74,6 +78,9 @@ int nr_stream_open(struct nr_stream *st, const char *path,
 	st->block_size =
 		fit_block(st, opt && opt->block_size ? opt->block_size : NR_BLOCK_SIZE);
 	st->pool = nr_pool_new(st->block_size + HEADROOM);
+	if (opt && opt->hash)
+		st->hasher = nr_hasher_new(!st->is_regular ||
+					   (st->size > HASH_INLINE && !st->park));
 	return 0;
 }
 
@@ -137,6 +144,8 @@ ssize_t nr_stream_read_raw(struct nr_stream *st, struct nr_block *block, uint8_t
 		park(st);
 	if (got == 0)
 		st->raw_eof = true;
+	else if (st->hasher)
+		nr_hasher_feed(st->hasher, block, room, (size_t)got);
 	st->position += (uint64_t)got;
 	return got;
 }
@@ -221,8 +230,18 @@ ssize_t nr_stream_read(struct nr_stream *st, struct nr_block *block, uint8_t *ro
 	return (ssize_t)(n - io.out_len);
 }
 
+int nr_stream_drain(struct nr_stream *st, struct nr_err *err)
+{
+	int rc = 0;
+
+	while (!st->raw_eof && rc == 0)
+		rc = refill_raw(st, err);
+	return rc;
+}
+
 void nr_stream_close(struct nr_stream *st)
 {
+	nr_hasher_free(st->hasher);
 	if (st->codec)
 		st->codec->close(st->codec_ctx);
 	nr_free(st->codec_ctx);

@@ -297,6 +297,81 @@ static void test_merge_needs_few_descriptors(void **state)
 	remove_dir();
 }
 
+/* The digest by another program. */
+static void sha256sum(const char *path, char out[65])
+{
+	char cmd[400];
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "sha256sum '%s'", path);
+	f = popen(cmd, "r");
+	assert_non_null(f);
+	assert_int_equal(fread(out, 1, 64, f), 64);
+	out[64] = '\0';
+	pclose(f);
+}
+
+static void check_hashes(struct nr_merge *m)
+{
+	for (size_t i = 0; i < nr_merge_n_sources(m); i++) {
+		const struct nr_source_info *info = nr_merge_info(m, i);
+		char want[65];
+
+		sha256sum(info->path, want);
+		assert_string_equal(info->sha256, want);
+		assert_null(info->hash_note);
+	}
+}
+
+static void test_merge_hashes_files_as_stored(void **state)
+{
+	struct nr_merge_options opt = { .max_jump_ns = HOUR, .hash = true };
+	struct nr_batch *b = calloc(1, sizeof(*b));
+	static const unsigned many[] = { 4, 20 };
+	struct buf f = { 0 };
+	struct nr_merge *m;
+	char *path;
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		make_dir();
+		for (uint32_t i = 0; i < many[k]; i++) {
+			char name[20];
+
+			f.n = 0;
+			pcap_header(&f, 0xa1b2c3d4, 2, 4, 1);
+			for (uint32_t j = 0; j < (i & 1 ? 3000 : 3); j++)
+				pcap_record(&f, 10 * i, j, 1000, 1000, (uint8_t)j);
+			if (i & 2) /* an impossible length, and 3 MB that are not read */
+				put_fill(&f, 0xff, 3000000);
+			snprintf(name, sizeof(name), "%02u", i);
+			write_file(name, f.p, f.n);
+		}
+		path = path_of("");
+		assert_int_equal(
+			nr_merge_open(&m, (const char *const[]){ path }, 1, &opt, NULL),
+			0);
+		assert_string_equal(nr_merge_info(m, 1)->sha256, "");
+		assert_string_equal(nr_merge_info(m, 1)->hash_note,
+				    "it was not read to its end");
+		while (nr_merge_read(m, b, 256, NULL) > 0)
+			nr_batch_release(b);
+		check_hashes(m);
+		nr_merge_close(m);
+		/* stopped before the end */
+		assert_int_equal(
+			nr_merge_open(&m, (const char *const[]){ path }, 1, &opt, NULL),
+			0);
+		assert_true(nr_merge_read(m, b, 200, NULL) > 0);
+		nr_batch_release(b);
+		nr_merge_close(m);
+		free(path);
+		remove_dir();
+	}
+	free(b);
+	free(f.p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_merge_fails_on_a_named_file_that_is_no_capture),
 		cmocka_unit_test(test_merge_hands_out_files_without_packets),
 		cmocka_unit_test(test_merge_needs_few_descriptors),
+		cmocka_unit_test(test_merge_hashes_files_as_stored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,6 +153,10 @@ static void test_pcap_reads_nokia_ixia_and_aix(void **state)
 	expect(&b, "start\n" IF_US "1 @24 if0 link1 1.000000000 4/4 09\n"
 		   "2 @48 if0 link1 1.000000000 4/4 09\n"
 		   "3 @72 if0 link1 1.000000000 4/4 09\nend\n");
+	/* one empty record with odd fields is no cut record of another dialect */
+	pcap_header(&b, 0xa1b2c3d4, 2, 4, 1);
+	pcap_record(&b, 1, 2000000, 0, 0x20202020, 0);
+	expect(&b, "start\n" IF_US "1 @24 if0 link1 3.000000000 0/538976288\nend\n");
 	pcap_header(&b, 0x1c0001ac, 2, 4, 1);
 	put32(&b, 41);
 	two_records(&b);
