@@ -463,6 +463,8 @@ static __attribute__((noinline)) bool fragment(struct nr_dec *x, struct nr_level
 		.data = l->l4,
 		.cap = l->l4_cap,
 		.clock_ns = x->pkt->clock_ns,
+		.before = x->out->frags,
+		.n_before = x->out->n_frags,
 		.record = { .ordinal = x->pkt->ordinal,
 			    .record = x->pkt->record,
 			    .ts_ns = x->pkt->ts_ns,
@@ -501,6 +503,8 @@ static __attribute__((noinline)) bool fragment(struct nr_dec *x, struct nr_level
 		return false;
 	}
 	if (v == NR_FRAG_HELD) {
+		x->out->frags = NULL;
+		x->out->n_frags = 0;
 		x->outcome = NR_OUT_HELD;
 		*step = NR_STEP_DONE;
 		return false;
