@@ -573,7 +573,10 @@ enum nr_step nr_dec_ip4(struct nr_dec *x)
 		nr_dec_note(x, NR_ANOM_IP_LENGTH, total, x->wire);
 	if (cap > total)
 		cap = total;
+	frag = nr_be16(h + 6);
 	if (NR_UNLIKELY(cap < hdr)) { /* options cut */
+		if (frag & 0x3fff)
+			return nr_dec_end_short(x, NR_ANOM_IP_MALFORMED, hdr);
 		l->l4 = h + cap;
 		l->l4_cap = 0;
 	} else {
@@ -594,7 +597,6 @@ enum nr_step nr_dec_ip4(struct nr_dec *x)
 	l->proto = h[9];
 	l->ttl = h[8];
 	l->tos = h[1];
-	frag = nr_be16(h + 6);
 	if (NR_UNLIKELY(frag & 0x3fff) &&
 	    !fragment(x, l, hdr, nr_be16(h + 4), (frag & 0x1fff) * 8u, frag & 0x2000,
 		      &step))

@@ -551,6 +551,27 @@ static void test_defrag_inside_a_carrier(void **state)
 	nr_decoder_free(d);
 }
 
+/* A regression of the fuzzer: the header of a fragment has options that were cut. */
+static void test_defrag_header_cut_in_options(void **state)
+{
+	struct nr_decoder *d = new_decoder();
+	static struct nr_decoded o;
+	struct frame f = { .n = 0 };
+	uint8_t *p = malloc(22);
+
+	(void)state;
+	put_hex(&f, "4f00 0064 0001 2000 4011 0000 0a000001 0a000002 0101");
+	memcpy(p, f.b, 22);
+	nr_decode(d,
+		  &(struct nr_packet){
+			  .data = p, .cap_len = 22, .wire_len = 100, .link_type = 101 },
+		  &o);
+	assert_int_equal(o.bucket, NR_BUCKET_MALFORMED);
+	assert_int_equal(o.detail, NR_ANOM_TRANSPORT_CUT);
+	free(p);
+	nr_decoder_free(d);
+}
+
 /* Fragments of fragments: no record may be lost between the two datagrams. */
 static void test_defrag_within_a_reassembled_tunnel(void **state)
 {
@@ -634,6 +655,7 @@ int main(void)
 		cmocka_unit_test(test_defrag_gives_a_level),
 		cmocka_unit_test(test_defrag_inside_a_carrier),
 		cmocka_unit_test(test_defrag_within_a_reassembled_tunnel),
+		cmocka_unit_test(test_defrag_header_cut_in_options),
 		cmocka_unit_test(test_defrag_notes_tiny_and_excess),
 	};
 
