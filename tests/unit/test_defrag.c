@@ -551,6 +551,35 @@ static void test_defrag_inside_a_carrier(void **state)
 	nr_decoder_free(d);
 }
 
+/* Headers in front of the fragment header name the final destination. */
+static void test_defrag_ip6_behind_routing_header(void **state)
+{
+	struct nr_decoder *d = new_decoder();
+	static struct nr_decoded o;
+	struct frame f;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) { /* the last fragment first */
+		f.n = 0;
+		put_ip6(&f, 1, 2, 43, 24 + 8 + 16);
+		put_hex(&f, "2c 02 00 01 00000000 20010db8 0000000000000000 00000099");
+		put_hex(&f, i ? "3c 00 0001 00000001" : "3c 00 0010 00000001");
+		put_hex(&f, i ? "11 00 0104 00000000 04d2 0035 0018 0000"
+			      : "0102030405060708 0102030405060708");
+		decode(d, &f, i + 1, &o);
+	}
+	assert_int_equal(o.bucket, NR_BUCKET_FLOW);
+	assert_int_equal(o.n_anomalies, 0);
+	assert_int_equal(o.level[0].proto, 17);
+	assert_int_equal(o.level[0].dst_port, 53);
+	assert_int_equal(o.level[0].dst[15], 0x99);
+	assert_int_equal(o.level[0].payload_len, 16);
+	assert_int_equal(o.level[0].ip_len, 40 + 24 + 32);
+	f.n = 0;
+	decode(d, &f, 5, &o);
+	nr_decoder_free(d);
+}
+
 /* A regression of the fuzzer: the header of a fragment has options that were cut. */
 static void test_defrag_header_cut_in_options(void **state)
 {
@@ -656,6 +685,7 @@ int main(void)
 		cmocka_unit_test(test_defrag_inside_a_carrier),
 		cmocka_unit_test(test_defrag_within_a_reassembled_tunnel),
 		cmocka_unit_test(test_defrag_header_cut_in_options),
+		cmocka_unit_test(test_defrag_ip6_behind_routing_header),
 		cmocka_unit_test(test_defrag_notes_tiny_and_excess),
 	};
 
