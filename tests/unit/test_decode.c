@@ -296,7 +296,7 @@ static void test_decode_sorts_into_buckets(void **state)
 		{ "0003 424203", NR_BUCKET_OTHER_L2, 0x10042, "llc:stp" },
 		{ "0008 aaaa03 00000c 2000", NR_BUCKET_OTHER_L2, 0x100aa, "llc:snap" },
 		{ "8864 1100 0001 0002 c021", NR_BUCKET_OTHER_L2, 0x3c021, "ppp:lcp" },
-		{ "0002 4242", NR_BUCKET_MALFORMED, NR_ANOM_LINK_MALFORMED, NULL },
+		{ "0002 4242 0300", NR_BUCKET_MALFORMED, NR_ANOM_LINK_MALFORMED, NULL },
 		{ "0800 4400001400000000400600000a0000010a000002", NR_BUCKET_MALFORMED,
 		  NR_ANOM_IP_MALFORMED, NULL },
 		{ "0800 4500001300000000400600000a0000010a000002", NR_BUCKET_MALFORMED,
@@ -399,6 +399,49 @@ static void test_decode_trusts_ip_length(void **state)
 	assert_int_equal(o.level[0].flags, NR_L_CSUM_SKIP);
 	assert_int_equal(o.n_anomalies, 0);
 	free(p);
+	nr_decoder_free(d);
+}
+
+/* Some files say a wire length below the captured one: the bytes are there. */
+static void test_decode_believes_captured_bytes(void **state)
+{
+	struct nr_decoder *d = new_decoder();
+	struct nr_decoded o;
+	struct frame f = { .n = 0 };
+
+	(void)state;
+	put_tcp4_packet(&f);
+	nr_decode(d,
+		  &(struct nr_packet){
+			  .data = f.b, .cap_len = f.n, .wire_len = 10, .link_type = 228 },
+		  &o);
+	check_inner_tcp(&o, "captured more than the wire had");
+	assert_int_equal(o.n_anomalies, 0);
+	nr_decoder_free(d);
+}
+
+static void test_decode_says_which_checksums_not_to_judge(void **state)
+{
+	struct nr_decoder *d = new_decoder();
+	struct nr_decoded o;
+	struct frame f = { .n = 0 };
+
+	(void)state;
+	put_tcp4_packet(&f);
+	free(decode_cut(d, &f, f.n, 228, 0, &o));
+	assert_int_equal(o.level[0].flags, 0);
+	free(decode_cut(d, &f, f.n, 228, NR_PKT_CSUM_NOT_READY, &o));
+	assert_int_equal(o.level[0].flags, NR_L_CSUM_SKIP);
+	free(decode_cut(d, &f, f.n - 1, 228, 0, &o));
+	assert_int_equal(o.level[0].flags, NR_L_CSUM_SKIP | NR_L_CUT);
+	free(decode_cut(d, &f, 30, 228, 0, &o));
+	assert_int_equal(o.level[0].flags, NR_L_CSUM_SKIP | NR_L_CUT);
+	assert_int_equal(o.level[0].tcp_flags, 0);
+	f.n = 0;
+	put_ip4(&f, 0x0a000001, 0x0a000002, 17, 9);
+	put_hex(&f, "04d2 0050 0009 0000 61");
+	free(decode_cut(d, &f, f.n, 228, 0, &o));
+	assert_int_equal(o.level[0].flags, NR_L_CSUM_SKIP);
 	nr_decoder_free(d);
 }
 
@@ -618,6 +661,8 @@ int main(void)
 		cmocka_unit_test(test_decode_reads_arp),
 		cmocka_unit_test(test_decode_names_unsupported_link_type),
 		cmocka_unit_test(test_decode_trusts_ip_length),
+		cmocka_unit_test(test_decode_believes_captured_bytes),
+		cmocka_unit_test(test_decode_says_which_checksums_not_to_judge),
 		cmocka_unit_test(test_decode_flags_bad_transport_headers),
 		cmocka_unit_test(test_decode_notes_land),
 		cmocka_unit_test(test_decode_walks_ip6_headers),

@@ -519,6 +519,31 @@ static void test_defrag_gives_a_level(void **state)
 	nr_decoder_free(d);
 }
 
+static void test_defrag_keeps_vlans_apart(void **state)
+{
+	struct nr_decoder *d = new_decoder();
+	static struct nr_decoded o;
+	struct frame f, in, l4 = { .n = 0 };
+
+	(void)state;
+	put_udp(&l4, 1234, 53, 32);
+	put_hex(&l4, "00000000000000000000000000000000 00000000000000000000000000000000");
+	for (unsigned i = 0; i < 3; i++) {
+		struct nr_packet p = { .link_type = 1 };
+
+		put_fragment(&in, i ? 16 : 0, i ? 24 : 16, !i, l4.b);
+		f.n = 0;
+		put_hex(&f, eth_hdr);
+		put_hex(&f, i == 1 ? "8100 0002 0800" : "8100 0001 0800");
+		put(&f, in.b, in.n);
+		p.data = f.b;
+		p.cap_len = p.wire_len = f.n;
+		nr_decode(d, &p, &o);
+		assert_int_equal(o.bucket, i == 2 ? NR_BUCKET_FLOW : NR_BUCKET_HELD);
+	}
+	nr_decoder_free(d);
+}
+
 static void test_defrag_inside_a_carrier(void **state)
 {
 	struct nr_decoder *d = new_decoder();
@@ -682,6 +707,7 @@ int main(void)
 		cmocka_unit_test(test_defrag_evicts_the_oldest),
 		cmocka_unit_test(test_defrag_completes_cut_fragments),
 		cmocka_unit_test(test_defrag_gives_a_level),
+		cmocka_unit_test(test_defrag_keeps_vlans_apart),
 		cmocka_unit_test(test_defrag_inside_a_carrier),
 		cmocka_unit_test(test_defrag_within_a_reassembled_tunnel),
 		cmocka_unit_test(test_defrag_header_cut_in_options),
