@@ -186,7 +186,7 @@ void nr_decode(struct nr_decoder *d, const struct nr_packet *p, struct nr_decode
 			x.mac_dst = h;
 			x.mac_src = h + 6;
 			x.type = nr_be16(h + 12);
-			/* fallthrough */
+			__attribute__((fallthrough));
 		case NR_STEP_ETHERTYPE:
 			if (NR_LIKELY(x.type == 0x0800))
 				step = nr_dec_ip4(&x);

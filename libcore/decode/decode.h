@@ -11,6 +11,19 @@
  * a level: the UDP carrier of a tunnel is one, the packet inside it the next. Tunnels
  * without ports (GRE, IPIP, ERSPAN, …) are no level but an entry in `tunnel`. Levels
  * count in `nesting` every encapsulation above them, of either sort.
+ *
+ * Where the innermost thing is no flow (ARP in VXLAN, LCP in PPTP, rubbish, more than 15
+ * encapsulations), the packet belongs to the nearest one above that can be: the carrier,
+ * or the outer packet of a tunnel without ports, which then is a level itself (proto gre,
+ * ipip, …) and its tunnel entry is gone. A carrier whose inside is malformed was perhaps
+ * none: `carries` is 0, and anomaly tunnel_malformed says so.
+ *
+ * TCP, UDP and their kin are a level where the first four bytes were captured; where the
+ * snap length hid these, a level with NR_L_NO_PORTS; where IP's own length has no room
+ * for them, the packet is malformed. VLAN id 0 (a priority alone) is not listed. IPv6
+ * destinations are the final ones of a routing header, sources the home address
+ * (RFC 6275), as checksums and answers have them. Of an 802.11 A-MSDU the first subframe
+ * is decoded.
  */
 #pragma once
 
@@ -163,8 +176,9 @@ struct nr_decoded {
 			     addresses); else 0 */
 	struct nr_arp arp;
 	/* Where this packet completed a datagram: its earlier fragments, which are
-	   credited to the innermost flow; valid until the next nr_decoder_expire() or
-	   nr_decode() call with fragments. NULL and 0 otherwise. */
+	   credited to the innermost flow, or to the packet's bucket where there is none;
+	   valid until the next nr_decoder_expire() or nr_decode() call with fragments.
+	   NULL and 0 otherwise. */
 	const struct nr_frag_record *frags;
 	uint32_t n_frags;
 	uint16_t vlan[NR_MAX_VLANS]; /* 12-bit ids, outermost first, all of the packet */
@@ -196,7 +210,8 @@ struct nr_decoder *nr_decoder_new(const struct nr_decoder_config *c);
 void nr_decoder_free(struct nr_decoder *d);
 
 /*
- * Decodes one frame into out (only the counted parts are written: do not expect zeroes).
+ * Decodes one frame into out (only the counted parts are written: do not expect zeroes;
+ * of a level that is not TCP the tcp_ fields are not written either).
  * Pointers in out live as long as the packet, those of reassembled datagrams until the
  * next nr_decoder_release(). The packet's ordinal, record, source, clock_ns are kept for
  * fragments.
@@ -208,11 +223,15 @@ void nr_decoder_release(struct nr_decoder *d);
 
 /*
  * What happened to datagrams that will not complete. Each record is passed once, with
- * why ("timeout", "evicted", "overlap", "end") and the version of IP.
+ * why ("timeout", "evicted", "overlap", "end") and the version of IP. A fragment that can
+ * be of no datagram is not held at all: its packet is malformed (fragment_excess).
+ * Fragments cut by the snap length are no loss: their datagram completes by wire lengths
+ * and is captured (l4_cap) up to the first cut.
  */
 typedef void nr_frag_lost_fn(void *arg, const struct nr_frag_record *r, const char *why,
 			     unsigned ip_version);
-/* Drops datagrams whose first fragment came frag_timeout or more before clock_ns. */
+/* Drops datagrams whose first fragment came frag_timeout or more before clock_ns. (Each
+   fragment does so too, so that results do not depend on how often this is called.) */
 void nr_decoder_expire(struct nr_decoder *d, int64_t clock_ns, nr_frag_lost_fn *lost,
 		       void *arg);
 /* End of input: all of them. */

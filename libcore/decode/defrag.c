@@ -142,6 +142,15 @@ static void lose_record(struct nr_defrag *d, const struct nr_frag_record *r,
 	d->lost[d->n_lost++] = (struct lost){ *r, why, ip_version };
 }
 
+/* The records that come with a fragment which is not kept. */
+static void lose_fragment(struct nr_defrag *d, const struct nr_fragment *f,
+			  const char *why)
+{
+	for (uint32_t i = 0; i < f->n_before; i++)
+		lose_record(d, &f->before[i], why, (uint8_t)f->ip_version);
+	lose_record(d, &f->record, why, (uint8_t)f->ip_version);
+}
+
 static void lose(struct nr_defrag *d, const struct dgram *g, const char *why)
 {
 	for (uint32_t i = 0; i < g->n_records; i++)
@@ -511,6 +520,12 @@ static void finish(struct nr_defrag *d, struct dgram *g, struct nr_datagram *don
 	drop(d, g);
 }
 
+static void forget_done(struct nr_defrag *d)
+{
+	nr_free(d->done_records);
+	d->done_records = NULL;
+}
+
 enum nr_frag_verdict nr_defrag_add(struct nr_defrag *d, const struct nr_fragment *f,
 				   struct nr_datagram *done, struct nr_frag_oddity *odd)
 {
@@ -520,8 +535,6 @@ enum nr_frag_verdict nr_defrag_add(struct nr_defrag *d, const struct nr_fragment
 	struct dgram *g;
 	bool duplicate;
 
-	nr_free(d->done_records);
-	d->done_records = NULL;
 	*odd = (struct nr_frag_oddity){ 0 };
 	/* a datagram's last moment must not depend on when the caller looks */
 	drop_expired(d, f->clock_ns);
@@ -529,7 +542,8 @@ enum nr_frag_verdict nr_defrag_add(struct nr_defrag *d, const struct nr_fragment
 		return NR_FRAG_REFUSED;
 	g = find(d, f, hash);
 	if (g && g->dead) {
-		lose_record(d, &f->record, "overlap", g->ip_version);
+		lose_fragment(d, f, "overlap");
+		forget_done(d);
 		return NR_FRAG_HELD;
 	}
 	if (g &&
@@ -542,7 +556,8 @@ enum nr_frag_verdict nr_defrag_add(struct nr_defrag *d, const struct nr_fragment
 	place(d, g, f, odd, &duplicate);
 	if (odd->overlap_len && g->ip_version == 6) {
 		lose(d, g, "overlap");
-		lose_record(d, &f->record, "overlap", 6);
+		lose_fragment(d, f, "overlap");
+		forget_done(d);
 		free_data(d, g);
 		g->dead = true;
 		charge(d, g, sizeof(*g));
@@ -570,6 +585,9 @@ enum nr_frag_verdict nr_defrag_add(struct nr_defrag *d, const struct nr_fragment
 			charge(d, g, f->hdr_len);
 		}
 	}
+	for (uint32_t i = 0; i < f->n_before; i++)
+		add_record(d, g, &f->before[i]);
+	forget_done(d); /* f->before may have been its */
 	if (g->hdr && g->total != NO_TOTAL &&
 	    g->n_covered == (g->total + UNIT - 1) / UNIT) {
 		finish(d, g, done);

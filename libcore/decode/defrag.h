@@ -28,6 +28,10 @@ struct nr_fragment {
 	uint32_t cap; /* bytes at data, <= len */
 	int64_t clock_ns;
 	struct nr_frag_record record;
+	const struct nr_frag_record *before; /* the fragment came in a datagram that was
+						itself reassembled: the records of that;
+						they share the fate of this one */
+	uint32_t n_before;
 };
 
 enum nr_frag_verdict {
@@ -59,7 +63,8 @@ void nr_defrag_free(struct nr_defrag *d);
 
 /*
  * Takes one fragment (its bytes are copied). On NR_FRAG_DONE what *done points to lives
- * until nr_defrag_release(), its records also no longer than the next fragment.
+ * until nr_defrag_release(), its records also no longer than the next fragment that is
+ * not refused.
  */
 enum nr_frag_verdict nr_defrag_add(struct nr_defrag *d, const struct nr_fragment *f,
 				   struct nr_datagram *done, struct nr_frag_oddity *odd);

@@ -36,6 +36,16 @@ static enum nr_step link_null(struct nr_dec *x)
 	return family(x, af);
 }
 
+/* An ethertype; or one of Linux' own small numbers, of which 4 is LLC. */
+static enum nr_step sll_protocol(struct nr_dec *x)
+{
+	if (x->type == 4)
+		return NR_STEP_LLC;
+	if (x->type < 0x600)
+		return nr_dec_end_other(x, x->type);
+	return NR_STEP_ETHERTYPE;
+}
+
 static enum nr_step link_sll(struct nr_dec *x)
 {
 	const uint8_t *h = nr_dec_take(x, 16);
@@ -47,9 +57,7 @@ static enum nr_step link_sll(struct nr_dec *x)
 	x->type = nr_be16(h + 14);
 	if (nr_be16(h + 2) == 824) /* netlink: the protocol is no ethertype */
 		return nr_dec_end_other(x, x->type);
-	if (x->type == 4)
-		return NR_STEP_LLC;
-	return NR_STEP_ETHERTYPE;
+	return sll_protocol(x);
 }
 
 static enum nr_step link_sll2(struct nr_dec *x)
@@ -63,9 +71,7 @@ static enum nr_step link_sll2(struct nr_dec *x)
 	x->type = nr_be16(h);
 	if (nr_be16(h + 8) == 824)
 		return nr_dec_end_other(x, x->type);
-	if (x->type == 4)
-		return NR_STEP_LLC;
-	return NR_STEP_ETHERTYPE;
+	return sll_protocol(x);
 }
 
 /* Cisco HDLC: address, control, ethertype. */
@@ -304,10 +310,15 @@ enum nr_step nr_dec_link(struct nr_dec *x)
 		return link_sll2(x);
 	case 9:
 		return NR_STEP_PPP;
-	case 166: /* PPP with a direction byte */
+	case 166: /* the same with a direction byte in front */
+	case 204:
+	case 205:
+	case 206:
 		if (!nr_dec_take(x, 1))
 			return nr_dec_end_short(x, NR_ANOM_LINK_MALFORMED, 1);
-		return NR_STEP_PPP;
+		return x->type == 205   ? link_chdlc(x)
+		       : x->type == 206 ? link_frelay(x)
+					: NR_STEP_PPP;
 	case 50:
 		return link_ppp_hdlc(x);
 	case 51:

@@ -283,10 +283,10 @@ static inline __attribute__((always_inline)) enum nr_step transport(struct nr_de
  * *step.
  */
 struct frag_hdr {
+	bool stop; /* in: the walk ends where a fragment header would be */
 	bool is_fragment, more;
 	uint32_t off, id;
 	const uint8_t *hdr; /* the fragment header */
-	uint32_t next_at;   /* offset from l3 of the byte that says "fragment" */
 };
 
 static bool walk_ext(struct nr_dec *x, struct nr_level *l, struct frag_hdr *f,
@@ -296,7 +296,6 @@ static bool walk_ext(struct nr_dec *x, struct nr_level *l, struct frag_hdr *f,
 	unsigned n = 0;
 
 	f->is_fragment = false;
-	f->next_at = 6;
 	for (;;) {
 		const uint8_t *h = l->l4;
 		uint32_t len, need;
@@ -311,7 +310,7 @@ static bool walk_ext(struct nr_dec *x, struct nr_level *l, struct frag_hdr *f,
 			need = 8;
 			break;
 		case 44:
-			if (!v6)
+			if (!v6 || f->stop)
 				return true;
 			need = 8;
 			break;
@@ -388,7 +387,6 @@ static bool walk_ext(struct nr_dec *x, struct nr_level *l, struct frag_hdr *f,
 					l->src = h + at + 2; /* home address, RFC 6275 */
 				at += h[at + 1] + 2u;
 			}
-		f->next_at = (uint32_t)(h - l->l3);
 		l->proto = h[0];
 		l->l4 += len;
 		l->l4_len -= len;
@@ -463,6 +461,8 @@ static __attribute__((noinline)) bool fragment(struct nr_dec *x, struct nr_level
 		.data = l->l4,
 		.cap = l->l4_cap,
 		.clock_ns = x->pkt->clock_ns,
+		.before = x->out->frags,
+		.n_before = x->out->n_frags,
 		.record = { .ordinal = x->pkt->ordinal,
 			    .record = x->pkt->record,
 			    .ts_ns = x->pkt->ts_ns,
@@ -501,6 +501,8 @@ static __attribute__((noinline)) bool fragment(struct nr_dec *x, struct nr_level
 		return false;
 	}
 	if (v == NR_FRAG_HELD) {
+		x->out->frags = NULL;
+		x->out->n_frags = 0;
 		x->outcome = NR_OUT_HELD;
 		*step = NR_STEP_DONE;
 		return false;
@@ -569,7 +571,10 @@ enum nr_step nr_dec_ip4(struct nr_dec *x)
 		nr_dec_note(x, NR_ANOM_IP_LENGTH, total, x->wire);
 	if (cap > total)
 		cap = total;
+	frag = nr_be16(h + 6);
 	if (NR_UNLIKELY(cap < hdr)) { /* options cut */
+		if (frag & 0x3fff)
+			return nr_dec_end_short(x, NR_ANOM_IP_MALFORMED, hdr);
 		l->l4 = h + cap;
 		l->l4_cap = 0;
 	} else {
@@ -590,13 +595,12 @@ enum nr_step nr_dec_ip4(struct nr_dec *x)
 	l->proto = h[9];
 	l->ttl = h[8];
 	l->tos = h[1];
-	frag = nr_be16(h + 6);
 	if (NR_UNLIKELY(frag & 0x3fff) &&
 	    !fragment(x, l, hdr, nr_be16(h + 4), (frag & 0x1fff) * 8u, frag & 0x2000,
 		      &step))
 		return step;
 	if (NR_UNLIKELY(l->proto == 51)) {
-		struct frag_hdr f;
+		struct frag_hdr f = { 0 };
 
 		if (!walk_ext(x, l, &f, &step))
 			return step;
@@ -631,9 +635,8 @@ static uint32_t jumbo_length(const uint8_t *h, size_t cap)
 static __attribute__((noinline)) enum nr_step ip6_ext(struct nr_dec *x,
 						      struct nr_level *l)
 {
-	struct frag_hdr f;
+	struct frag_hdr f = { 0 };
 	enum nr_step step;
-	const uint8_t *hop = l->src, *final = l->dst;
 
 	if (!walk_ext(x, l, &f, &step))
 		return step;
@@ -645,19 +648,19 @@ static __attribute__((noinline)) enum nr_step ip6_ext(struct nr_dec *x,
 		l->l4_cap -= 8;
 		if (!fragment(x, l, hdr_len, f.id, f.off, f.more, &step))
 			return step;
-		/* the headers in front of the fragment header, once more, for what they
-		   say of addresses; then those inside */
-		if (hdr_len > 40 && (hop || final)) {
-			struct nr_level again = *l;
-			struct frag_hdr g;
+		if (hdr_len > 40) {
+			/* the headers in front of the first fragment's header, for what
+			   they say of addresses; then those inside */
+			struct nr_level outer = *l;
+			struct frag_hdr end = { .stop = true };
 
-			again.proto = l->l3[6];
-			again.l4 = l->l3 + 40;
-			again.l4_cap = again.l4_len = (uint32_t)(l->l4 - again.l4);
-			if (walk_ext(x, &again, &g, &step)) {
-				l->src = again.src;
-				l->dst = again.dst;
-			}
+			outer.proto = l->l3[6];
+			outer.l4 = l->l3 + 40;
+			outer.l4_cap = outer.l4_len = (uint32_t)(l->l4 - outer.l4);
+			if (!walk_ext(x, &outer, &end, &step))
+				return step;
+			l->src = outer.src;
+			l->dst = outer.dst;
 		}
 		if (!walk_ext(x, l, &f, &step))
 			return step;

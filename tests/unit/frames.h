@@ -65,8 +65,8 @@ static inline unsigned slow_sum(const uint8_t *p, size_t n, unsigned start)
 }
 
 /* IPv4 header, id 0x1234, TTL 64, for n bytes that follow. */
-static inline void put_ip4_frag(struct frame *f, uint32_t src, uint32_t dst, unsigned proto,
-				size_t n, unsigned id, unsigned frag)
+static inline void put_ip4_frag(struct frame *f, uint32_t src, uint32_t dst,
+				unsigned proto, size_t n, unsigned id, unsigned frag)
 {
 	uint32_t at = f->n;
 	unsigned sum;
@@ -91,7 +91,8 @@ static inline void put_ip4(struct frame *f, uint32_t src, uint32_t dst, unsigned
 }
 
 /* 2001:db8::a -> 2001:db8::b */
-static inline void put_ip6(struct frame *f, unsigned a, unsigned b, unsigned next, size_t n)
+static inline void put_ip6(struct frame *f, unsigned a, unsigned b, unsigned next,
+			   size_t n)
 {
 	put_hex(f, "60 00 00 00");
 	put_be16(f, (unsigned)n);
@@ -160,5 +161,6 @@ static inline void check_bounds(const struct nr_decoded *o, const uint8_t *p, si
 			assert_true(l->l4 + l->l4_cap <= p + n);
 	}
 	for (unsigned i = 0; i < o->n_anomalies; i++)
-		assert_true(o->anomaly[i].level < o->n_levels || o->anomaly[i].level == 255);
+		assert_true(o->anomaly[i].level < o->n_levels ||
+			    o->anomaly[i].level == 255);
 }

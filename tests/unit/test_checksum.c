@@ -24,7 +24,8 @@ static void test_checksum_equals_plain_sum(void **state)
 		assert_int_equal(nr_csum(q, n, 0) % 0xffff,
 				 in_memory_order(slow_sum(q, n, 0)) % 0xffff);
 		assert_int_equal(nr_csum(q, n, 0x1ffff) % 0xffff,
-				 (in_memory_order(slow_sum(q, n, 0)) + 0x1ffffu) % 0xffff);
+				 (in_memory_order(slow_sum(q, n, 0)) + 0x1ffffu) %
+					 0xffff);
 		free(q);
 	}
 	memset(p, 0xff, 4096);
@@ -89,8 +90,10 @@ static void test_checksum_judges_transports(void **state)
 		bool v6;
 		const char *l4;
 	} cases[] = {
-		{ 6, 16, false, "04d2 0050 00000001 00000002 5018 2000 0000 0000 616263" },
-		{ 6, 16, true, "04d2 0050 00000001 00000002 5018 2000 0000 0000 61626364" },
+		{ 6, 16, false,
+		  "04d2 0050 00000001 00000002 5018 2000 0000 0000 616263" },
+		{ 6, 16, true,
+		  "04d2 0050 00000001 00000002 5018 2000 0000 0000 61626364" },
 		{ 17, 6, false, "04d2 0035 000b 0000 616263" },
 		{ 17, 6, true, "04d2 0035 000c 0000 61626364" },
 		{ 1, 2, false, "0800 0000 0001 0002 61626364" },

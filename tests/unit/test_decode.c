@@ -18,8 +18,11 @@ static const struct link_case links[] = {
 	{ "qinq", 1, "020000000002 020000000001 88a8 0064 8100 000a 0800", false, 0 },
 	{ "old qinq", 1, "020000000002 020000000001 9100 0064 9200 000a 86dd", true, 0 },
 	{ "vn-tag", 1, "020000000002 020000000001 8926 00010002 0800", false, 0 },
-	{ "snap in 802.3", 1, "020000000002 020000000001 0034 aaaa03 000000 0800", false, 4 },
-	{ "802.1ah", 1, "020000000002 020000000001 88a8 0001 88e7 00000001 020000000004 020000000003 0800",
+	{ "snap in 802.3", 1, "020000000002 020000000001 0034 aaaa03 000000 0800", false,
+	  4 },
+	{ "802.1ah", 1,
+	  "020000000002 020000000001 88a8 0001 88e7 00000001 020000000004 020000000003 "
+	  "0800",
 	  false, 0 },
 	{ "mpls", 1, "020000000002 020000000001 8847 0001013f", false, 0 },
 	{ "pppoe", 1, "020000000002 020000000001 8864 1100 0001 002e 0021", false, 6 },
@@ -46,7 +49,8 @@ static const struct link_case links[] = {
 	{ "frelay, cisco", 107, "1841 0800", false, 0 },
 	{ "frelay, snap", 107, "1841 03 00 80 000000 86dd", true, 0 },
 	{ "fddi", 10, "50 020000000002 020000000001 aaaa03 000000 0800", false, 0 },
-	{ "token ring", 6, "1040 020000000002 020000000001 aaaa03 000000 0800", false, 0 },
+	{ "token ring", 6, "1040 020000000002 020000000001 aaaa03 000000 0800", false,
+	  0 },
 	{ "token ring, routed", 6,
 	  "1040 020000000002 820000000001 0610 0011 0012 aaaa03 000000 0800", false, 0 },
 	{ "arcnet", 7, "01 02 d4 00 0001", false, 0 },
@@ -55,38 +59,49 @@ static const struct link_case links[] = {
 	{ "arcnet_linux", 129, "01 02 0000 d4 00 0001", false, 0 },
 	{ "atm", 100, "aaaa03 000000 0800", false, 0 },
 	{ "atm, NLPID", 100, "fefe03 8e", true, 0 },
-	{ "atm, bridged", 100, "aaaa03 0080c2 0007 0000 020000000002 020000000001 0800", false,
-	  0 },
+	{ "atm, bridged", 100, "aaaa03 0080c2 0007 0000 020000000002 020000000001 0800",
+	  false, 0 },
 	{ "atm, routed", 100, "", false, 0 },
 	{ "sunatm", 123, "02 00 0020 aaaa03 000000 0800", false, 0 },
-	{ "sunatm, lane", 123, "01 00 0020 0001 020000000002 020000000001 0800", false, 0 },
+	{ "sunatm, lane", 123, "01 00 0020 0001 020000000002 020000000001 0800", false,
+	  0 },
+	{ "ppp with direction", 204, "01 ff03 0021", false, 0 },
+	{ "c_hdlc with direction", 205, "00 0f00 0800", false, 0 },
+	{ "frelay with direction", 206, "00 1841 03 cc", false, 0 },
 	{ "slip", 8, "00 45000000000000000000000000 0000", false, 0 },
 	{ "802.11, to the AP", 105,
-	  "0801 0000 020000000009 020000000001 020000000002 0000 aaaa03 000000 0800", false, 0 },
+	  "0801 0000 020000000009 020000000001 020000000002 0000 aaaa03 000000 0800",
+	  false, 0 },
 	{ "802.11, QoS from the AP", 105,
 	  "8802 0000 020000000002 020000000009 020000000001 0000 0000 aaaa03 000000 0800",
 	  false, 0 },
 	{ "802.11, four addresses", 105,
-	  "0803 0000 020000000008 020000000009 020000000002 0000 020000000001 aaaa03 000000 86dd",
+	  "0803 0000 020000000008 020000000009 020000000002 0000 020000000001 aaaa03 "
+	  "000000 86dd",
 	  true, 0 },
 	{ "802.11, A-MSDU", 105,
 	  "8801 0000 020000000009 020000000001 020000000002 0000 8000 "
-	  "020000000002 020000000001 0034 aaaa03 000000 0800", false, 0 },
+	  "020000000002 020000000001 0034 aaaa03 000000 0800",
+	  false, 0 },
 	{ "radiotap, FCS", 127,
 	  "00 00 0900 02000000 10 0801 0000 020000000009 020000000001 020000000002 0000 "
-	  "aaaa03 000000 0800", false, 4 },
+	  "aaaa03 000000 0800",
+	  false, 4 },
 	{ "radiotap, TSFT, padded, two maps", 127,
 	  "00 00 1900 03000080 00000000 00000000 0000000000000000 20 "
 	  "8801 0000 020000000009 020000000001 020000000002 0000 0000 0000 "
-	  "aaaa03 000000 0800", false, 0 },
+	  "aaaa03 000000 0800",
+	  false, 0 },
 	{ "ppi", 192,
 	  "00 00 0800 69000000 0801 0000 020000000009 020000000001 020000000002 0000 "
-	  "aaaa03 000000 0800", false, 0 },
+	  "aaaa03 000000 0800",
+	  false, 0 },
 	{ "nflog", 239, "02 00 0000 0800 0100 08000000 3000 0900", false, 0 },
 	{ "nflog, big", 239, "0a 00 0000 0008 0001 08000000 0044 0009", true, 0 },
 	{ "pflog", 117,
 	  "3d 02 000000 000000000000000000000000 00000000000000000000000000000000"
-	  "000000000000000000000000 00000000000000000000000000000000 000000", false, 0 },
+	  "000000000000000000000000 00000000000000000000000000000000 000000",
+	  false, 0 },
 };
 
 static void build_link(struct frame *f, const struct link_case *c)
@@ -197,9 +212,13 @@ static void test_decode_cut_at_every_length(void **state)
 
 static void test_decode_finds_macs(void **state)
 {
-	static const char *const names[] = { "ethernet", "802.11, to the AP",
-					     "802.11, QoS from the AP", "802.11, four addresses",
-					     "802.11, A-MSDU", "fddi", "token ring, routed" };
+	static const char *const names[] = { "ethernet",
+					     "802.11, to the AP",
+					     "802.11, QoS from the AP",
+					     "802.11, four addresses",
+					     "802.11, A-MSDU",
+					     "fddi",
+					     "token ring, routed" };
 	struct nr_decoder *d = new_decoder();
 	struct nr_decoded o;
 	struct frame f;
@@ -277,7 +296,7 @@ static void test_decode_sorts_into_buckets(void **state)
 		{ "0003 424203", NR_BUCKET_OTHER_L2, 0x10042, "llc:stp" },
 		{ "0008 aaaa03 00000c 2000", NR_BUCKET_OTHER_L2, 0x100aa, "llc:snap" },
 		{ "8864 1100 0001 0002 c021", NR_BUCKET_OTHER_L2, 0x3c021, "ppp:lcp" },
-		{ "0002 4242", NR_BUCKET_MALFORMED, NR_ANOM_LINK_MALFORMED, NULL },
+		{ "0002 4242 0300", NR_BUCKET_MALFORMED, NR_ANOM_LINK_MALFORMED, NULL },
 		{ "0800 4400001400000000400600000a0000010a000002", NR_BUCKET_MALFORMED,
 		  NR_ANOM_IP_MALFORMED, NULL },
 		{ "0800 4500001300000000400600000a0000010a000002", NR_BUCKET_MALFORMED,
@@ -285,8 +304,8 @@ static void test_decode_sorts_into_buckets(void **state)
 		{ "0800 6500001400000000400600000a0000010a000002", NR_BUCKET_MALFORMED,
 		  NR_ANOM_IP_MALFORMED, NULL },
 		/* a TCP packet in which IP leaves no room for ports */
-		{ "0800 4500001600000000400600000a0000010a0000020000", NR_BUCKET_MALFORMED,
-		  NR_ANOM_TCP_MALFORMED, NULL },
+		{ "0800 4500001600000000400600000a0000010a0000020000",
+		  NR_BUCKET_MALFORMED, NR_ANOM_TCP_MALFORMED, NULL },
 		{ "0806 0001 0800 06 04 0001 020000000001 0a000001 000000000000 0a000002",
 		  NR_BUCKET_ARP, 0, NULL },
 		{ "0806 0001 86dd 06 10 0001 020000000001 0a000001 000000000000 0a000002",
@@ -316,9 +335,10 @@ static void test_decode_reads_arp(void **state)
 {
 	struct nr_decoder *d = new_decoder();
 	struct nr_decoded o;
-	uint8_t *p = decode_hex(
-		d, "8100 0005 0806 0001 0800 06 04 0002 020000000001 0a000001 020000000002 0a000002",
-		&o);
+	uint8_t *p = decode_hex(d,
+				"8100 0005 0806 0001 0800 06 04 0002 020000000001 "
+				"0a000001 020000000002 0a000002",
+				&o);
 
 	(void)state;
 	assert_true(o.has_arp);
@@ -382,6 +402,49 @@ static void test_decode_trusts_ip_length(void **state)
 	nr_decoder_free(d);
 }
 
+/* Some files say a wire length below the captured one: the bytes are there. */
+static void test_decode_believes_captured_bytes(void **state)
+{
+	struct nr_decoder *d = new_decoder();
+	struct nr_decoded o;
+	struct frame f = { .n = 0 };
+
+	(void)state;
+	put_tcp4_packet(&f);
+	nr_decode(d,
+		  &(struct nr_packet){
+			  .data = f.b, .cap_len = f.n, .wire_len = 10, .link_type = 228 },
+		  &o);
+	check_inner_tcp(&o, "captured more than the wire had");
+	assert_int_equal(o.n_anomalies, 0);
+	nr_decoder_free(d);
+}
+
+static void test_decode_says_which_checksums_not_to_judge(void **state)
+{
+	struct nr_decoder *d = new_decoder();
+	struct nr_decoded o;
+	struct frame f = { .n = 0 };
+
+	(void)state;
+	put_tcp4_packet(&f);
+	free(decode_cut(d, &f, f.n, 228, 0, &o));
+	assert_int_equal(o.level[0].flags, 0);
+	free(decode_cut(d, &f, f.n, 228, NR_PKT_CSUM_NOT_READY, &o));
+	assert_int_equal(o.level[0].flags, NR_L_CSUM_SKIP);
+	free(decode_cut(d, &f, f.n - 1, 228, 0, &o));
+	assert_int_equal(o.level[0].flags, NR_L_CSUM_SKIP | NR_L_CUT);
+	free(decode_cut(d, &f, 30, 228, 0, &o));
+	assert_int_equal(o.level[0].flags, NR_L_CSUM_SKIP | NR_L_CUT);
+	assert_int_equal(o.level[0].tcp_flags, 0);
+	f.n = 0;
+	put_ip4(&f, 0x0a000001, 0x0a000002, 17, 9);
+	put_hex(&f, "04d2 0050 0009 0000 61");
+	free(decode_cut(d, &f, f.n, 228, 0, &o));
+	assert_int_equal(o.level[0].flags, NR_L_CSUM_SKIP);
+	nr_decoder_free(d);
+}
+
 static void test_decode_flags_bad_transport_headers(void **state)
 {
 	struct nr_decoder *d = new_decoder();
@@ -440,7 +503,7 @@ struct v6_case {
 	const char *name;
 	unsigned next;
 	const char *chain; /* extension headers in front of TCP */
-	uint8_t dst;	   /* last byte of the destination address expected */
+	uint8_t dst;       /* last byte of the destination address expected */
 	uint8_t src;
 };
 
@@ -455,11 +518,13 @@ static const struct v6_case chains[] = {
 	  "06 02 02 00 00000000 20010db8 0000000000000000 00000099", 2, 1 },
 	{ "segment routing", 43,
 	  "06 04 04 01 01000000 20010db8 0000000000000000 00000099"
-	  "20010db8 0000000000000000 00000098", 0x99, 1 },
-	{ "home address", 60,
-	  "06 02 0102 0000 c910 20010db8 0000000000000000 00000077", 2, 0x77 },
+	  "20010db8 0000000000000000 00000098",
+	  0x99, 1 },
+	{ "home address", 60, "06 02 0102 0000 c910 20010db8 0000000000000000 00000077",
+	  2, 0x77 },
 	{ "atomic fragment", 44, "06 00 0000 00000001", 2, 1 },
-	{ "authentication", 51, "06 04 0000 00000001 00000001 000000000000000000000000", 2, 1 },
+	{ "authentication", 51, "06 04 0000 00000001 00000001 000000000000000000000000",
+	  2, 1 },
 };
 
 static void test_decode_walks_ip6_headers(void **state)
@@ -525,7 +590,9 @@ static void test_decode_other_protocols(void **state)
 		{ 1, "0800 0000 0001 0001 61", 8, 0, 1 },
 		{ 1, "0000 0000 0001 0001", 0, 8, 0 },
 		{ 1, "0303 0000 00000000 45", 3, 3, 1 },
-		{ 51, "1104 0000 00000001 00000001 000000000000000000000000 2710 2711 0009 0000 61",
+		{ 51,
+		  "1104 0000 00000001 00000001 000000000000000000000000 2710 2711 0009 "
+		  "0000 61",
 		  10000, 10001, 1 },
 	};
 	struct nr_decoder *d = new_decoder();
@@ -544,7 +611,8 @@ static void test_decode_other_protocols(void **state)
 		assert_int_equal(o.level[0].src_port, cases[i].src_port);
 		assert_int_equal(o.level[0].dst_port, cases[i].dst_port);
 		assert_int_equal(o.level[0].payload_len, cases[i].payload_len);
-		assert_int_equal(o.level[0].proto, cases[i].proto == 51 ? 17 : cases[i].proto);
+		assert_int_equal(o.level[0].proto,
+				 cases[i].proto == 51 ? 17 : cases[i].proto);
 		free(p);
 		for (uint32_t cap = f.n; cap-- > 0;)
 			free(decode_cut(d, &f, cap, 101, 0, &o));
@@ -555,8 +623,9 @@ static void test_decode_other_protocols(void **state)
 /* The pairs as Zeek's conn.log shows them and the Community ID specification lists. */
 static void test_decode_maps_icmp_ports(void **state)
 {
-	static const uint8_t four[][2] = { { 8, 0 }, { 10, 9 }, { 13, 14 }, { 15, 16 },
-					   { 17, 18 } };
+	static const uint8_t four[][2] = {
+		{ 8, 0 }, { 10, 9 }, { 13, 14 }, { 15, 16 }, { 17, 18 }
+	};
 	static const uint8_t six[][2] = { { 128, 129 }, { 130, 131 }, { 133, 134 },
 					  { 135, 136 }, { 139, 140 }, { 144, 145 } };
 	uint16_t s, t;
@@ -592,6 +661,8 @@ int main(void)
 		cmocka_unit_test(test_decode_reads_arp),
 		cmocka_unit_test(test_decode_names_unsupported_link_type),
 		cmocka_unit_test(test_decode_trusts_ip_length),
+		cmocka_unit_test(test_decode_believes_captured_bytes),
+		cmocka_unit_test(test_decode_says_which_checksums_not_to_judge),
 		cmocka_unit_test(test_decode_flags_bad_transport_headers),
 		cmocka_unit_test(test_decode_notes_land),
 		cmocka_unit_test(test_decode_walks_ip6_headers),

@@ -4,9 +4,9 @@
 struct tunnel_case {
 	const char *name;
 	bool outer6;
-	unsigned proto;	     /* of the outer packet */
+	unsigned proto;        /* of the outer packet */
 	unsigned sport, dport; /* UDP */
-	const char *header;  /* between the outer IP or UDP header and the inner packet */
+	const char *header; /* between the outer IP or UDP header and the inner packet */
 	bool inner6;
 	enum nr_tunnel_kind kind;
 	bool has_id;
@@ -21,51 +21,58 @@ static const struct tunnel_case tunnels[] = {
 	{ "4in6", true, 4, 0, 0, "", false, NR_TUN_4IN6, false, 0 },
 	{ "6in6", true, 41, 0, 0, "", true, NR_TUN_6IN6, false, 0 },
 	{ "gre", false, 47, 0, 0, "0000 0800", false, NR_TUN_GRE, false, 0 },
-	{ "gre, all options", true, 47, 0, 0, "b000 86dd 12340000 0000002a 00000001", true,
-	  NR_TUN_GRE, true, 42 },
-	{ "gre, routing", false, 47, 0, 0, "4000 0800 00000000 0800 00 04 0a000001 00000000",
-	  false, NR_TUN_GRE, false, 0 },
-	{ "gre, ethernet", false, 47, 0, 0, "0000 6558 " ETH, false, NR_TUN_GRE, false, 0 },
-	{ "gre, mpls", false, 47, 0, 0, "0000 8847 0001013f", false, NR_TUN_GRE, false, 0 },
-	{ "gre, wccp 2", false, 47, 0, 0, "0000 883e 00000000", false, NR_TUN_GRE, false, 0 },
+	{ "gre, all options", true, 47, 0, 0, "b000 86dd 12340000 0000002a 00000001",
+	  true, NR_TUN_GRE, true, 42 },
+	{ "gre, routing", false, 47, 0, 0,
+	  "4000 0800 00000000 0800 00 04 0a000001 00000000", false, NR_TUN_GRE, false,
+	  0 },
+	{ "gre, ethernet", false, 47, 0, 0, "0000 6558 " ETH, false, NR_TUN_GRE, false,
+	  0 },
+	{ "gre, mpls", false, 47, 0, 0, "0000 8847 0001013f", false, NR_TUN_GRE, false,
+	  0 },
+	{ "gre, wccp 2", false, 47, 0, 0, "0000 883e 00000000", false, NR_TUN_GRE, false,
+	  0 },
 	{ "nvgre", false, 47, 0, 0, "2000 6558 00123456 " ETH, false, NR_TUN_NVGRE, true,
 	  0x1234 },
-	{ "pptp", false, 47, 0, 0, "3081 880b 0030 0007 00000001 00000001 ff03 0021", false,
-	  NR_TUN_PPTP, true, 7 },
+	{ "pptp", false, 47, 0, 0, "3081 880b 0030 0007 00000001 00000001 ff03 0021",
+	  false, NR_TUN_PPTP, true, 7 },
 	{ "erspan I", false, 47, 0, 0, "0000 88be " ETH, false, NR_TUN_ERSPAN, false, 0 },
-	{ "erspan II", false, 47, 0, 0, "1000 88be 00000001 1001 0064 00000000 " ETH, false,
-	  NR_TUN_ERSPAN, true, 100 },
+	{ "erspan II", false, 47, 0, 0, "1000 88be 00000001 1001 0064 00000000 " ETH,
+	  false, NR_TUN_ERSPAN, true, 100 },
 	{ "erspan III", false, 47, 0, 0,
 	  "1000 22eb 00000001 2001 0064 00000000 0000 0001 0000000000000000 " ETH, false,
 	  NR_TUN_ERSPAN, true, 100 },
-	{ "vxlan", false, 17, 50000, 4789, "08000000 00002a00 " ETH, false, NR_TUN_VXLAN, true,
-	  42 },
+	{ "vxlan", false, 17, 50000, 4789, "08000000 00002a00 " ETH, false, NR_TUN_VXLAN,
+	  true, 42 },
 	{ "vxlan, group policy", false, 17, 50000, 4789, "88000064 00002a00 " ETH, false,
 	  NR_TUN_VXLAN, true, 42 },
-	{ "vxlan, reserved bits set", false, 17, 50000, 8472, "0c010203 00002aff " ETH, false,
-	  NR_TUN_VXLAN, true, 42 },
-	{ "vxlan-gpe", true, 17, 50000, 4790, "0c000001 00002a00", false, NR_TUN_VXLAN_GPE, true,
-	  42 },
+	{ "vxlan, reserved bits set", false, 17, 50000, 8472, "0c010203 00002aff " ETH,
+	  false, NR_TUN_VXLAN, true, 42 },
+	{ "vxlan-gpe", true, 17, 50000, 4790, "0c000001 00002a00", false,
+	  NR_TUN_VXLAN_GPE, true, 42 },
 	{ "vxlan-gpe, nsh", false, 17, 50000, 4790,
 	  "0c000004 00002a00 0fc60102 00000101 00000000 00000000 00000000 00000000", true,
 	  NR_TUN_VXLAN_GPE, true, 42 },
-	{ "geneve", false, 17, 50000, 6081, "02006558 00002a00 0102 80 01 00000000 " ETH, false,
-	  NR_TUN_GENEVE, true, 42 },
-	{ "gtpu", false, 17, 2152, 2152, "30ff 002c 00000007", false, NR_TUN_GTPU, true, 7 },
+	{ "geneve", false, 17, 50000, 6081, "02006558 00002a00 0102 80 01 00000000 " ETH,
+	  false, NR_TUN_GENEVE, true, 42 },
+	{ "gtpu", false, 17, 2152, 2152, "30ff 002c 00000007", false, NR_TUN_GTPU, true,
+	  7 },
 	{ "gtpu, extension", false, 17, 2152, 2152,
 	  "34ff 0048 00000007 0000 00 85 01 1000 00", true, NR_TUN_GTPU, true, 7 },
 	{ "teredo", false, 17, 3544, 50000, "", true, NR_TUN_TEREDO, false, 0 },
 	{ "teredo, indications", false, 17, 50000, 3544,
-	  "0001 0000 0000000000000000 00 0000 1234 0a000001", true, NR_TUN_TEREDO, false, 0 },
-	{ "l2tp", false, 17, 1701, 1701, "4002 0038 0001 0002 ff03 0021", false, NR_TUN_L2TP,
-	  true, 0x10002 },
+	  "0001 0000 0000000000000000 00 0000 1234 0a000001", true, NR_TUN_TEREDO, false,
+	  0 },
+	{ "l2tp", false, 17, 1701, 1701, "4002 0038 0001 0002 ff03 0021", false,
+	  NR_TUN_L2TP, true, 0x10002 },
 	{ "l2tp, sequence and offset", false, 17, 50000, 1701,
 	  "0a02 0001 0002 0000 0000 0002 0000 0021", false, NR_TUN_L2TP, true, 0x10002 },
 };
 
 enum { N_TUNNELS = sizeof(tunnels) / sizeof(*tunnels) };
 
-static void put_outer(struct frame *f, const struct tunnel_case *c, const struct frame *in)
+static void put_outer(struct frame *f, const struct tunnel_case *c,
+		      const struct frame *in)
 {
 	uint32_t n = in->n + (c->proto == 17 ? 8 : 0);
 
@@ -122,8 +129,8 @@ static void test_tunnel_every_kind(void **state)
 		p = decode(d, &f, f.n, &o);
 		if (o.bucket != NR_BUCKET_FLOW || o.n_tunnels != 1 ||
 		    o.n_levels != (c->proto == 17 ? 2 : 1))
-			fail_msg("%s: bucket %u, %u levels, %u tunnels", c->name, o.bucket,
-				 o.n_levels, o.n_tunnels);
+			fail_msg("%s: bucket %u, %u levels, %u tunnels", c->name,
+				 o.bucket, o.n_levels, o.n_tunnels);
 		l = &o.level[o.n_levels - 1];
 		if (l->dst_port != 80)
 			fail_msg("%s: port %u", c->name, l->dst_port);
@@ -179,8 +186,10 @@ static void test_tunnel_checks_headers_strictly(void **state)
 {
 	static const struct tunnel_case bad[] = {
 		{ "vxlan without I", false, 17, 50000, 4789, "00000000 00002a00 " ETH },
-		{ "vxlan to another port", false, 17, 50000, 4788, "08000000 00002a00 " ETH },
-		{ "vxlan, reserved, no frame", false, 17, 50000, 4789, "0c010203 00002aff" },
+		{ "vxlan to another port", false, 17, 50000, 4788,
+		  "08000000 00002a00 " ETH },
+		{ "vxlan, reserved, no frame", false, 17, 50000, 4789,
+		  "0c010203 00002aff" },
 		{ "vxlan-gpe version", false, 17, 50000, 4790, "3c000001 00002a00" },
 		{ "geneve version", false, 17, 50000, 6081, "c2006558 00002a00 " ETH },
 		{ "geneve, option overrun", false, 17, 50000, 6081,
@@ -191,12 +200,15 @@ static void test_tunnel_checks_headers_strictly(void **state)
 		{ "gtpu, extension of no length", false, 17, 2152, 2152,
 		  "34ff 0038 00000007 0000 00 85 00 1000 00" },
 		{ "teredo length", false, 17, 3544, 50000, "00" },
-		{ "l2tp control", false, 17, 1701, 1701, "c802 0038 0001 0002 ff03 0021" },
-		{ "l2tp version", false, 17, 1701, 1701, "4003 0038 0001 0002 ff03 0021" },
+		{ "l2tp control", false, 17, 1701, 1701,
+		  "c802 0038 0001 0002 ff03 0021" },
+		{ "l2tp version", false, 17, 1701, 1701,
+		  "4003 0038 0001 0002 ff03 0021" },
 		{ "gre version", false, 47, 0, 0, "0002 0800" },
 		{ "gre reserved", false, 47, 0, 0, "0080 0800" },
 		{ "gre protocol", false, 47, 0, 0, "0000 0101" },
-		{ "erspan version", false, 47, 0, 0, "1000 88be 00000001 7001 0064 00000000 " ETH },
+		{ "erspan version", false, 47, 0, 0,
+		  "1000 88be 00000001 7001 0064 00000000 " ETH },
 		{ "ipip version", false, 4, 0, 0, "00" },
 	};
 	struct nr_decoder *d = new_decoder();
