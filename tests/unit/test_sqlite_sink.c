@@ -174,6 +174,10 @@ static void test_sqlite_values_arrive(void **state)
 	nr_set_str(add(e, &nr_rt_flow_start), NR_FLOW_START_proto, "tcp"); /* no table */
 	assert_int_equal(write_all(e, NULL), 0);
 	query_is(e, "SELECT count(*) FROM flow", "2");
+	query_is(e,
+		 "SELECT proto || ' ' || src_ip || ' ' || dst_ip || ' ' || service FROM "
+		 "flow",
+		 "udp 192.0.2.1 192.0.2.2 dns");
 	query_is(e, "SELECT src_bytes || dst_bytes FROM flow",
 		 "-92233720368547758089223372036854775807");
 	query_is(e,
