@@ -197,7 +197,7 @@ static int jsonl_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 {
 	struct jsonl *j = ctx_of(s);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !j->failed; i++) {
 		put_line(&j->buf, line_type(j, r[i]->type), r[i]);
 		if (j->buf.len >= BUFFER) {
 			int rc = flush(s, err);

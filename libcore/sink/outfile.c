@@ -155,11 +155,15 @@ static int sync_dir(const struct nr_outfile *f, struct nr_err *err)
 	int rc = 0;
 
 	if (fd < 0)
-		return nr_fail(err, -errno, "cannot open directory %s: %s", f->dir,
-			       strerror(errno));
+		return nr_fail(
+			err, -errno,
+			"%s is written, but its directory cannot be opened to sync "
+			"it: %s",
+			f->path, strerror(errno));
 	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
-		rc = nr_fail(err, -errno, "cannot sync directory %s: %s", f->dir,
-			     strerror(errno));
+		rc = nr_fail(err, -errno,
+			     "%s is written, but its directory cannot be synced: %s",
+			     f->path, strerror(errno));
 	close(fd);
 	return rc;
 }

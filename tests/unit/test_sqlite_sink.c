@@ -2,6 +2,7 @@
 #include "record/schema.h"
 #include "record/tables.h"
 #include "sink/sink.h"
+#include "sink/sqlite_vfs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -173,6 +174,10 @@ static void test_sqlite_values_arrive(void **state)
 	nr_set_str(add(e, &nr_rt_flow_start), NR_FLOW_START_proto, "tcp"); /* no table */
 	assert_int_equal(write_all(e, NULL), 0);
 	query_is(e, "SELECT count(*) FROM flow", "2");
+	query_is(e,
+		 "SELECT proto || ' ' || src_ip || ' ' || dst_ip || ' ' || service FROM "
+		 "flow",
+		 "udp 192.0.2.1 192.0.2.2 dns");
 	query_is(e, "SELECT src_bytes || dst_bytes FROM flow",
 		 "-92233720368547758089223372036854775807");
 	query_is(e,
@@ -501,6 +506,39 @@ static void test_sqlite_append_waits_for_no_reader(void **state)
 	exec(e, "PRAGMA journal_mode = DELETE");
 }
 
+/* 4 MiB in a temporary table whose cache holds 40 KiB. */
+static int spill(struct env *e, const char *tmp)
+{
+	struct nr_sqlite_vfs *v = nr_sqlite_vfs_new(tmp);
+	sqlite3 *db;
+	int rc;
+
+	assert_int_equal(sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE,
+					 nr_sqlite_vfs_name(v)),
+			 SQLITE_OK);
+	rc = sqlite3_exec(
+		db,
+		"PRAGMA temp_store = FILE; CREATE TEMP TABLE t (x);"
+		"PRAGMA temp.cache_size = 10;"
+		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+		" WHERE i < 1000) INSERT INTO t SELECT zeroblob(4096) FROM n",
+		NULL, NULL, NULL);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	nr_sqlite_vfs_free(v);
+	return rc;
+}
+
+static void test_sqlite_temporary_files_lie_beside_the_output(void **state)
+{
+	struct env *e = *state;
+	FILE *f = fopen(e->path, "w"); /* a leftover of the name is no obstacle */
+
+	fclose(f);
+	assert_int_equal(spill(e, e->path), SQLITE_OK);
+	assert_true(dir_is_empty(e)); /* and they vanish at once */
+	assert_int_equal(spill(e, "/nonexistent/tmp"), SQLITE_CANTOPEN);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -521,6 +559,7 @@ int main(void)
 		T(test_sqlite_failed_append_changes_nothing),
 		T(test_sqlite_append_refuses_other_files),
 		T(test_sqlite_append_waits_for_no_reader),
+		T(test_sqlite_temporary_files_lie_beside_the_output),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
