@@ -88,13 +88,13 @@ class Zeek(unittest.TestCase):
         self.assertEqual(pairs, [(2, 2), (1, 1)])
 
     def test_other_protocols_match_without_ports(self):
-        o = zeek.ours(flow(proto="ospf", src_port=0, dst_port=0))
+        o = zeek.ours(flow(proto="ospfigp", src_port=0, dst_port=0))
         z = zeek.theirs(conn(proto="unknown_transport", ip_proto=89))
         self.assertEqual(o.key(), z.key())
 
     def test_a_difference_without_a_class_is_unexplained(self):
         job = {"file": "x", "mode": "zeek9", "manifest": {"linktypes": "EN10MB"},
-               "truth": {}, "exit": "0", "words": "", "note": "", "options": ()}
+               "truth": {}, "exit": "0", "words": "", "note": "", "options": (), "conns": [0]}
         flows = [zeek.ours(flow(src_packets=99))]
         ctx = zeek.Context(job, flows, [])
         found, compared = zeek.compare_rows(ctx, flows, [zeek.theirs(conn())])

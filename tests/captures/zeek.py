@@ -225,6 +225,7 @@ class Context:
         self.buckets = {r["bucket"] for r in self.other["ledger"]}
         self.by_id = {f.raw["flow_id"]: f for f in flows}
         self.children = {f.raw.get("parent_flow_id") for f in flows} - {None}
+        self.n_theirs = len(job["conns"])
         self.damage = any("damage" in r for r in self.other["source"])
 
 

@@ -10,16 +10,32 @@ import collections
 
 Class = collections.namedtuple("Class", "name columns reason test")
 
-# Numbers of IANA keywords that nrtool prints in place of them.
+# IANA keywords as nrtool prints them in place of numbers.
 PROTO_NUMBERS = {
-    "hopopt": 0, "igmp": 2, "ggp": 3, "ipv4": 4, "ipip": 4, "st": 5, "egp": 8, "igp": 9,
-    "pup": 12, "hmp": 20, "xns-idp": 22, "rdp": 27, "dccp": 33, "ddp": 37, "ipv6": 41,
-    "ipv6-route": 43, "ipv6-frag": 44, "idrp": 45, "rsvp": 46, "gre": 47, "esp": 50,
-    "ah": 51, "mobile": 55, "skip": 57, "ipv6-nonxt": 59, "ipv6-opts": 60, "eigrp": 88,
-    "ospf": 89, "ospfigp": 89, "ospfig": 89, "ax.25": 93, "etherip": 97, "encap": 98,
-    "pim": 103, "ipcomp": 108, "vrrp": 112, "pgm": 113, "l2tp": 115, "stp": 118,
-    "isis": 124, "fc": 133, "mobility": 135, "udplite": 136, "mpls-in-ip": 137,
-    "manet": 138, "hip": 139, "shim6": 140,
+    "hopopt": 0, "icmp": 1, "igmp": 2, "ggp": 3, "ipv4": 4, "st": 5, "tcp": 6, "cbt": 7,
+    "egp": 8, "igp": 9, "bbn-rcc-mon": 10, "nvp-ii": 11, "pup": 12, "argus": 13,
+    "emcon": 14, "xnet": 15, "chaos": 16, "udp": 17, "mux": 18, "dcn-meas": 19, "hmp": 20,
+    "prm": 21, "xns-idp": 22, "trunk-1": 23, "trunk-2": 24, "leaf-1": 25, "leaf-2": 26,
+    "rdp": 27, "irtp": 28, "iso-tp4": 29, "netblt": 30, "mfe-nsp": 31, "merit-inp": 32,
+    "dccp": 33, "3pc": 34, "idpr": 35, "xtp": 36, "ddp": 37, "idpr-cmtp": 38, "tp++": 39,
+    "il": 40, "ipv6": 41, "sdrp": 42, "ipv6-route": 43, "ipv6-frag": 44, "idrp": 45,
+    "rsvp": 46, "gre": 47, "dsr": 48, "bna": 49, "esp": 50, "ah": 51, "i-nlsp": 52,
+    "swipe": 53, "narp": 54, "min-ipv4": 55, "tlsp": 56, "skip": 57, "icmpv6": 58,
+    "ipv6-nonxt": 59, "ipv6-opts": 60, "cftp": 62, "sat-expak": 64, "kryptolan": 65,
+    "rvd": 66, "ippc": 67, "sat-mon": 69, "visa": 70, "ipcv": 71, "cpnx": 72, "cphb": 73,
+    "wsn": 74, "pvp": 75, "br-sat-mon": 76, "sun-nd": 77, "wb-mon": 78, "wb-expak": 79,
+    "iso-ip": 80, "vmtp": 81, "secure-vmtp": 82, "vines": 83, "iptm": 84,
+    "nsfnet-igp": 85, "dgp": 86, "tcf": 87, "eigrp": 88, "ospfigp": 89, "sprite-rpc": 90,
+    "larp": 91, "mtp": 92, "ax.25": 93, "ipip": 94, "micp": 95, "scc-sp": 96,
+    "etherip": 97, "encap": 98, "gmtp": 100, "ifmp": 101, "pnni": 102, "pim": 103,
+    "aris": 104, "scps": 105, "qnx": 106, "a/n": 107, "ipcomp": 108, "snp": 109,
+    "compaq-peer": 110, "ipx-in-ip": 111, "vrrp": 112, "pgm": 113, "l2tp": 115,
+    "ddx": 116, "iatp": 117, "stp": 118, "srp": 119, "uti": 120, "smp": 121, "sm": 122,
+    "ptp": 123, "isis": 124, "fire": 125, "crtp": 126, "crudp": 127, "sscopmce": 128,
+    "iplt": 129, "sps": 130, "pipe": 131, "sctp": 132, "fc": 133, "rsvp-e2e-ignore": 134,
+    "mobility": 135, "udplite": 136, "mpls-in-ip": 137, "manet": 138, "hip": 139,
+    "shim6": 140, "wesp": 141, "rohc": 142, "ethernet": 143, "aggfrag": 144, "nsh": 145,
+    "homa": 146, "bit-emu": 147,
 }
 DNS_PORTS = {53, 137, 5353, 5355}
 ROWS = ("match", "extra")
@@ -102,15 +118,9 @@ def analyzer_gone(d):
     return d.z is not None and ("X" in d.z.history or "x" in d.z.history)
 
 
-def snapped(d):
-    return "snapped" in d.ctx.truth.get("soundness", "")
-
-
-def snapped_gap(d):
-    if not snapped(d) or d.z.missed_bytes == 0:
-        return False
-    return d.col == "missed_bytes" or \
-        without(d.a, "Gg") == without(d.b, "Gg") and loses(d.b)
+def side(d, pair):
+    """Of a pair (orig, resp) of Zeek's row the value for a column of one side."""
+    return pair[0 if d.col.startswith("orig") else 1] or 0
 
 
 def late_data(d):
@@ -127,8 +137,88 @@ def never_acked(d):
     return d.col == "missed_bytes" or without(d.a, "Gg") == without(d.b, "Gg")
 
 
+def other_payload(d):
+    return d.z.proto not in (1, 6, 17, 58, 132) and side(d, d.z.bytes) == 0
+
+
+def zero_length(d):
+    """Zeek's IP bytes are less than what the packets carried."""
+    return d.o.pkts == d.z.pkts and \
+        side(d, d.z.ip_bytes) < max(side(d, d.o.bytes), 40) < d.a
+
+
+def frag_header(d):
+    more = d.a - d.b
+    return ":" in d.o.orig[0] and d.o.pkts == d.z.pkts and more % 8 == 0 and \
+        0 < more <= 8 * side(d, d.o.pkts)
+
+
+def not_counted(d):
+    """Zeek has rows of this key without any packet."""
+    return any(sum(x or 0 for x in z.pkts) == 0 for z in d.key_theirs)
+
+
+def icmp_cut(d):
+    return row(d).proto in (1, 58) and d.z and sum(d.z.pkts) < sum(d.o.pkts) \
+        and d.z.bytes == d.o.bytes
+
+
+def udp_length(d):
+    return row(d).proto == 17 and "udp_malformed" in d.ctx.anomalies
+
+
+def lengths(d):
+    """Packets of the capture are cut or lie about their length."""
+    return d.ctx.anomalies & {"ip_length", "transport_cut", "ip_malformed",
+                              "tcp_malformed", "udp_malformed", "link_malformed",
+                              "tunnel_malformed"} or d.ctx.damage
+
+
+def ng_times(d):
+    features = d.ctx.manifest.get("format_features", "")
+    return "if_tsoffset" in features or "if_tsresol-0x8" in features or \
+        "if_tsresol-0x9" in features
+
+
+def ng_odd(d):
+    features = d.ctx.manifest.get("format_features", "")
+    return any(w in features for w in ("big-endian", "simple-packet-block", "sections-",
+                                       "bad-ifindex", "truncated-or-corrupt"))
+
+
+def damaged(d):
+    return d.ctx.damage
+
+
+def reads_nothing(d):
+    return d.ctx.n_theirs == 0
+
+
+def no_connection(d):
+    return d.o.proto in (50, 135)
+
+
+def unopened(d):
+    """Inside a tunnel, or a carrier whose inside nobody opened."""
+    return bool(d.o.raw.get("tunnel")) or d.o.proto in (4, 41, 47)
+
+
+def unordered(d):
+    """The capture has packets older than others before them, or times far off."""
+    return d.ctx.anomalies & {"time_bogus", "time_jump", "time_backwards"} or \
+        any(r.get("time_backwards") for r in d.ctx.other["source"])
+
+
+def old_packets(d):
+    return unordered(d) and d.totals_equal() and len(d.key_theirs) > len(d.key_ours)
+
+
 def backwards(d):
-    return any(r.get("time_backwards") for r in d.ctx.other["source"])
+    return unordered(d) and (d.b is None or d.b < d.a)
+
+
+def ah(d):
+    return d.z is not None and d.z.proto == 51
 
 
 CLASSES = [
@@ -162,19 +252,65 @@ CLASSES = [
     Class("scoped", CUT,
           "Zeek keys by 5-tuple alone; nrtool tells VLANs and tunnels apart",
           scoped),
-    Class("snapped_gap", ("missed_bytes", "history"),
-          "Zeek counts payload that the snap length cut as missed; nrtool knows its "
-          "place in the stream from the headers",
-          snapped_gap),
     Class("late_data", ("missed_bytes", "history"),
           "Zeek counts a hole when it is acked; nrtool only what never came",
           late_data),
     Class("never_acked", ("missed_bytes", "history"),
           "nrtool counts holes that no ACK covered, and those of midstream flows",
           never_acked),
-    Class("backwards", ("duration", "ts"),
+    Class("old_packets", CUT,
+          "Zeek's clock never goes back: connections of packets older than it (a capture "
+          "out of order, or with one bogus time ahead) have run out at the next packet",
+          old_packets),
+    Class("backwards", ("duration",),
           "Zeek's last time goes back with a packet that does; nrtool's does not",
           backwards),
+    Class("ah", ALL,
+          "Zeek shows AH as a connection of its own; nrtool looks inside",
+          ah),
+    Class("other_payload", ("orig_bytes", "resp_bytes"),
+          "Zeek counts no payload for protocols it does not know",
+          other_payload),
+    Class("zero_length", ("orig_ip_bytes", "resp_ip_bytes"),
+          "IP total length 0 (offload, jumbo): Zeek adds 0; nrtool the frame's length",
+          zero_length),
+    Class("frag_header", ("orig_ip_bytes", "resp_ip_bytes"),
+          "Zeek takes IPv6 fragment headers off the length; nrtool counts them",
+          frag_header),
+    Class("not_counted", ALL,
+          "a TCP header that is cut or broken makes a connection without a packet in "
+          "Zeek; nrtool counts the packet as far as the header goes",
+          not_counted),
+    Class("icmp_cut", SIDES,
+          "Zeek does not count ICMP packets whose payload was cut",
+          icmp_cut),
+    Class("ng_times", ("match", "extra", "ts", "duration"),
+          "libpcap 1.10 under Zeek ignores if_tsoffset and misreads powers of two in "
+          "if_tsresol",
+          ng_times),
+    Class("ng_odd", ALL,
+          "big-endian, simple packet and several-section pcapng: the libpcap under Zeek "
+          "stops, or gives no packets; nrtool reads all",
+          ng_odd),
+    Class("no_connection", ("extra",),
+          "Zeek makes no connection of ESP and Mobile IPv6",
+          no_connection),
+    Class("unopened", ("extra",),
+          "Zeek does not open this tunnel, or has no row for what carries it",
+          unopened),
+    Class("reads_nothing", ("extra",),
+          "Zeek has no row at all of this capture: a link layer or framing it lacks",
+          reads_nothing),
+    Class("udp_length", ALL,
+          "Zeek believes the UDP length field, nrtool what the datagram holds",
+          udp_length),
+    Class("damaged", ALL,
+          "the file is damaged; nrtool and libpcap go on in another place",
+          damaged),
+    Class("lengths", ALL,
+          "the capture has packets that are cut or lie about their length: Zeek drops "
+          "them (truncated_IP_len, truncated_header), nrtool reads as far as it can",
+          lengths),
 ]
 
 
