@@ -207,10 +207,10 @@ const struct nr_command nr_cmd_completion = {
 	.operands = "SHELL",
 	.operand_kind = "shell",
 	.summary = "prints completions for bash, zsh or fish",
-	.about = "Prints what makes a shell complete nrtool's commands and options, for\n"
-		 "example: nrtool completion bash "
-		 ">~/.local/share/bash-completion/completions/"
-		 "nrtool",
+	.about = "Prints what makes a shell complete nrtool's commands and options; for "
+		 "bash:\n"
+		 "nrtool completion bash "
+		 ">~/.local/share/bash-completion/completions/nrtool",
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = completion_run,

@@ -51,7 +51,7 @@ static int info_run(const struct nr_call *call)
 {
 	int worst = NR_EXIT_OK, rc;
 
-	nr_signals_init();
+	nr_signals_init(true);
 	for (int k = 0; k < call->n && !nr_stop; k++) {
 		rc = info_of(call->config, call->operands[k], !k);
 		/* a file that failed outweighs one that is damaged */

@@ -217,7 +217,7 @@ static int query_run(const struct nr_call *call)
 				   "DB is missing; see nrtool query --help");
 	status = find_sql(c, call, &sql);
 	if (!status) {
-		nr_signals_init();
+		nr_signals_init(false);
 		status = open_database(&db, call->operands[0]);
 	}
 	if (!status)

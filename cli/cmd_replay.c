@@ -131,10 +131,19 @@ static int parse_dedup(struct replay *c)
 	return 0;
 }
 
-/* What the rows cannot check by themselves. */
-static int check_config(struct replay *c, int n, char **files)
+static int count_stdin(const struct nr_call *call)
 {
-	int n_stdin = 0;
+	int n = 0;
+
+	for (int i = 0; i < call->n; i++)
+		n += !strcmp(call->operands[i], "-");
+	return n;
+}
+
+/* What the rows cannot check by themselves. */
+static int check_config(struct replay *c, const struct nr_call *call)
+{
+	int n_stdin = count_stdin(call);
 
 	c->e.batch = (uint32_t)c->batch;
 	c->e.checksums = (enum nr_checksums)c->checksums;
@@ -152,11 +161,9 @@ static int check_config(struct replay *c, int n, char **files)
 		return nr_complain(
 			NR_EXIT_USAGE, "replay",
 			"--force replaces and --append adds: give one of them");
-	for (int i = 0; i < n; i++)
-		n_stdin += !strcmp(files[i], "-");
 	if (n_stdin > 1)
 		return nr_complain(NR_EXIT_USAGE, "replay", "- can be given only once");
-	if (n_stdin && !c->outputs.n && !strcmp(files[0], "-"))
+	if (n_stdin && !c->outputs.n && !strcmp(call->operands[0], "-"))
 		return nr_complain(
 			NR_EXIT_USAGE, "replay",
 			"standard input has no name to call the database after: "
@@ -333,7 +340,7 @@ static int replay_run(const struct nr_call *call)
 	struct run r = { .c = c, .call = call, .monotonic_ns = nr_monotonic_ns() };
 	char *target = NULL;
 	struct timespec now;
-	int rc = check_config(c, call->n, call->operands);
+	int rc = check_config(c, call);
 
 	if (rc)
 		return rc;
@@ -344,7 +351,7 @@ static int replay_run(const struct nr_call *call)
 		c->outputs.v = nr_xcalloc(1, sizeof(*c->outputs.v));
 		c->outputs.v[c->outputs.n++] = target;
 	}
-	nr_signals_init();
+	nr_signals_init(count_stdin(call) > 0);
 	nr_progress_init(&r.progress, !c->quiet);
 	rc = run_all(&r, call->n, call->operands);
 	nr_engine_free(r.engine);

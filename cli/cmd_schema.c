@@ -76,6 +76,8 @@ static void put_words(const char *s, size_t at)
 
 static void put_type(const struct nr_record_type *t)
 {
+	struct nr_buf values = { 0 };
+
 	printf("%s%s\n    ", t->name,
 	       t->flags & NR_R_JSON_ONLY ? " (JSON lines only)" : "");
 	put_words(t->doc, 4);
@@ -86,11 +88,14 @@ static void put_type(const struct nr_record_type *t)
 		put_words(f->doc, 34);
 		if (!f->values)
 			continue;
-		printf("%34s", "one of:");
+		nr_buf_clear(&values);
+		nr_buf_str(&values, "one of:");
 		for (size_t k = 0; f->values[k]; k++)
-			printf(" %s", f->values[k]);
-		putchar('\n');
+			nr_buf_printf(&values, " %s", f->values[k]);
+		printf("%34s", "");
+		put_words(values.p, 34);
 	}
+	nr_buf_fini(&values);
 }
 
 static int schema_run(const struct nr_call *call)

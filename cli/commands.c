@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -48,19 +49,28 @@ int nr_complain(int status, const char *verb, const char *fmt, ...)
 	return status;
 }
 
+/* Open on /dev/null while standard input is read, else -1. */
+static volatile sig_atomic_t empty_input = -1;
+
 static void on_signal(int sig)
 {
-	int none = 0;
+	int none = 0, saved = errno;
 
 	if (!atomic_compare_exchange_strong(&nr_stop, &none, sig))
 		_exit(128 + sig);
+	/* a read that waits for a silent pipe goes on, and finds its end */
+	if (empty_input >= 0)
+		dup2(empty_input, STDIN_FILENO);
+	errno = saved;
 }
 
-void nr_signals_init(void)
+void nr_signals_init(bool reads_stdin)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 
-	/* no SA_RESTART: a read from a silent pipe must see the flag */
+	if (reads_stdin)
+		empty_input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	/* no SA_RESTART: the read has to be asked for again */
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "outputs.h"
 
+#include "cli.h"
+
 #include "base/mem.h"
 #include "record/tables.h"
 
@@ -40,6 +42,15 @@ static int guard_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	return rc;
 }
 
+/* The first signal ended standard input before its end (nr_signals_init()). */
+static void mark_cut_stdin(struct nr_record *r)
+{
+	const struct nr_value *name = &r->v[NR_SOURCE_name];
+
+	if (atomic_load(&nr_stop) && name->len == 5 && !memcmp(name->p, "stdin", 5))
+		nr_set_int(r, NR_SOURCE_interrupted, 1);
+}
+
 /* The row of a source gets its hash just before the outputs see it. */
 static int hash_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 		      struct nr_err *err)
@@ -53,6 +64,7 @@ static int hash_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 
 		if (r[i]->type != &nr_rt_source)
 			continue;
+		mark_cut_stdin(r[i]);
 		if (out->hasher) {
 			if (r[i]->v[NR_SOURCE_interrupted].i)
 				nr_hasher_stop(out->hasher);

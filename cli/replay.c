@@ -249,10 +249,7 @@ static void report_outputs(const struct nr_list *outputs, int64_t spent_ns)
 	}
 	fprintf(stderr, "done in %s\n", nr_text_duration(time, spent_ns));
 	if (database)
-		fprintf(stderr,
-			"next: nrtool query %s "
-			"'SELECT * FROM flow ORDER BY wire_bytes DESC LIMIT 10'\n",
-			database);
+		fprintf(stderr, "next: nrtool query %s talkers\n", database);
 }
 
 void nr_replay_report(const struct nr_merge *m, const struct nr_engine *e,

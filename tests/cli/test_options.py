@@ -185,4 +185,4 @@ class Schema(Case):
         self.assertIn("flow", json.dumps(doc))
         self.assertIn(".Sh NAME", self.nrtool("schema", "--format=mdoc").stdout)
         for line in self.nrtool("schema").stdout.splitlines():
-            self.assertLessEqual(len(line), 80 + 40)
+            self.assertLessEqual(len(line), 80, line)

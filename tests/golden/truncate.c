@@ -2,7 +2,7 @@
 /*
  * The truncation sweep: truncate FILE…
  *
- * Each capture is cut at its lengths, all of them up to 6000 bytes, beyond that a spread
+ * Each capture is cut at its lengths, all of them up to 2500 bytes, beyond that a spread
  * that meets every offset modulo 64, and replayed. A cut must end with a verdict: read
  * (whole or damaged), or refused as no capture; the ledger must add up and no more
  * packets may come out of a shorter file. A crash ends the process, and so the sweep.
@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ALL_BELOW = 6000, STEP = 193 };
+enum { ALL_BELOW = 2500, STEP = 193 };
 
 struct tally {
 	unsigned long passed, failed, skipped;
@@ -76,7 +76,7 @@ static void sweep(struct tally *t, const char *file, const char *cut)
 	size_t n = 0;
 	int from = open(file, O_RDONLY | O_CLOEXEC);
 	int to = open(cut, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	char buf[65536];
+	char buf[4096];
 	ssize_t k;
 
 	while (from >= 0 && to >= 0 && (k = read(from, buf, sizeof(buf))) > 0)
