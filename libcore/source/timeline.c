@@ -14,8 +14,10 @@ struct nr_timeline {
 	struct nr_source *source;
 	uint64_t max_jump; /* 0: no judging */
 	int64_t clock;
-	bool started;     /* the first packet has set the clock */
-	bool ended;       /* the source has nothing more */
+	bool started; /* the first packet has set the clock */
+	bool ended;   /* the source has nothing more */
+	int failed;   /* -errno of the source, told when what is held is out */
+	struct nr_err failure;
 	unsigned undated; /* events at the head for which there is no packet time */
 	unsigned head;
 	struct nr_batch *held; /* views from head on wait; NULL: none */
@@ -96,8 +98,11 @@ static unsigned held_times(const struct nr_timeline *t, int64_t ts[HOLD], unsign
 	return n;
 }
 
-/* Holds HOLD packets, or all there are (or can be told from a batch full of events). */
-static int hold_more(struct nr_timeline *t, struct nr_err *err)
+/*
+ * Holds HOLD packets, or all there are (or can be told from a batch full of events). A
+ * source that fails has ended as far as judging goes.
+ */
+static void hold_more(struct nr_timeline *t)
 {
 	int64_t ts[HOLD];
 	unsigned first, n;
@@ -110,12 +115,10 @@ static int hold_more(struct nr_timeline *t, struct nr_err *err)
 		}
 		if (t->held->n == NR_BATCH_MAX)
 			break;
-		rc = nr_source_read(t->source, t->held, HOLD - n, err);
-		if (rc < 0)
-			return rc;
-		t->ended = rc == 0;
+		rc = nr_source_read(t->source, t->held, HOLD - n, &t->failure);
+		t->failed = rc < 0 ? rc : 0;
+		t->ended = rc <= 0;
 	}
-	return 0;
 }
 
 static void sort(int64_t *v, unsigned n)
@@ -200,50 +203,36 @@ static void judge(struct nr_timeline *t, struct nr_packet *v)
 	v->clock_ns = t->clock;
 }
 
-/* Gives the view at the head its clock; 0 or -errno. */
-static int settle_head(struct nr_timeline *t, struct nr_err *err)
+/* Gives the view at the head its clock. */
+static void settle_head(struct nr_timeline *t)
 {
 	struct nr_packet *v = &t->held->pkt[t->head];
-	int rc;
 
 	if (!t->started && !t->undated) {
-		rc = hold_more(t, err);
-		if (rc < 0)
-			return rc;
+		hold_more(t);
 		judge_first(t);
 		v = &t->held->pkt[t->head];
 	}
 	if (t->undated) {
 		t->undated--;
 		v->clock_ns = t->clock;
-		return 0;
-	}
-	if (v->time_bogus) { /* the first packet, already judged */
+	} else if (v->time_bogus) { /* the first packet, already judged */
 		v->clock_ns = t->clock;
-		return 0;
-	}
-	if (mark(t, v, 1))
-		return 0;
-	rc = hold_more(t, err);
-	if (rc == 0)
+	} else if (!mark(t, v, 1)) {
+		hold_more(t);
 		judge(t, &t->held->pkt[t->head]);
-	return rc;
+	}
 }
 
-/* Hands out held views until b has `end`, or none is left. 0 or -errno. */
-static int settle(struct nr_timeline *t, struct nr_batch *b, unsigned end,
-		  struct nr_err *err)
+/* Hands out held views until b has `end`, or none is left. */
+static void settle(struct nr_timeline *t, struct nr_batch *b, unsigned end)
 {
 	while (t->held && b->n < end) {
-		int rc = settle_head(t, err);
-
-		if (rc < 0)
-			return rc;
+		settle_head(t);
 		nr_batch_add(b, &t->held->pkt[t->head++]);
 		if (t->head == t->held->n)
 			drop_held(t);
 	}
-	return 0;
 }
 
 int nr_timeline_read(struct nr_timeline *t, struct nr_batch *b, unsigned max,
@@ -255,8 +244,10 @@ int nr_timeline_read(struct nr_timeline *t, struct nr_batch *b, unsigned max,
 	int rc;
 
 	if (!t->held) {
+		if (t->failed && err)
+			*err = t->failure;
 		if (t->ended)
-			return 0;
+			return t->failed;
 		rc = nr_source_read(t->source, b, max, err);
 		t->ended = rc == 0;
 		if (rc <= 0)
@@ -272,6 +263,6 @@ int nr_timeline_read(struct nr_timeline *t, struct nr_batch *b, unsigned max,
 			nr_batch_add(t->held, &b->pkt[i]);
 		nr_batch_cut(b, start, settled, n_blocks);
 	}
-	rc = settle(t, b, end, err);
-	return b->n > start ? (int)(b->n - start) : rc;
+	settle(t, b, end);
+	return (int)(b->n - start);
 }

@@ -318,13 +318,13 @@ static void test_codec_refuses_windows_over_128_mib(void **state)
 	free(b.p);
 }
 
-/* 128 MiB of zeros as one record header each 16 bytes: memory must not grow with it. */
+/* 64 MiB of zeros as one record header each 16 bytes: memory must not grow with it. */
 static void test_codec_streams_a_bomb(void **state)
 {
 	struct buf plain = { 0 }, b = { 0 };
 	struct nr_batch *batch = calloc(1, sizeof(*batch));
 	struct nr_source *s;
-	uint8_t *zeros = calloc(1, 64 << 20);
+	uint8_t *zeros = calloc(1, 32 << 20);
 	uint64_t n = 0;
 	char *path;
 
@@ -332,7 +332,7 @@ static void test_codec_streams_a_bomb(void **state)
 	pcap_header(&plain, 0xa1b2c3d4, 2, 4, 1);
 	zstd(&b, plain.p, plain.n);
 	for (int i = 0; i < 2; i++)
-		zstd(&b, zeros, 64 << 20);
+		zstd(&b, zeros, 32 << 20);
 	path = tmp_file(&b);
 	assert_int_equal(nr_source_open(&s, path, NULL, NULL), 0);
 	while (nr_source_read(s, batch, NR_BATCH_MAX, NULL) > 0) {
@@ -340,7 +340,7 @@ static void test_codec_streams_a_bomb(void **state)
 		n += batch->n;
 		nr_batch_release(batch);
 	}
-	assert_int_equal(n, (128 << 20) / 16 + 3);
+	assert_int_equal(n, (64 << 20) / 16 + 3);
 	nr_source_close(s);
 	unlink(path);
 	free(path);

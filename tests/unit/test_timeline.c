@@ -6,6 +6,8 @@
  */
 #include "capfile.h"
 
+#include <errno.h>
+
 #define HOUR INT64_C(3600000000000)
 
 static char *clock_of(const char *path, unsigned max, int64_t max_jump)
@@ -102,13 +104,16 @@ static void test_timeline_believes_a_jump(void **state)
 	judge("1000 1001 90000 90001", HOUR, "1000 1001 90000J 90001");
 	judge("1000 1001 90000", HOUR, "1000 1001 90000J");
 	/* 15 packets from the new time, then the old one: too late, it is believed */
-	judge("999 1000 90000 90001 90002 90003 90004 90005 90006 90007 90008 90009 90010 "
+	judge("999 1000 90000 90001 90002 90003 90004 90005 90006 90007 90008 90009 "
+	      "90010 "
 	      "90011 90012 90013 90014 90015 1001 90016",
 	      HOUR,
-	      "999 1000 90000J 90001 90002 90003 90004 90005 90006 90007 90008 90009 90010 "
+	      "999 1000 90000J 90001 90002 90003 90004 90005 90006 90007 90008 90009 "
+	      "90010 "
 	      "90011 90012 90013 90014 90015 1001>90015< 90016");
 	/* the sixteenth that is held falls back */
-	judge("999 1000 90000 90001 90002 90003 90004 90005 90006 90007 90008 90009 90010 "
+	judge("999 1000 90000 90001 90002 90003 90004 90005 90006 90007 90008 90009 "
+	      "90010 "
 	      "90011 90012 90013 90014 1001",
 	      HOUR,
 	      "999 1000 90000>1000! 90001>1000! 90002>1000! 90003>1000! 90004>1000! "
@@ -203,6 +208,38 @@ static void test_timeline_gives_events_the_clock_before_them(void **state)
 	free(f.p);
 }
 
+static void test_timeline_hands_out_all_before_a_failure(void **state)
+{
+	struct nr_source_options opt = { .block_size = 4096, .park = true };
+	struct nr_batch *b = calloc(1, sizeof(*b));
+	struct nr_timeline *tl;
+	struct nr_source *s;
+	struct nr_err err;
+	struct buf f = { 0 };
+	char *path;
+	int rc;
+
+	(void)state;
+	pcap_header(&f, 0xa1b2c3d4, 2, 4, 1);
+	for (uint32_t i = 0; i < 20; i++)
+		pcap_record(&f, 1000, 0, 10000, 10000, 1);
+	path = tmp_file(&f);
+	assert_int_equal(nr_source_open(&s, path, &opt, NULL), 0);
+	tl = nr_timeline_new(s, HOUR);
+	unlink(path); /* the next block cannot be read */
+	while ((rc = nr_timeline_read(tl, b, 1, &err)) > 0)
+		continue;
+	assert_int_equal(rc, -ENOENT);
+	assert_non_null(strstr(err.text, "cannot open"));
+	assert_true(b->n > 3 && b->n < 20); /* what the first blocks held */
+	assert_int_equal(nr_timeline_read(tl, b, 1, &err), -ENOENT);
+	nr_batch_release(b);
+	nr_timeline_free(tl);
+	free(path);
+	free(b);
+	free(f.p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_timeline_doubts_a_lone_last_packet_after_ten_years),
 		cmocka_unit_test(test_timeline_believes_all_without_max_jump),
 		cmocka_unit_test(test_timeline_gives_events_the_clock_before_them),
+		cmocka_unit_test(test_timeline_hands_out_all_before_a_failure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
