@@ -87,22 +87,39 @@ static int bind_param(sqlite3_stmt *st, int at, const char *value)
 	return sqlite3_bind_text(st, at, value, -1, SQLITE_STATIC);
 }
 
-static int bind_params(sqlite3_stmt *st, const struct nr_list *params)
+/* What reports do without: they say coalesce(:limit, 20) and the like. */
+static bool is_optional(const char *name)
+{
+	static const char *const names[] = { "limit", "from", "to" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+static int bind_params(sqlite3_stmt *st, const struct nr_list *params, bool is_report)
 {
 	for (int at = 1; at <= sqlite3_bind_parameter_count(st); at++) {
 		const char *name = sqlite3_bind_parameter_name(st, at);
-		size_t n = name ? strlen(name + 1) : 0, i;
+		size_t n, i;
 
-		for (i = 0; i < params->n; i++)
-			if (name && !strncmp(params->v[i], name + 1, n) &&
-			    params->v[i][n] == '=')
-				break;
-		if (!name || i == params->n)
+		if (!name)
 			return nr_complain(
 				NR_EXIT_USAGE, "query",
-				"the SQL needs a value for %s: give --param %s=VALUE",
-				name ? name : "?", name ? name + 1 : "NAME");
-		bind_param(st, at, params->v[i] + n + 1);
+				"the SQL has a ? without a name: write :NAME and give "
+				"--param NAME=VALUE");
+		n = strlen(++name);
+		for (i = 0; i < params->n; i++)
+			if (!strncmp(params->v[i], name, n) && params->v[i][n] == '=')
+				break;
+		if (i < params->n)
+			bind_param(st, at, params->v[i] + n + 1);
+		else if (!is_report || !is_optional(name))
+			return nr_complain(
+				NR_EXIT_USAGE, "query",
+				"a value for :%s is missing: give --param %s=VALUE", name,
+				name);
 	}
 	return 0;
 }
@@ -120,7 +137,7 @@ static int failed(sqlite3 *db, int rc)
 	return nr_complain(NR_EXIT_FAILED, "query", "%s", sqlite3_errmsg(db));
 }
 
-static int run_sql(sqlite3 *db, const struct query *c, const char *sql)
+static int run_sql(sqlite3 *db, const struct query *c, const char *sql, bool is_report)
 {
 	while (*sql) {
 		sqlite3_stmt *st;
@@ -132,7 +149,7 @@ static int run_sql(sqlite3 *db, const struct query *c, const char *sql)
 		sql = tail;
 		if (!st)
 			continue; /* a comment or white space */
-		status = bind_params(st, &c->params);
+		status = bind_params(st, &c->params, is_report);
 		if (!status) {
 			rc = nr_rows_write(st, (enum nr_row_format)c->format, c->full,
 					   stdout);
@@ -175,7 +192,8 @@ static int open_database(sqlite3 **db, const char *path)
 }
 
 /* The SQL that the command line means: of --file, of a report, or the word itself. */
-static int find_sql(const struct query *c, const struct nr_call *call, struct nr_buf *b)
+static int find_sql(const struct query *c, const struct nr_call *call, struct nr_buf *b,
+		    bool *is_report)
 {
 	const char *word = call->n > 1 ? call->operands[1] : NULL, *report, *near;
 
@@ -199,6 +217,7 @@ static int find_sql(const struct query *c, const struct nr_call *call, struct nr
 					: "there is no report '%s'; --list names them",
 				   word, near);
 	}
+	*is_report = report != NULL;
 	nr_buf_str(b, report ? report : word);
 	return 0;
 }
@@ -207,6 +226,7 @@ static int query_run(const struct nr_call *call)
 {
 	const struct query *c = call->config;
 	struct nr_buf sql = { 0 };
+	bool is_report = false;
 	sqlite3 *db = NULL;
 	int status, rc;
 
@@ -215,13 +235,18 @@ static int query_run(const struct nr_call *call)
 	if (!call->n)
 		return nr_complain(NR_EXIT_USAGE, "query",
 				   "DB is missing; see nrtool query --help");
-	status = find_sql(c, call, &sql);
+	for (size_t i = 0; i < c->params.n; i++)
+		if (!strchr(c->params.v[i], '='))
+			return nr_complain(NR_EXIT_USAGE, "query",
+					   "--param needs NAME=VALUE, not '%s'",
+					   c->params.v[i]);
+	status = find_sql(c, call, &sql, &is_report);
 	if (!status) {
 		nr_signals_init(false);
 		status = open_database(&db, call->operands[0]);
 	}
 	if (!status)
-		status = run_sql(db, c, sql.p);
+		status = run_sql(db, c, sql.p, is_report);
 	sqlite3_close(db);
 	nr_buf_fini(&sql);
 	rc = nr_stdout_finish("query");

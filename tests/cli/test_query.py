@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""nrtool query: reports, forms, what it refuses."""
+
+import csv
+import io
+import json
+import sqlite3
+
+from common import DATA, ROOT, Case
+
+
+class Query(Case):
+    def setUp(self):
+        super().setUp()
+        self.nrtool("replay", DATA / "http-tls.pcap", DATA / "pppoe.pcap", "-q", "-o", "a.db")
+
+    def rows(self, sql, *words):
+        return json.loads(self.nrtool("query", "a.db", sql, "--format=json", *words).stdout)
+
+    def test_every_report_runs(self):
+        lines = self.nrtool("query", "--list").stdout.splitlines()
+        names = [line.split()[0] for line in lines]
+        self.assertEqual(names, sorted(p.stem for p in (ROOT / "sql/reports").glob("*.sql")))
+        params = []
+        for name, value in (("flow", 16), ("ip", "10.0.0.80"), ("source", 1), ("packet", 3)):
+            params += ["-p", f"{name}={value}"]
+        for name in names:
+            self.nrtool("query", "a.db", name, *params)
+        self.assertIn("10.0.0.80", self.nrtool("query", "a.db", "talkers", "-p", "limit=50").stdout)
+
+    def test_rows_are_sqlite_s(self):
+        sql = "SELECT flow_id, proto, src_ip, dst_port, service, first_ns FROM flow ORDER BY 1"
+        want = self.query("a.db", sql)
+        self.assertEqual([tuple(r.values()) for r in self.rows(sql)], want)
+        text = self.nrtool("query", "a.db", sql, "--format=csv").stdout
+        have = list(csv.reader(io.StringIO(text)))
+        self.assertEqual(have[1:], [["" if v is None else str(v) for v in r] for r in want])
+        lines = self.nrtool("query", "a.db", sql, "--format=jsonl").stdout.splitlines()
+        self.assertEqual([tuple(json.loads(line).values()) for line in lines], want)
+
+    def test_functions(self):
+        [r] = self.rows("""SELECT cidr('10.1.2.3', '10.0.0.0/8') a, cidr('11.0.0.1', '10.0.0.0/8') b,
+            cidr('2001:db8::1', '2001:db8::/32') c, cidr('2001:db9::1', '2001:db8::/32') d,
+            cidr('10.0.0.1', '2001:db8::/32') e, cidr('x', '10.0.0.0/8') f,
+            cidr('10.1.2.3', '10.1.2.0/25') g, cidr('10.1.2.200', '10.1.2.0/25') h,
+            cidr('1.2.3.4', '0.0.0.0/0') i, cidr('1.2.3.4', '1.2.3.4') j,
+            cidr('1.2.3.4', '1.2.3.0/33') k, iso(1500000000) l, iso(-1) m, human(1536) n,
+            duration(90000000000) o, iso(NULL) p, ip_sort('9.0.0.1') < ip_sort('10.0.0.1') q,
+            ip_sort('255.0.0.1') < ip_sort('::1') s""")
+        self.assertEqual(list(r.values()), [
+            1, 0, 1, 0, 0, None, 1, 0, 1, 1, None, "1970-01-01T00:00:01.500000000Z",
+            "1969-12-31T23:59:59.999999999Z", "1.5 KiB", "1 min 30 s", None, 1, 1])
+
+    def test_nothing_can_be_written(self):
+        for sql in ("DELETE FROM flow", "CREATE TABLE x (a)", "PRAGMA user_version = 9",
+                    "ATTACH 'new.db' AS n; CREATE TABLE n.x (a)"):
+            before = (self.dir / "a.db").read_bytes()
+            self.nrtool("query", "a.db", sql, status=0 if sql.startswith("PRAGMA") else 1)
+            self.assertEqual((self.dir / "a.db").read_bytes(), before)
+        self.assertFalse((self.dir / "new.db").exists())
+
+    def test_text_from_the_wire_is_harmless(self):
+        sql = "SELECT 'a' || char(27, 10, 155, 8238) || 'b' AS x"
+        for form in ("table", "csv", "markdown"):
+            out = self.nrtool("query", "a.db", sql, "--format", form).stdout
+            self.assertIn("\\x1b", out)
+            for bad in ("\033", "\x9b", "\u202e"):
+                self.assertNotIn(bad, out)
+        self.assertEqual(self.rows(sql), [{"x": "a\033\n\x9b\u202eb"}])
+        out = self.nrtool("query", "a.db", "SELECT '=1+1' a, '@x' b, -1 c, '-1' d",
+                          "--format=csv").stdout
+        self.assertEqual(out.splitlines()[1], "\"'=1+1\",\"'@x\",-1,\"'-1\"")
+
+    def test_wide_values_are_shortened_unless_full(self):
+        sql = "SELECT 'é' || printf('%.100c', 'x') AS a, 1 AS b"
+        self.assertIn("…", self.nrtool("query", "a.db", sql).stdout)
+        self.assertIn("x" * 100, self.nrtool("query", "a.db", sql, "--full").stdout)
+
+    def test_parameters(self):
+        self.assertEqual(self.rows("SELECT :a AS a, :b AS b", "-p", "a=5", "--param=b=x=y"),
+                         [{"a": 5, "b": "x=y"}])
+        for words in ((":a",), ("?",), (":a", "-p", "a")):
+            self.nrtool("query", "a.db", "SELECT " + words[0], *words[1:], status=2)
+
+    def test_sql_from_file_and_stdin(self):
+        (self.dir / "q.sql").write_text("-- two\nSELECT 1 AS a;\nSELECT 2 AS b;\n")
+        self.assertEqual(self.nrtool("query", "a.db", "-F", "q.sql").stdout, "a\n1\nb\n2\n")
+        self.assertEqual(self.nrtool("query", "a.db", "-", input="SELECT 3 AS c").stdout, "c\n3\n")
+
+    def test_refusals(self):
+        self.assertIn("talkers", self.nrtool("query", "a.db", "talker", status=2).stderr)
+        self.assertIn("near", self.nrtool("query", "a.db", "SELEC 1", status=1).stderr)
+        self.assertIn("missing.db", self.nrtool("query", "missing.db", "SELECT 1", status=1).stderr)
+        sqlite3.connect(self.dir / "other.db").execute("CREATE TABLE x (a)").connection.close()
+        (self.dir / "text.db").write_text("no database at all, only text" * 100)
+        for name in ("other.db", "text.db"):
+            self.assertIn("no database of nrtool",
+                          self.nrtool("query", name, "SELECT 1", status=1).stderr)
+        self.nrtool("query", status=2)
+        self.nrtool("query", "a.db", status=2)
+
+    def test_many_rows(self):
+        sql = ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) "
+               "SELECT i FROM n")
+        self.assertEqual(self.nrtool("query", "a.db", sql).stdout.split(),
+                         ["i", *map(str, range(1, 2501))])
