@@ -52,6 +52,8 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "an ACK covers bytes that were never seen: offset and length")                  \
 	X(TCP_SYN_SEQ, "tcp_syn_seq", WARNING, "a repeated SYN with another number")      \
 	X(TCP_FLAGS, "tcp_flags", WARNING, "flags that make no sense together")           \
+	X(TCP_HOLES, "tcp_holes", WARNING,                                               \
+	  "more holes in one direction than are kept; the oldest count as missed")        \
 	X(TCP_REUSE, "tcp_reuse", INFO, "a new connection on the ports of a live one")    \
 	X(CHECKSUM_OFFLOAD, "checksum_offload", INFO,                                     \
 	  "checksums of one sending host are wrong throughout: offloaded, not damaged")    \

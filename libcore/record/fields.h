@@ -112,6 +112,7 @@
 #define NR_FIELDS_FLOW(X, T) \
 	NR_FIELDS_FLOW_START(X, T) \
 	X(T, last_ns, TIME, 0, NULL, "ns", NULL, "time of the last packet") \
+	X(T, duration_ns, INT, 0, NULL, "ns", NULL, "from the first packet to the last one before both sides had closed, as Zeek counts it") \
 	X(T, src_packets, INT, 0, NULL, "packets", NULL, "IP packets from src; a reassembled datagram is one") \
 	X(T, dst_packets, INT, 0, NULL, "packets", NULL, "IP packets from dst") \
 	X(T, src_bytes, INT, 0, NULL, "bytes", NULL, "IP total lengths of the packets from src") \
@@ -168,7 +169,7 @@
 /* What every session record begins with. */
 #define NR_FIELDS_SESSION(X, T) \
 	X(T, flow_id, INT, 0, "flow(flow_id)", NULL, NULL, "the flow; NULL where there is none") \
-	X(T, source_id, INT, NR_NN, "source(source_id)", NULL, NULL, "source of the packet that completed the record") \
+	X(T, source_id, INT, 0, "source(source_id)", NULL, NULL, "source of the packet that completed the record; NULL where it concerns the whole run") \
 	X(T, packet, INT, 0, NULL, NULL, NULL, "that packet's number in its source, from 1") \
 	X(T, ts_ns, TIME, 0, NULL, "ns", NULL, "that packet's time")
 
