@@ -104,6 +104,7 @@ CREATE TABLE flow ( -- flows: the packets of one key until it ends
 	tunnel TEXT, -- encapsulations around the flow, innermost last, as gre/vxlan:42
 	first_ns INTEGER NOT NULL, -- time of the first packet [ns]
 	last_ns INTEGER, -- time of the last packet [ns]
+	duration_ns INTEGER, -- from the first packet to the last one before both sides had closed, as Zeek counts it [ns]
 	src_packets INTEGER, -- IP packets from src; a reassembled datagram is one [packets]
 	dst_packets INTEGER, -- IP packets from dst [packets]
 	src_bytes INTEGER, -- IP total lengths of the packets from src [bytes]
@@ -162,7 +163,7 @@ CREATE TABLE tunnel ( -- tunnels without ports; those in UDP are flows
 
 CREATE TABLE anomaly ( -- what is odd in the traffic or the capture
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
-	source_id INTEGER NOT NULL REFERENCES source(source_id), -- source of the packet that completed the record
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
 	kind TEXT NOT NULL, -- what is odd; see ANOMALIES
@@ -173,7 +174,7 @@ CREATE TABLE anomaly ( -- what is odd in the traffic or the capture
 
 CREATE TABLE arp ( -- ARP messages
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
-	source_id INTEGER NOT NULL REFERENCES source(source_id), -- source of the packet that completed the record
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
 	operation TEXT NOT NULL, -- request, reply, else the number

@@ -1,7 +1,7 @@
 -- Views over the session database. SQLite's built-in functions only, so that every
 -- program that opens the file can show them.
 
--- Flows with text times; everything of table flow behind them.
+-- Flows with text times and the time from first to last packet; all of table flow behind.
 CREATE VIEW flow_v AS
 SELECT
 	strftime('%Y-%m-%dT%H:%M:%S', f.first_ns / 1000000000 - (f.first_ns % 1000000000 < 0), 'unixepoch')

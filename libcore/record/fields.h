@@ -169,7 +169,7 @@
 /* What every session record begins with. */
 #define NR_FIELDS_SESSION(X, T) \
 	X(T, flow_id, INT, 0, "flow(flow_id)", NULL, NULL, "the flow; NULL where there is none") \
-	X(T, source_id, INT, NR_NN, "source(source_id)", NULL, NULL, "source of the packet that completed the record") \
+	X(T, source_id, INT, 0, "source(source_id)", NULL, NULL, "source of the packet that completed the record; NULL where it concerns the whole run") \
 	X(T, packet, INT, 0, NULL, NULL, NULL, "that packet's number in its source, from 1") \
 	X(T, ts_ns, TIME, 0, NULL, "ns", NULL, "that packet's time")
 

@@ -171,6 +171,9 @@ static void test_sqlite_values_arrive(void **state)
 	nr_set_int(r, NR_FLOW_PACKETS_source_id, 1);
 	nr_set_int(r, NR_FLOW_PACKETS_seq, 0);
 	nr_set_text(r, NR_FLOW_PACKETS_blob, "\x01\0\xff", 3);
+	r = add(e, &nr_rt_anomaly); /* of the whole run: no packet, no source */
+	nr_set_str(r, NR_ANOMALY_kind, "duplicates");
+	nr_set_str(r, NR_ANOMALY_severity, "warning");
 	nr_set_str(add(e, &nr_rt_flow_start), NR_FLOW_START_proto, "tcp"); /* no table */
 	assert_int_equal(write_all(e, NULL), 0);
 	query_is(e, "SELECT count(*) FROM flow", "2");
@@ -186,6 +189,7 @@ static void test_sqlite_values_arrive(void **state)
 		 "1");
 	query_is(e, "SELECT json_extract(syn_options, '$.mss') FROM flow", "1460");
 	query_is(e, "SELECT hex(blob) FROM flow_packets", "0100FF");
+	query_is(e, "SELECT count(*) FROM anomaly_v", "1");
 	query_is(e, "PRAGMA foreign_key_check", "(no row)");
 	query_is(e, "PRAGMA integrity_check", "ok");
 }
