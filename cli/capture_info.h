@@ -23,7 +23,9 @@ struct nr_info_interface {
 struct nr_capture_info {
 	char *path, *format, *compression; /* compression may be NULL */
 	int64_t bytes;                     /* as stored; -1 unknown */
-	bool is_regular, interrupted;
+	char sha256[65];       /* "": not known, hash_note says why */
+	const char *hash_note; /* static; may be NULL */
+	bool interrupted;
 	uint64_t packets, wire_bytes, captured_bytes;
 	uint64_t cut_packets;      /* captured shorter than on the wire */
 	uint64_t backwards;        /* packets older than the one before */
@@ -40,12 +42,9 @@ struct nr_capture_info {
 
 /* Reads path to its end or until *stop into i, zeroed heap memory. 0, or as
    nr_source_open() and nr_source_read(). */
-int nr_capture_info_read(struct nr_capture_info *i, const char *path,
+int nr_capture_info_read(struct nr_capture_info *i, const char *path, bool hash,
 			 const atomic_int *stop, struct nr_err *err);
 void nr_capture_info_free(struct nr_capture_info *i);
 
-/* sha256 may be NULL, note then says why (or is NULL: not asked for). */
-void nr_capture_info_text(const struct nr_capture_info *i, const char *sha256,
-			  const char *note, bool first, FILE *f);
-void nr_capture_info_json(const struct nr_capture_info *i, const char *sha256,
-			  const char *note, FILE *f);
+void nr_capture_info_text(const struct nr_capture_info *i, bool first, FILE *f);
+void nr_capture_info_json(const struct nr_capture_info *i, FILE *f);

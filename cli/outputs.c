@@ -4,12 +4,11 @@
 #include "cli.h"
 
 #include "base/mem.h"
-#include "record/tables.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* The private part of a guard, and of the hash sink. */
+/* The private part of a guard. */
 struct guard {
 	struct nr_outputs *out;
 	struct nr_sink *inner;
@@ -42,41 +41,6 @@ static int guard_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	return rc;
 }
 
-/* The first signal ended standard input before its end (nr_signals_init()). */
-static void mark_cut_stdin(struct nr_record *r)
-{
-	const struct nr_value *name = &r->v[NR_SOURCE_name];
-
-	if (atomic_load(&nr_stop) && name->len == 5 && !memcmp(name->p, "stdin", 5))
-		nr_set_int(r, NR_SOURCE_interrupted, 1);
-}
-
-/* The row of a source gets its hash just before the outputs see it. */
-static int hash_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
-		      struct nr_err *err)
-{
-	struct nr_outputs *out = guard_of(s)->out;
-
-	(void)err;
-	for (size_t i = 0; i < n; i++) {
-		const char *note = "--no-hash", *hex = NULL;
-		int64_t id = r[i]->v[NR_SOURCE_source_id].i;
-
-		if (r[i]->type != &nr_rt_source)
-			continue;
-		mark_cut_stdin(r[i]);
-		if (out->hasher) {
-			if (r[i]->v[NR_SOURCE_interrupted].i)
-				nr_hasher_stop(out->hasher);
-			hex = nr_hasher_get(out->hasher,
-					    (size_t)id - out->first_source_id, &note);
-		}
-		nr_set_str(r[i], NR_SOURCE_sha256, hex);
-		nr_set_str(r[i], NR_SOURCE_hash_note, hex ? NULL : note);
-	}
-	return 0;
-}
-
 static int nothing_to_finish(struct nr_sink *s, struct nr_err *err)
 {
 	(void)s;
@@ -97,22 +61,14 @@ static const struct nr_sink_ops guard_ops = {
 	.close = free_guard,
 };
 
-static const struct nr_sink_ops hash_ops = {
-	.name = "hash",
-	.ctx_size = sizeof(struct guard),
-	.write = hash_write,
-	.finish = nothing_to_finish,
-	.close = free_guard,
-};
-
-static struct nr_sink *new_guard(const struct nr_sink_ops *ops, struct nr_outputs *out,
-				 struct nr_sink *inner, const char *target)
+static struct nr_sink *new_guard(struct nr_outputs *out, struct nr_sink *inner,
+				 const char *target)
 {
 	struct nr_sink *s = nr_xcalloc(1, sizeof(*s) + sizeof(struct guard));
 
-	s->ops = ops;
+	s->ops = &guard_ops;
 	s->target = target;
-	s->no_index = !inner || inner->no_index;
+	s->no_index = inner->no_index;
 	*guard_of(s) = (struct guard){ out, inner };
 	return s;
 }
@@ -130,19 +86,17 @@ int nr_outputs_open(struct nr_outputs *out, const char *const *targets, size_t n
 			return rc;
 		}
 		out->o[i].sink = s;
-		out->o[i].guard = new_guard(&guard_ops, out, s, targets[i]);
+		out->o[i].guard = new_guard(out, s, targets[i]);
 		out->n = i + 1;
 	}
-	out->hash_sink = new_guard(&hash_ops, out, NULL, "hash");
 	return 0;
 }
 
 size_t nr_outputs_sinks(const struct nr_outputs *out, struct nr_sink **list)
 {
-	list[0] = out->hash_sink;
 	for (size_t i = 0; i < out->n; i++)
-		list[i + 1] = out->o[i].guard;
-	return out->n + 1;
+		list[i] = out->o[i].guard;
+	return out->n;
 }
 
 int nr_outputs_finish(struct nr_outputs *out, struct nr_err *err)
@@ -174,9 +128,7 @@ void nr_outputs_close(struct nr_outputs *out)
 		nr_sink_close(out->o[i].sink);
 		free(out->o[i].guard);
 	}
-	free(out->hash_sink);
 	free(out->o);
 	out->o = NULL;
-	out->hash_sink = NULL;
 	out->n = 0;
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The outputs of one run: what -o named, each behind a guard that remembers which of them
- * failed (the engine only says that something did), and what fills in the sources'
- * hashes on the way.
+ * failed (the engine only says that something did).
  */
 #pragma once
 
-#include "hash.h"
 #include "sink/sink.h"
 
 #include <stdbool.h>
@@ -19,9 +17,6 @@ struct nr_output {
 struct nr_outputs {
 	struct nr_output *o;
 	size_t n;
-	struct nr_hasher *hasher;  /* NULL: sha256 stays NULL, with a hash_note */
-	uint64_t first_source_id;  /* source_id of the hasher's path 0 */
-	struct nr_sink *hash_sink; /* first in the engine's list */
 	const char *failed;        /* target of the output that failed, NULL: none */
 	bool reader_gone;          /* stdout is a pipe whose reader has left */
 };
@@ -29,7 +24,7 @@ struct nr_outputs {
 /* 0, or what nr_sink_open() says; those that were opened are closed again. */
 int nr_outputs_open(struct nr_outputs *out, const char *const *targets, size_t n,
 		    const struct nr_sink_options *opt, struct nr_err *err);
-/* Fills list (room for n + 1) with what the engine is to write to; returns how many. */
+/* Fills list (room for n) with what the engine is to write to; returns how many. */
 size_t nr_outputs_sinks(const struct nr_outputs *out, struct nr_sink **list);
 /* Finishes all; the first failure is returned, the others are finished nevertheless. */
 int nr_outputs_finish(struct nr_outputs *out, struct nr_err *err);

@@ -463,10 +463,8 @@ static int run_input(struct nr_engine *e, struct nr_merge *m, const atomic_int *
 		bool more;
 		int n;
 
-		if (stop && atomic_load_explicit(stop, memory_order_relaxed)) {
-			e->stats.interrupted = true;
+		if (stop && atomic_load_explicit(stop, memory_order_relaxed))
 			return 0;
-		}
 		n = nr_merge_read(m, e->batch, e->cfg.batch, e->err);
 		more = run_batch(e, e->batch);
 		nr_batch_release(e->batch);
@@ -491,6 +489,8 @@ int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_i
 	e->ledger = nr_ledger_new(e->n_sources);
 	e->mark_ns = e->decoder_mark_ns = INT64_MIN;
 	rc = run_input(e, m, stop, progress, arg);
+	if (stop && atomic_load_explicit(stop, memory_order_relaxed))
+		e->stats.interrupted = true;
 	if (e->error)
 		return e->error;
 	end_of_input(e);
