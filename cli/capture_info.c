@@ -116,7 +116,7 @@ static void add_packet(struct nr_capture_info *i, const struct nr_packet *p,
 		k->packets++;
 }
 
-int nr_capture_info_read(struct nr_capture_info *i, const char *path,
+int nr_capture_info_read(struct nr_capture_info *i, const char *path, bool hash,
 			 const atomic_int *stop, struct nr_err *err)
 {
 	const struct nr_source_info *info;
@@ -125,7 +125,7 @@ int nr_capture_info_read(struct nr_capture_info *i, const char *path,
 	int64_t before = 0;
 	int rc;
 
-	rc = nr_source_open(&s, path, &(struct nr_source_options){ 0 }, err);
+	rc = nr_source_open(&s, path, &(struct nr_source_options){ .hash = hash }, err);
 	if (rc)
 		return rc;
 	b = nr_xcalloc(1, sizeof(*b));
@@ -144,6 +144,8 @@ int nr_capture_info_read(struct nr_capture_info *i, const char *path,
 	i->path = nr_xstrdup(info->path);
 	i->format = nr_xstrdup(info->format);
 	i->compression = info->compression ? nr_xstrdup(info->compression) : NULL;
+	i->sha256 = info->sha256[0] ? nr_xstrdup(info->sha256) : NULL;
+	i->hash_note = info->hash_note ? nr_xstrdup(info->hash_note) : NULL;
 	i->bytes = info->bytes;
 	i->is_regular = info->is_regular;
 	nr_source_close(s);
@@ -155,6 +157,8 @@ void nr_capture_info_free(struct nr_capture_info *i)
 	free(i->path);
 	free(i->format);
 	free(i->compression);
+	free(i->sha256);
+	free(i->hash_note);
 	free(i->interfaces);
 	free(i);
 }
@@ -244,8 +248,7 @@ static void put_packets(const struct nr_capture_info *i, FILE *f)
 		put_line(f, "order", "by time");
 }
 
-void nr_capture_info_text(const struct nr_capture_info *i, const char *sha256,
-			  const char *note, bool first, FILE *f)
+void nr_capture_info_text(const struct nr_capture_info *i, bool first, FILE *f)
 {
 	struct nr_colours c = nr_colours_for(f);
 	char a[NR_TEXT_MAX];
@@ -282,10 +285,10 @@ void nr_capture_info_text(const struct nr_capture_info *i, const char *sha256,
 		put_line(f, "damaged", "and in more places");
 	if (i->interrupted)
 		put_line(f, "interrupted", "what was read up to there");
-	if (sha256)
-		put_line(f, "sha256", sha256);
-	else if (note)
-		fprintf(f, "  %-14snot computed: %s\n", "sha256", note);
+	if (i->sha256)
+		put_line(f, "sha256", i->sha256);
+	if (i->hash_note)
+		put_line(f, "hash note", i->hash_note);
 }
 
 static void add_text(struct nr_buf *b, const char *key, const char *s)
@@ -337,8 +340,7 @@ static void json_times(struct nr_buf *b, const struct nr_capture_info *i)
 		      (long long)i->last_ns);
 }
 
-void nr_capture_info_json(const struct nr_capture_info *i, const char *sha256,
-			  const char *note, FILE *f)
+void nr_capture_info_json(const struct nr_capture_info *i, FILE *f)
 {
 	struct nr_buf b = { 0 };
 	char a[NR_TEXT_MAX];
@@ -381,8 +383,8 @@ void nr_capture_info_json(const struct nr_capture_info *i, const char *sha256,
 	nr_buf_str(&b, "]");
 	add_number(&b, "n_damages", i->n_damages);
 	nr_buf_printf(&b, ",\"interrupted\":%s", i->interrupted ? "true" : "false");
-	add_text(&b, "sha256", sha256);
-	add_text(&b, "hash_note", sha256 ? NULL : note);
+	add_text(&b, "sha256", i->sha256);
+	add_text(&b, "hash_note", i->hash_note);
 	nr_buf_str(&b, "}\n");
 	fwrite(b.p, 1, b.len, f);
 	nr_buf_fini(&b);

@@ -22,6 +22,7 @@ struct nr_info_interface {
 
 struct nr_capture_info {
 	char *path, *format, *compression; /* compression may be NULL */
+	char *sha256, *hash_note;          /* either may be NULL */
 	int64_t bytes;                     /* as stored; -1 unknown */
 	bool is_regular, interrupted;
 	uint64_t packets, wire_bytes, captured_bytes;
@@ -40,12 +41,9 @@ struct nr_capture_info {
 
 /* Reads path to its end or until *stop into i, zeroed heap memory. 0, or as
    nr_source_open() and nr_source_read(). */
-int nr_capture_info_read(struct nr_capture_info *i, const char *path,
+int nr_capture_info_read(struct nr_capture_info *i, const char *path, bool hash,
 			 const atomic_int *stop, struct nr_err *err);
 void nr_capture_info_free(struct nr_capture_info *i);
 
-/* sha256 may be NULL, note then says why (or is NULL: not asked for). */
-void nr_capture_info_text(const struct nr_capture_info *i, const char *sha256,
-			  const char *note, bool first, FILE *f);
-void nr_capture_info_json(const struct nr_capture_info *i, const char *sha256,
-			  const char *note, FILE *f);
+void nr_capture_info_text(const struct nr_capture_info *i, bool first, FILE *f);
+void nr_capture_info_json(const struct nr_capture_info *i, FILE *f);

@@ -4,7 +4,6 @@
 
 #include "base/mem.h"
 #include "capture_info.h"
-#include "hash.h"
 
 #include <string.h>
 
@@ -24,24 +23,17 @@ static int info_of(const struct info *c, const char *path, bool first)
 {
 	struct nr_capture_info *i =
 		nr_xcalloc(1, sizeof(*i)); /* too large for the stack */
-	struct nr_hasher *h = NULL;
 	struct nr_err err = { "" };
-	const char *hex = NULL, *note = NULL;
-	int rc = nr_capture_info_read(i, path, &nr_stop, &err);
+	int rc = nr_capture_info_read(i, path, !c->no_hash, &nr_stop, &err);
 
 	if (rc) {
 		nr_capture_info_free(i);
 		return nr_complain(NR_EXIT_FAILED, "info", "%s", err.text);
 	}
-	if (!c->no_hash)
-		h = nr_hasher_new(&(const char *){ i->is_regular ? path : NULL }, 1);
-	if (h)
-		hex = nr_hasher_get(h, 0, &note);
 	if (c->json)
-		nr_capture_info_json(i, hex, note, stdout);
+		nr_capture_info_json(i, stdout);
 	else
-		nr_capture_info_text(i, hex, note, first, stdout);
-	nr_hasher_free(h);
+		nr_capture_info_text(i, first, stdout);
 	rc = i->n_damages || i->interrupted ? NR_EXIT_DAMAGED : NR_EXIT_OK;
 	nr_capture_info_free(i);
 	return rc;

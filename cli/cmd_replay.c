@@ -187,7 +187,6 @@ struct run {
 	struct nr_sink *summary;
 	struct nr_outputs out;
 	struct nr_progress progress;
-	const char **paths; /* for the hasher */
 	int64_t started_ns, monotonic_ns;
 	struct nr_err err;
 };
@@ -201,22 +200,6 @@ static void on_progress(void *arg)
 		return;
 	nr_merge_progress(r->merge, &done, &total);
 	nr_progress_draw(&r->progress, nr_engine_stats(r->engine)->packets, done, total);
-}
-
-static void start_hasher(struct run *r)
-{
-	size_t n = nr_merge_n_sources(r->merge);
-
-	if (r->c->no_hash || !n)
-		return;
-	r->paths = nr_xcalloc(n, sizeof(*r->paths));
-	for (size_t i = 0; i < n; i++) {
-		const struct nr_source_info *info = nr_merge_info(r->merge, i);
-
-		if (info->is_regular && strcmp(info->path, "-") != 0)
-			r->paths[i] = info->path;
-	}
-	r->out.hasher = nr_hasher_new(r->paths, n);
 }
 
 static bool is_database(const char *target)
@@ -286,7 +269,8 @@ static int failed(struct run *r, int rc)
 
 static int run_all(struct run *r, int n, char **files)
 {
-	struct nr_merge_options mo = { .max_jump_ns = r->c->e.max_jump };
+	struct nr_merge_options mo = { .max_jump_ns = r->c->e.max_jump,
+				       .hash = !r->c->no_hash };
 	struct nr_sink_options so = {
 		.force = r->c->force,
 		.append = r->c->append,
@@ -309,7 +293,8 @@ static int run_all(struct run *r, int n, char **files)
 	if (rc)
 		return nr_complain(NR_EXIT_FAILED, "replay", "%s", r->err.text);
 	r->out.first_source_id = r->c->e.first_source_id;
-	start_hasher(r);
+	r->out.merge = r->merge;
+	r->out.no_hash = r->c->no_hash;
 	r->sinks = nr_xcalloc(r->out.n + 2, sizeof(*r->sinks));
 	n_sinks = nr_outputs_sinks(&r->out, r->sinks);
 	if (!r->c->quiet) {
@@ -357,10 +342,8 @@ static int replay_run(const struct nr_call *call)
 	nr_engine_free(r.engine);
 	free(r.sinks);
 	nr_outputs_close(&r.out);
-	nr_hasher_free(r.out.hasher);
 	nr_summary_free(r.summary);
 	nr_merge_close(r.merge);
-	free(r.paths);
 	free(target);
 	return rc;
 }

@@ -51,6 +51,24 @@ static void mark_cut_stdin(struct nr_record *r)
 		nr_set_int(r, NR_SOURCE_interrupted, 1);
 }
 
+static void set_hash(const struct nr_outputs *out, struct nr_record *r)
+{
+	uint64_t id = (uint64_t)r->v[NR_SOURCE_source_id].i;
+	const struct nr_source_info *info =
+		nr_merge_info(out->merge, id - out->first_source_id);
+	const char *hex = info->sha256[0] ? info->sha256 : NULL, *note = info->hash_note;
+
+	mark_cut_stdin(r);
+	if (out->no_hash) {
+		note = "--no-hash";
+	} else if (r->v[NR_SOURCE_interrupted].i) {
+		hex = NULL;
+		note = "interrupted";
+	}
+	nr_set_str(r, NR_SOURCE_sha256, hex);
+	nr_set_str(r, NR_SOURCE_hash_note, note);
+}
+
 /* The row of a source gets its hash just before the outputs see it. */
 static int hash_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 		      struct nr_err *err)
@@ -58,22 +76,9 @@ static int hash_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	struct nr_outputs *out = guard_of(s)->out;
 
 	(void)err;
-	for (size_t i = 0; i < n; i++) {
-		const char *note = "--no-hash", *hex = NULL;
-		int64_t id = r[i]->v[NR_SOURCE_source_id].i;
-
-		if (r[i]->type != &nr_rt_source)
-			continue;
-		mark_cut_stdin(r[i]);
-		if (out->hasher) {
-			if (r[i]->v[NR_SOURCE_interrupted].i)
-				nr_hasher_stop(out->hasher);
-			hex = nr_hasher_get(out->hasher,
-					    (size_t)id - out->first_source_id, &note);
-		}
-		nr_set_str(r[i], NR_SOURCE_sha256, hex);
-		nr_set_str(r[i], NR_SOURCE_hash_note, hex ? NULL : note);
-	}
+	for (size_t i = 0; i < n; i++)
+		if (r[i]->type == &nr_rt_source)
+			set_hash(out, r[i]);
 	return 0;
 }
 

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "hash.h"
 #include "sink/sink.h"
+#include "source/merge.h"
 
 #include <stdbool.h>
 
@@ -19,8 +19,9 @@ struct nr_output {
 struct nr_outputs {
 	struct nr_output *o;
 	size_t n;
-	struct nr_hasher *hasher;  /* NULL: sha256 stays NULL, with a hash_note */
-	uint64_t first_source_id;  /* source_id of the hasher's path 0 */
+	const struct nr_merge *merge; /* knows the hashes of the sources */
+	uint64_t first_source_id;     /* source_id of its input 0 */
+	bool no_hash;
 	struct nr_sink *hash_sink; /* first in the engine's list */
 	const char *failed;        /* target of the output that failed, NULL: none */
 	bool reader_gone;          /* stdout is a pipe whose reader has left */
