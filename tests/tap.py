@@ -48,6 +48,8 @@ def run(test):
         text, status = p.stdout, p.returncode
     except subprocess.TimeoutExpired as e:
         text, status = (e.stdout or b"").decode(errors="replace") + "\ntimed out", 1
+    except OSError as e:
+        text, status = str(e), 1
     return test["name"], count(text, status), status, text, time.monotonic() - began
 
 

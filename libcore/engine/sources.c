@@ -230,6 +230,8 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	struct nr_record *r = nr_engine_row(e, &nr_rt_source, 0);
 	uint32_t snap = 0;
 	bool no_limit = false;
+	/* A signal ends a pipe early without the reader knowing. */
+	bool interrupted = e->stats.interrupted && (!s->ended || !info->is_regular);
 
 	nr_set_int(r, NR_SOURCE_source_id, nr_engine_source_id(e, source));
 	nr_set_int(r, NR_SOURCE_run_id, (int64_t)e->cfg.run_id);
@@ -238,9 +240,9 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	nr_set_str(r, NR_SOURCE_compression, info->compression);
 	if (info->bytes >= 0)
 		nr_set_int(r, NR_SOURCE_bytes, info->bytes);
-	if (info->sha256[0])
+	if (info->sha256[0] && !interrupted)
 		nr_set_str(r, NR_SOURCE_sha256, info->sha256);
-	nr_set_str(r, NR_SOURCE_hash_note, info->hash_note);
+	nr_set_str(r, NR_SOURCE_hash_note, interrupted ? "interrupted" : info->hash_note);
 	nr_set_int(r, NR_SOURCE_packets, (int64_t)s->packets);
 	nr_set_int(r, NR_SOURCE_wire_bytes, (int64_t)s->wire_bytes);
 	nr_set_int(r, NR_SOURCE_captured_bytes, (int64_t)s->captured_bytes);
@@ -262,9 +264,7 @@ static void source_row(struct nr_engine *e, uint32_t source,
 					   s->n_damages - 1));
 	else
 		nr_set_str(r, NR_SOURCE_damage, s->damage);
-	/* A signal ends a pipe early without the reader knowing. */
-	nr_set_int(r, NR_SOURCE_interrupted,
-		   e->stats.interrupted && (!s->ended || !info->is_regular));
+	nr_set_int(r, NR_SOURCE_interrupted, interrupted);
 	nr_set_str(r, NR_SOURCE_record_options, run->record_options);
 	nr_set_int(r, NR_SOURCE_time_backwards, (int64_t)s->time_backwards);
 	nr_set_int(r, NR_SOURCE_time_jumps, (int64_t)s->time_jumps);
