@@ -296,11 +296,9 @@ enum nr_step nr_dec_link(struct nr_dec *x)
 	case 12:
 	case 14:
 	case 101:
-		return NR_STEP_IP;
-	case 228:
-		return NR_STEP_IP4;
+	case 228: /* IPV4 and IPV6: files with the other version in them exist */
 	case 229:
-		return NR_STEP_IP6;
+		return NR_STEP_IP;
 	case 0:
 	case 108:
 		return link_null(x);

@@ -124,6 +124,30 @@ enum nr_step nr_dec_ppi(struct nr_dec *x);
 enum nr_step nr_dec_ip4(struct nr_dec *x);
 enum nr_step nr_dec_ip6(struct nr_dec *x);
 
+struct nr_frag_hdr {
+	bool stop; /* in: the walk ends where a fragment header would be */
+	bool is_fragment, more;
+	uint32_t off, id;
+	const uint8_t *hdr; /* the fragment header */
+};
+
+/*
+ * Walks authentication headers (RFC 4302) and the extension headers of IPv6 (RFC 8200)
+ * from l->l4 on; l->proto is the type of the first. Stops at the transport header, or
+ * before a fragment header (returned by *frag). False: broken, the packet has ended with
+ * *step.
+ */
+bool nr_dec_walk_ext(struct nr_dec *x, struct nr_level *l, struct nr_frag_hdr *f,
+		     enum nr_step *step);
+/*
+ * Gives the fragment at l (l4 is its data) to the defragmenter. True: l is the whole
+ * datagram now. False: held or refused, *step.
+ */
+bool nr_dec_fragment(struct nr_dec *x, struct nr_level *l, uint32_t hdr_len, uint32_t id,
+		     uint32_t off, bool more, enum nr_step *step);
+/* RFC 2675: the length is in a hop-by-hop option. 0: none. */
+uint32_t nr_dec_jumbo_length(const uint8_t *h, size_t cap);
+
 /*
  * Tunnels without ports (IPIP and its kin, GRE): l is the outer packet, filled but not
  * counted. Enters the tunnel and sets *next, or returns false: l is then a level itself.
