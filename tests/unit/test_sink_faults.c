@@ -22,7 +22,7 @@
 
 static int countdown; /* the call that fails; 0: none */
 static int fault_errno;
-static bool stays;     /* and all behind it */
+static bool stays;            /* and all behind it */
 static atomic_int file_calls; /* so far */
 
 static bool is_faulty(int fd)
