@@ -31,7 +31,7 @@ def key(r):
 
 
 def begins_with_syn(r):
-    return r.get("history", "").lstrip("^")[:1] in ("S", "s", "H", "h")
+    return r.get("history", "").lstrip("^CcTtWw")[:1] in ("S", "s", "H", "h")
 
 
 def conversations(rows):
