@@ -22,10 +22,13 @@ PAIRS6 = {128: 129, 129: 128, 133: 134, 134: 133, 135: 136, 136: 135, 130: 131, 
           144: 145, 145: 144, 139: 140, 140: 139}
 WITH_PORTS = {1, 6, 17, 58, 132}
 
+MAPPED = set()
+
 # Known disagreements: the test says whether an id of theirs may differ from ours.
 QUIRKS = {
-    # Zeek orders two equal addresses by ports in the host's byte order (little endian).
-    "Zeek": lambda k, cid, others: k[1][0] == k[2][0],
+    # Zeek orders two equal addresses by ports in the host's byte order (little endian),
+    # and hashes IPv4-mapped IPv6 addresses as IPv4 (MAPPED: keys of such flows).
+    "Zeek": lambda k, cid, others: k[1][0] == k[2][0] or k in MAPPED,
     # Arkime hashes two zero ports where a protocol has none, and does not sort all
     # pairs of ICMP types; an ICMP id is held against us where Zeek has the same.
     "Arkime": lambda k, cid, others: k[0] not in WITH_PORTS or
@@ -65,7 +68,10 @@ def flow_ids(flows):
         if not isinstance(f.proto, int) or "community_id" not in r:
             continue
         sport, dport = r.get("src_port", 0), r.get("dst_port", 0)
-        got[key(f.proto, r["src_ip"], sport, r["dst_ip"], dport)].add(r["community_id"])
+        k = key(f.proto, r["src_ip"], sport, r["dst_ip"], dport)
+        got[k].add(r["community_id"])
+        if r["src_ip"].startswith("::ffff:"):
+            MAPPED.add(k)
         want = compute(f.proto, r["src_ip"], sport, r["dst_ip"], dport)
         if want != r["community_id"]:
             wrong.append((r, want))

@@ -22,6 +22,8 @@ COLUMNS = {"packets": "packets", "tcp": "tcp_conv", "udp": "udp_conv"}
 LIST = common.HERE / "ground_truth_exceptions.tsv"
 HEAD = ["path", "column", "tshark", "nrtool", "class", "reason"]
 LIMIT = 0.03  # of the files that have any
+# tshark's own column shows one 5-tuple as two streams there: no count of 5-tuples.
+NOT_COUNTED = {"tshark_twice"}
 
 
 def key(r):
@@ -31,7 +33,7 @@ def key(r):
 
 
 def begins_with_syn(r):
-    return r.get("history", "").lstrip("^")[:1] in ("S", "s", "H", "h")
+    return r.get("history", "").lstrip("^CcTtWw")[:1] in ("S", "s", "H", "h")
 
 
 def conversations(rows):
@@ -41,7 +43,7 @@ def conversations(rows):
         by[key(r)].append(r)
     fewest = most = 0
     for same in by.values():
-        same.sort(key=lambda r: (r["first_ns"], r["flow_id"]))
+        same.sort(key=lambda r: r["flow_id"])  # in packet order
         fewest += 1
         most += 1
         for former, later in zip(same, same[1:]):
@@ -97,7 +99,8 @@ def judge(tally, found, having, listed):
     for k in sorted(set(listed) - set(found)):
         tally.check(False, f"{k[0]} {k[1]} is listed and no longer differs")
     for col in COLUMNS:
-        n = sum(c == col for _, c in found)
+        n = sum(k[1] == col and listed.get(k, {}).get("class") not in NOT_COUNTED
+                for k in found)
         share = n / max(1, having[col])
         limit = 0 if col == "packets" else LIMIT
         tally.check(share <= limit,

@@ -6,6 +6,7 @@ Two runs with JSON lines: with sanitizers (if given such a build), and plain, wh
 
 import collections
 import os
+import re
 import shutil
 import sys
 from multiprocessing import Pool
@@ -78,6 +79,21 @@ def clean(tally, run, files, verdicts, root, factor):
             tally.check(False, f"{run} {f}: {v[2]:.2f} s, more than {limit:.2f} s")
 
 
+def findings(words):
+    """What the sanitizers found, each once, with the first of its frames."""
+    seen = collections.Counter()
+    lines = words.splitlines()
+    for i, line in enumerate(lines):
+        m = re.search(r"runtime error: .*|ERROR: .*Sanitizer: [^(]*", line)
+        if m:
+            place = line.split(": runtime", 1)[0] if "runtime" in line else next(
+                (f.split(" in ", 1)[-1] for f in lines[i:i + 12]
+                 if re.search(r"#\d .*(libcore|cli|parsers)/", f)), "")
+            seen[f"{m[0].strip()} ({place.strip()})"] += 1
+    return "\n".join(f"{n:6} x {what}" for what, n in seen.most_common(20)) or \
+        "sanitizers: nothing"
+
+
 def main():
     p = common.arguments(__doc__)
     p.add_argument("--file", help="only files whose path contains this")
@@ -108,8 +124,7 @@ def main():
         short = {f: got.get(str(root / f), ("missing", 0, 0.0, 0, "")) for f in files}
         clean(tally, "asan", files, short, root, SANITIZER_FACTOR)
         tally.check("(end)" not in got, "asan: leaks at the end of a process")
-        if asan.words:
-            print(asan.words[-6000:], file=sys.stderr)
+        print(findings(asan.words))
     else:
         tally.skip("no sanitizer build (--asan-build DIR)")
     slow = sorted(files, key=lambda f: -verdicts[f][2])[:3]

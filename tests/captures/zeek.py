@@ -7,7 +7,7 @@ Two sets: `zeek9` (Zeek 9.1 -C over every capture, real times; nrtool runs with
 masked, checksums as the note says). Rows are matched by capture, 5-tuple and time; each
 column of a matched pair is compared; each difference must fall into a class of
 zeek_classes.py. None may be unexplained, and the explained ones may be at most 5 % of a
-column (3 % for matching), by rows (without the two generated captures of 90 000 rows).
+column (3 % for matching), of all rows and in the mean over captures.
 
 While working on differences:
   zeek.py --column history --show 20        unexplained ones, side by side
@@ -27,14 +27,18 @@ from multiprocessing import Pool
 import common
 import zeek_classes
 
-GENERATED = {"derived/large-synscan-60000.pcap", "derived/large-dns-30000.pcap"}
 SIDES = ["pkts", "ip_bytes", "bytes"]
 COLUMNS = ["match", "extra", "direction", "ts", "duration", "conn_state",
            "orig_pkts", "resp_pkts", "orig_ip_bytes", "resp_ip_bytes",
            "orig_bytes", "resp_bytes", "missed_bytes", "history", "community_id", "vlan"]
 LIMIT = {"match": 0.03}
 DEFAULT_LIMIT = 0.05
-NO_LIMIT = {"extra"}  # rows of nrtool that Zeek lacks: explained, but not counted
+NO_LIMIT = {  # explained, but not counted
+    ("extra", "of rows"), ("extra", "mean over captures"),  # rows that Zeek lacks
+    # Loopback captures, where Zeek's order is not the specification's; the suite
+    # community_id computes every id a third time.
+    ("community_id", "mean over captures"),
+}
 PROTO = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58, "sctp": 132}
 PORTS = {6, 17, 1, 58}  # protocols whose key has ports
 SLACK_NS = 1000  # Zeek's times are doubles of microseconds
@@ -304,6 +308,7 @@ def work(job):
 
 
 def conn_log(path):
+    """Rows of a conn.log that has the columns to compare, else none."""
     names, rows = [], []
     for line in open(path, encoding="utf-8"):
         line = line.rstrip("\n")
@@ -311,7 +316,8 @@ def conn_log(path):
             names = line.split("\t")[1:]
         elif line and not line.startswith("#"):
             rows.append(dict(zip(names, line.split("\t"))))
-    return rows
+    need = {"id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "orig_pkts"}
+    return rows if need <= set(names) else []
 
 
 def zeek9_rows(root, cache):
@@ -351,9 +357,10 @@ def jobs(root, tool, want, show, sets):
             options = ("--checksums", mode)
             tool.replay([r["pcap"] for r in some], options)
             for r in some:
-                out.append({"mode": "baseline", "file": r["pcap"],
-                            "conns": conn_log(root / r["baseline"]),
-                            "options": options, "note": r["note"]})
+                conns = conn_log(root / r["baseline"])
+                if conns:
+                    out.append({"mode": "baseline", "file": r["pcap"], "conns": conns,
+                                "options": options, "note": r["note"]})
     for j in out:
         run = runs.get(j["file"], {})
         j.update(manifest=manifest.get(j["file"], {}), truth=truth.get(j["file"], {}),
@@ -363,42 +370,36 @@ def jobs(root, tool, want, show, sets):
 
 
 def report(tally, results, explain=False, top=0):
-    compared, compared_small = collections.Counter(), collections.Counter()
-    files = collections.defaultdict(set)
-    counts, small = collections.Counter(), collections.Counter()
-    by_file = collections.Counter()
-    bad_files = collections.defaultdict(set)
+    """Shares two ways, both held to the limit: of all rows, and the mean over captures
+    (each weighs the same, so that large ones hide nothing)."""
+    compared, counts, by_file = (collections.Counter() for _ in range(3))
+    shares = collections.defaultdict(list)
     for r in results:
-        big = r["file"] in GENERATED
-        for col, n in r["compared"].items():
-            compared[col] += n
-            files[col].add(r["file"])
-            if not big:
-                compared_small[col] += n
+        differ = collections.Counter()
         for (col, name), n in r["count"].items():
             counts[col, name] += n
-            bad_files[col].add(r["file"])
-            if not big:
-                small[col, name] += n
+            differ[col] += n
             if name is None:
                 by_file[r["file"]] += n
-    print(f"{'column':14} {'compared':>9} {'differ':>7} {'unexpl':>7} {'rows':>7} "
-          f"{'rows-g':>7} {'files':>7}   (rows-g: without the two generated captures)")
+        for col, n in r["compared"].items():
+            compared[col] += n
+            shares[col].append(differ[col] / n)
+    print(f"{'column':14} {'compared':>9} {'differ':>7} {'unexpl':>7} {'of rows':>8} "
+          f"{'mean over captures':>19}")
     for col in COLUMNS:
         n = compared[col]
         if not n:
             continue
         differ = sum(c for (k, _), c in counts.items() if k == col)
-        differ_small = sum(c for (k, _), c in small.items() if k == col)
-        share = differ_small / max(1, compared_small[col])
         unexplained = counts[col, None]
-        print(f"{col:14} {n:9} {differ:7} {unexplained:7} {differ / n:7.2%} {share:7.2%} "
-              f"{len(bad_files[col]) / max(1, len(files[col])):7.2%}")
+        mean = sum(shares[col]) / len(shares[col])
+        print(f"{col:14} {n:9} {differ:7} {unexplained:7} {differ / n:8.2%} {mean:19.2%}")
         tally.check(unexplained == 0, f"{col}: {unexplained} unexplained")
-        if col not in NO_LIMIT:
-            limit = LIMIT.get(col, DEFAULT_LIMIT)
-            tally.check(share <= limit, f"{col}: {share:.2%} of rows differ (of "
-                        f"{limit:.0%} allowed)")
+        limit = LIMIT.get(col, DEFAULT_LIMIT)
+        for what, share in (("of rows", differ / n), ("mean over captures", mean)):
+            if (col, what) not in NO_LIMIT:
+                tally.check(share <= limit, f"{col}: {share:.2%} {what} differ (of "
+                            f"{limit:.0%} allowed)")
         tally.passed += n - differ
     used = {name for _, name in counts}
     for c in zeek_classes.CLASSES:

@@ -106,6 +106,10 @@ def equal_addresses(d):
     return d.o.orig[0] == d.o.resp[0]
 
 
+def mapped(d):
+    return d.o.raw["src_ip"].startswith("::ffff:")
+
+
 def sctp(d):
     return row(d).proto == 132
 
@@ -156,11 +160,6 @@ def frag_header(d):
 def not_counted(d):
     """Zeek has rows of this key without any packet."""
     return any(sum(x or 0 for x in z.pkts) == 0 for z in d.key_theirs)
-
-
-def icmp_cut(d):
-    return row(d).proto in (1, 58) and d.z and sum(d.z.pkts) < sum(d.o.pkts) \
-        and d.z.bytes == d.o.bytes
 
 
 def udp_length(d):
@@ -232,6 +231,9 @@ CLASSES = [
           "of two equal addresses Zeek hashes first the one whose port is lower in the "
           "host's byte order; the specification says in network order",
           equal_addresses),
+    Class("mapped", ("community_id",),
+          "Zeek takes IPv4-mapped IPv6 addresses for IPv4 and hashes 4 bytes of them",
+          mapped),
     Class("sctp", ALL,
           "Zeek does not know SCTP: one row for two hosts, without ports and bytes",
           sctp),
@@ -281,9 +283,6 @@ CLASSES = [
           "a TCP header that is cut or broken makes a connection without a packet in "
           "Zeek; nrtool counts the packet as far as the header goes",
           not_counted),
-    Class("icmp_cut", SIDES,
-          "Zeek does not count ICMP packets whose payload was cut",
-          icmp_cut),
     Class("ng_times", ("match", "extra", "ts", "duration"),
           "libpcap 1.10 under Zeek ignores if_tsoffset and misreads powers of two in "
           "if_tsresol",
