@@ -31,4 +31,4 @@ void *nr_arena_alloc(struct nr_arena *a, size_t n);
 void *nr_arena_zalloc(struct nr_arena *a, size_t n);
 char *nr_arena_copy(struct nr_arena *a, const void *p, size_t n); /* adds a final NUL */
 char *nr_arena_printf(struct nr_arena *a, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3), nonnull));
