@@ -230,6 +230,7 @@ class Context:
         self.by_id = {f.raw["flow_id"]: f for f in flows}
         self.children = {f.raw.get("parent_flow_id") for f in flows} - {None}
         self.n_theirs = len(job["conns"])
+        self.zeek9 = [theirs(r) for r in job.get("zeek9", ())]
         self.damage = any("damage" in r for r in self.other["source"])
 
 
@@ -340,9 +341,9 @@ def jobs(root, tool, want, show, sets):
     truth = {r["path"]: r for r in common.tsv(root / "GROUND_TRUTH.tsv")}
     runs = {r["path"]: r for r in common.tsv(root / "zeek9" / "runs.tsv")}
     out = []
+    rows = zeek9_rows(root, tool.cache.parent)
     if "zeek9" in sets:
         options = ("--checksums", "ignore")
-        rows = zeek9_rows(root, tool.cache.parent)
         files = [f for f in manifest if want(f)]
         tool.replay(files, options)
         for f in files:
@@ -360,7 +361,8 @@ def jobs(root, tool, want, show, sets):
                 conns = conn_log(root / r["baseline"])
                 if conns:
                     out.append({"mode": "baseline", "file": r["pcap"], "conns": conns,
-                                "options": options, "note": r["note"]})
+                                "options": options, "note": r["note"],
+                                "zeek9": rows.get(r["pcap"], [])})
     for j in out:
         run = runs.get(j["file"], {})
         j.update(manifest=manifest.get(j["file"], {}), truth=truth.get(j["file"], {}),
