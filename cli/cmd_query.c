@@ -246,7 +246,7 @@ static int query_run(const struct nr_call *call)
 		status = open_database(&db, call->operands[0]);
 	}
 	if (!status)
-		status = run_sql(db, c, sql.p, is_report);
+		status = run_sql(db, c, sql.p ? sql.p : "", is_report);
 	sqlite3_close(db);
 	nr_buf_fini(&sql);
 	rc = nr_stdout_finish("query");

@@ -59,10 +59,10 @@ void nr_progress_draw(struct nr_progress *p, uint64_t packets, uint64_t done,
 		line + n, sizeof(line) - (size_t)n, ", %s/s",
 		nr_text_bytes(rate, (uint64_t)((double)done * 1e9 / (double)spent)));
 	if (total > done && done)
-		n += snprintf(line + n, sizeof(line) - (size_t)n, ", %s left",
-			      nr_text_duration(left, (int64_t)((double)spent *
-							       (double)(total - done) /
-							       (double)done)));
+		snprintf(line + n, sizeof(line) - (size_t)n, ", %s left",
+			 nr_text_duration(
+				 left, (int64_t)((double)spent * (double)(total - done) /
+						 (double)done)));
 	fprintf(stderr, "\r%.*s\033[K", terminal_columns() - 1, line);
 	p->drawn = true;
 }

@@ -69,7 +69,7 @@ const char *nr_text_time(char out[NR_TEXT_MAX], int64_t ns, unsigned digits)
 	enum { SECONDS = sizeof("1970-01-01T00:00:00") - 1 };
 
 	nr_time_format(out, ns);
-	strcpy(out + SECONDS + (digits ? 1 + digits : 0), "Z");
+	memcpy(out + SECONDS + (digits ? 1 + digits : 0), "Z", 2);
 	return out;
 }
 
