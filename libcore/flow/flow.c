@@ -271,8 +271,15 @@ void nr_flow_flip(struct nr_flow *f)
 static void process(struct nr_flow_table *t, struct nr_flow *f,
 		    const struct nr_flow_packet *p, const struct nr_level *l, unsigned s)
 {
-	struct nr_side *me = &f->side[s];
+	struct nr_side *me;
 
+	if (l->proto == PROTO_TCP && !t->cfg.no_flip && nr_tcp_began_with_answer(f, l)) {
+		f->history_len = 0; /* "H" becomes "^h" */
+		nr_flow_flip(f);
+		nr_history_add(f, 1, 'H');
+		s = !s;
+	}
+	me = &f->side[s];
 	f->last_ns = p->pkt->ts_ns;
 	f->last_clock_ns = p->pkt->clock_ns;
 	count_packet(f, me, l);
@@ -391,7 +398,8 @@ void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why)
 {
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_shard_each(&t->shard[i], collect_due, t);
-	end_due(t, why);
+	if (t->n_due)
+		end_due(t, why);
 }
 
 uint64_t nr_flow_count(const struct nr_flow_table *t)

@@ -19,7 +19,7 @@ struct nr_key {
 	uint16_t lo_port, hi_port;
 	uint16_t vlan[2]; /* id + 1; 0: none */
 	uint8_t proto, ip_version;
-	uint8_t one_way; /* ICMP types without a counterpart */
+	uint8_t one_way; /* ICMP types without a counterpart: 1 from lo, 2 from hi */
 	uint8_t unused[5];
 	uint64_t scope;
 };

@@ -648,11 +648,18 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s, const struct n
 	return closed ? NR_TCP_CLOSE_NOW : NR_TCP_OPEN;
 }
 
+bool nr_tcp_began_with_answer(const struct nr_flow *f, const struct nr_level *l)
+{
+	return f->history_len == 1 && f->history_inline[0] == 'H' &&
+	       !(l->tcp_flags & (NR_TCP_SYN | NR_TCP_FIN | NR_TCP_RST)) &&
+	       ((l->tcp_flags & NR_TCP_ACK) || l->payload_len);
+}
+
 bool nr_tcp_is_reuse(const struct nr_flow *f, const struct nr_level *l)
 {
 	const struct nr_side *orig = &f->side[0], *resp = &f->side[1];
 	const struct nr_side *first = orig;
-	bool closed = orig->did_close && resp->did_close;
+	bool closed = orig->did_close || resp->did_close;
 
 	if (!(l->tcp_flags & NR_TCP_SYN))
 		return false;

@@ -52,7 +52,7 @@ def ledger_errors(rows):
             flows[0] += r["records"]
             flows[1] += r["wire_bytes"]
         elif t == "arp":
-            arps += 1
+            arps += "flow_id" not in r  # inside a carrier: that flow's packet
     bad = []
     if n_sources != 1:
         bad.append(f"{n_sources} rows of source")
