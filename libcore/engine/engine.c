@@ -11,7 +11,6 @@
 
 #include "base/mem.h"
 #include "decode/checksum.h"
-#include "flow/way_back.h"
 
 #include <errno.h>
 #include <sys/random.h>
@@ -39,6 +38,7 @@ void nr_engine_config_defaults(struct nr_engine_config *c)
 		.dedup_time = s / 100,
 		.checksums = NR_CSUM_AUTO,
 		.overlap = NR_OVERLAP_FIRST,
+		.index_memory = 512 << 20,
 		.first_source_id = 1,
 		.run_id = 1,
 	};
@@ -140,6 +140,8 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->dedup = c->dedup_window ? nr_dedup_new(c->dedup_window, c->dedup_time, false)
 				   : nr_dedup_new(256, c->dedup_time, true);
 	e->tunnels = nr_tunnels_new();
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		e->way_backs[i].max_bytes = c->index_memory / NR_N_SHARDS;
 	e->arp = nr_arp_new();
 	e->offload = nr_offload_new();
 	e->work = nr_xcalloc(NR_WORK, sizeof(e->work[0]));
@@ -253,14 +255,22 @@ static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_pack
 static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 		   uint64_t record, uint32_t wire_len)
 {
+	struct nr_way_backs *b;
+
 	f->records++;
 	f->wire_bytes += wire_len;
 	nr_ledger_add(e->ledger, source, NR_BUCKET_FLOW, 0, wire_len);
 	if (e->cfg.no_index)
 		return;
+	b = &e->way_backs[f->shard];
 	if (nr_way_back_full(f->way_back, source))
 		nr_engine_flow_packets(e, f);
-	nr_way_back_add(&f->way_back, source, record);
+	nr_way_back_add(b, f, source, record);
+	while ((f = nr_way_back_over(b))) {
+		if (f->way_back->len)
+			nr_engine_flow_packets(e, f);
+		nr_way_back_drop(b, f);
+	}
 }
 
 /* Fragments that came before this packet share its fate. */

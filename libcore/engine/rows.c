@@ -4,7 +4,6 @@
 
 #include "base/ip.h"
 #include "flow/proto.h"
-#include "flow/way_back.h"
 
 int64_t nr_engine_source_id(const struct nr_engine *e, uint32_t source)
 {
@@ -158,10 +157,10 @@ void nr_engine_flow_packets(struct nr_engine *e, struct nr_flow *f)
 
 	nr_set_int(r, NR_FLOW_PACKETS_flow_id, (int64_t)f->flow_id);
 	nr_set_int(r, NR_FLOW_PACKETS_source_id, nr_engine_source_id(e, w->source));
-	nr_set_int(r, NR_FLOW_PACKETS_seq, w->seq);
+	nr_set_int(r, NR_FLOW_PACKETS_seq, f->way_back_seq++);
 	nr_set_text(r, NR_FLOW_PACKETS_blob, nr_arena_copy(&e->arena, w->buf, w->len),
 		    w->len);
-	nr_way_back_next(w);
+	w->len = 0;
 }
 
 void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
@@ -175,6 +174,7 @@ void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason wh
 	nr_engine_breathe(e);
 	if (f->way_back && f->way_back->len)
 		nr_engine_flow_packets(e, f);
+	nr_way_back_drop(&e->way_backs[f->shard], f);
 	r = nr_engine_row(e, &nr_rt_flow, f->flow_id);
 	identity(e, r, f);
 	nr_set_int(r, NR_FLOW_last_ns, f->last_ns);

@@ -52,7 +52,7 @@ static void flow_fini(struct nr_flow *f)
 		nr_free(f->extra);
 	}
 	nr_free(f->history_heap);
-	nr_way_back_free(f->way_back);
+	nr_free(f->way_back);
 }
 
 void nr_flow_table_free(struct nr_flow_table *t)

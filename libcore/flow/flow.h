@@ -104,6 +104,7 @@ struct nr_flow {
 	struct nr_side side[2]; /* 0: initiator */
 	struct nr_flow_extra *extra;
 	struct nr_way_back *way_back; /* numbers of its packets not yet written */
+	uint32_t way_back_seq; /* chunks written so far */
 	uint32_t source, interface_id;
 	uint32_t shard;
 	bool src_is_hi;	    /* the initiator is the hi endpoint of the key */
