@@ -181,6 +181,12 @@ static int64_t mark_before(int64_t t)
 	return t < INT64_MIN + NR_MARK_NS ? INT64_MIN : t - r;
 }
 
+/* Whether t lies in the 100 ms behind mark: the common case, without a division. */
+static inline bool is_near(int64_t mark, int64_t t)
+{
+	return (uint64_t)t - (uint64_t)mark < NR_MARK_NS;
+}
+
 static void fragment_lost(void *arg, const struct nr_frag_record *r, const char *why,
 			  unsigned ip_version)
 {
@@ -207,7 +213,6 @@ static void judge_checksums(struct nr_engine *e, struct nr_work *w)
 /* Decodes a packet and says which bucket it is in, as far as that is known yet. */
 static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_packet *p)
 {
-	int64_t mark;
 	bool copy;
 
 	w->pkt = p;
@@ -223,10 +228,13 @@ static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_pack
 		w->bucket = NR_BUCKET_FILTERED;
 		return;
 	}
-	mark = mark_before(p->clock_ns);
-	if (mark > e->decoder_mark_ns) {
-		e->decoder_mark_ns = mark;
-		nr_decoder_expire(e->decoder, mark, fragment_lost, e);
+	if (!is_near(e->decoder_mark_ns, p->clock_ns)) {
+		int64_t mark = mark_before(p->clock_ns);
+
+		if (mark > e->decoder_mark_ns) {
+			e->decoder_mark_ns = mark;
+			nr_decoder_expire(e->decoder, mark, fragment_lost, e);
+		}
 	}
 	nr_decode(e->decoder, p, &w->dec);
 	w->bucket = w->dec.bucket;
@@ -320,8 +328,11 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 
 static void advance_clock(struct nr_engine *e, const struct nr_packet *p)
 {
-	int64_t mark = mark_before(p->clock_ns);
+	int64_t mark;
 
+	if (is_near(e->mark_ns, p->clock_ns))
+		return;
+	mark = mark_before(p->clock_ns);
 	if (mark <= e->mark_ns)
 		return;
 	e->mark_ns = mark;

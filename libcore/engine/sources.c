@@ -141,10 +141,6 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 	s->packets++;
 	s->wire_bytes += p->wire_len;
 	s->captured_bytes += p->cap_len;
-	s->time_backwards += p->time_backwards;
-	s->time_jumps += p->time_jump;
-	s->time_bogus += p->time_bogus;
-	s->times_clamped += p->time_clamped;
 	if (!e->cfg.no_index && p->offset >= s->next_block) {
 		struct nr_record *r = nr_engine_row(e, &nr_rt_source_block, 0);
 
@@ -154,6 +150,12 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 		nr_set_int(r, NR_SOURCE_BLOCK_ts_ns, p->ts_ns);
 		s->next_block = p->offset - p->offset % BLOCK_SPAN + BLOCK_SPAN;
 	}
+	if (!(p->time_backwards | p->time_jump | p->time_bogus | p->time_clamped))
+		return;
+	s->time_backwards += p->time_backwards;
+	s->time_jumps += p->time_jump;
+	s->time_bogus += p->time_bogus;
+	s->times_clamped += p->time_clamped;
 	if (p->time_jump)
 		nr_engine_anomaly(e, NR_ANOM_TIME_JUMP, NULL);
 	if (p->time_bogus)

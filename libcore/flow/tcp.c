@@ -522,8 +522,9 @@ static bool check_eof(struct nr_flow *f, unsigned s)
 	struct nr_side *me = &f->side[s];
 	bool closed = false;
 
-	if (me->did_eof || data_pending(f, s) ||
-	    !(me->fin || me->state == NR_TCP_CLOSED || me->state == NR_TCP_RESET))
+	if (!me->fin && me->state != NR_TCP_CLOSED && me->state != NR_TCP_RESET)
+		return false;
+	if (me->did_eof || data_pending(f, s))
 		return false;
 	me->did_eof = true;
 	if (f->close_deferred) {
@@ -611,7 +612,8 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s, const struct n
 		f->partial = (g.flags & (NR_TCP_SYN | NR_TCP_ACK)) != NR_TCP_SYN;
 	else if (s == 1 && !(f->first_seen & 2) && !f->partial)
 		f->partial = !(g.flags & NR_TCP_SYN);
-	init_numbers(&g);
+	if ((g.flags & NR_TCP_SYN) || g.me->state == NR_TCP_INACTIVE)
+		init_numbers(&g);
 	g.seq = offset(g.me, l->tcp_seq, g.me->last);
 	g.underflow = g.seq < 0;
 	note_history(&g);
@@ -624,7 +626,8 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s, const struct n
 		if (g.len && !(g.flags & NR_TCP_RST))
 			ev->anomaly(ev->arg, f, NR_ANOM_TCP_SYN_DATA, (int)s, g.len, 0);
 	}
-	note_handshake(&g);
+	if (f->handshake_rtt_ns < 0)
+		note_handshake(&g);
 	if (g.flags & NR_TCP_FIN)
 		take_fin(&g);
 	if (g.flags & NR_TCP_RST)
@@ -633,7 +636,9 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s, const struct n
 		take_ack(&g);
 	if (take_last(&g))
 		nr_history_scaled(f, s, 'T', &g.me->hist_t);
-	next_state(&g);
+	if ((g.flags & (NR_TCP_SYN | NR_TCP_FIN | NR_TCP_RST)) ||
+	    g.me->state == NR_TCP_INACTIVE)
+		next_state(&g); /* nothing else moves it */
 	s = g.s; /* may have flipped */
 	f->first_seen |= (uint8_t)(1 << s);
 	if (g.flags & NR_TCP_ACK) {
