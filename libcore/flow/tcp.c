@@ -39,14 +39,14 @@ struct segment {
 
 void nr_history_add(struct nr_flow *f, unsigned s, char c)
 {
-	char *h = f->history_heap ? f->history_heap : f->history_inline;
+	char *h = nr_flow_history_is_heap(f) ? f->history_heap : f->history_inline;
 
 	if (f->history_len == NR_HISTORY_MAX)
 		return;
-	if (!f->history_heap && f->history_len == sizeof(f->history_inline) - 1) {
-		f->history_heap = nr_xcalloc(1, NR_HISTORY_MAX + 1);
-		memcpy(f->history_heap, f->history_inline, f->history_len);
-		h = f->history_heap;
+	if (f->history_len == sizeof(f->history_inline) - 1) {
+		h = nr_xcalloc(1, NR_HISTORY_MAX + 1);
+		memcpy(h, f->history_inline, f->history_len);
+		f->history_heap = h;
 	}
 	if (f->history_len == NR_HISTORY_MAX - 1)
 		c = 'X'; /* Zeek's letter for "limits exceeded" */
@@ -98,7 +98,6 @@ static void start_at(struct nr_side *s, uint32_t start, int64_t last)
 	if (start != s->start_seq) {
 		nr_holes_free(s);
 		s->top = s->trim = 1;
-		s->missed_forgotten = 0;
 	}
 	s->start_seq = start;
 	s->ack = 0;
@@ -200,8 +199,7 @@ static void note_window(struct segment *g)
 
 	if (w == 0 && !(g->flags & NR_TCP_RST) && g->peer->state != NR_TCP_CLOSED &&
 	    g->me->state != NR_TCP_RESET) {
-		g->me->n_zero_windows++;
-		nr_history_scaled(g->f, g->s, 'W', &g->me->hist_w);
+		nr_history_scaled(g->f, g->s, 'W', &g->me->n_zero_windows);
 	}
 	if (!(g->flags & (NR_TCP_SYN | NR_TCP_RST)))
 		g->me->window = w << g->me->window_scale;
