@@ -263,6 +263,21 @@ static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 	nr_way_back_add(&f->way_back, source, record);
 }
 
+/* What the decoder noticed of one level, told with its flow. */
+static void decode_anomalies(struct nr_engine *e, const struct nr_work *w, unsigned level,
+			     struct nr_flow *f)
+{
+	for (unsigned i = 0; i < w->dec.n_anomalies; i++) {
+		const struct nr_decode_anomaly *a = &w->dec.anomaly[i];
+		bool homeless = a->level >= w->dec.n_levels;
+
+		if (f && a->level == level)
+			nr_engine_flow_anomaly(e, f, a->kind, -1, a->a, a->b);
+		else if (!f && homeless)
+			nr_engine_decode_anomaly(e, a);
+	}
+}
+
 /* Fragments that came before this packet share its fate. */
 static void credit_fragments(struct nr_engine *e, const struct nr_work *w,
 			     struct nr_flow *f, unsigned bucket)
@@ -292,6 +307,7 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 		fp.parent_flow_id = f ? f->flow_id : 0;
 		f = nr_flow_update(e->flows, &fp, i, &w->key[i], w->hash[i],
 				   w->src_is_hi[i]);
+		decode_anomalies(e, w, i, f);
 		if (fp.drop_bad) {
 			bucket = NR_BUCKET_CHECKSUM_DROPPED;
 			break;
@@ -344,8 +360,7 @@ static void process(struct nr_engine *e, struct nr_work *w)
 		nr_ledger_add(e->ledger, p->source, w->bucket, 0, p->wire_len);
 		return;
 	}
-	for (unsigned i = 0; i < w->dec.n_anomalies; i++)
-		nr_engine_decode_anomaly(e, &w->dec.anomaly[i]);
+	decode_anomalies(e, w, NR_NO_LEVEL, NULL);
 	if (w->dec.n_tunnels)
 		nr_tunnels_packet(e, w);
 	run_levels(e, w);

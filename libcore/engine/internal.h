@@ -14,6 +14,7 @@
 enum {
 	NR_WORK = 32,	       /* packets decoded before the first is processed */
 	NR_FLUSH_RECORDS = 4096, /* records handed to the sinks at the latest */
+	NR_NO_LEVEL = 255,
 };
 
 /* A packet between decoding and processing. */
