@@ -364,11 +364,10 @@ const struct nr_command nr_cmd_query = {
 	.operands = "DB… [SQL|REPORT]",
 	.operand_kind = "file",
 	.summary = "asks session databases: SQL or a named report",
-	.about = "Runs SQL or a named report on a session database, read-only; several "
-		 "are\n"
-		 "shown as one. Besides SQLite's functions there are cidr(ip, net), "
-		 "iso(ns), duration(ns),\n"
-		 "human(bytes) and ip_sort(ip).",
+	.about = "Runs SQL or a named report on a session database, read-only; several\n"
+		 "are shown as one. Besides SQLite's functions there are cidr(ip, net), "
+		 "iso(ns),\n"
+		 "duration(ns), human(bytes) and ip_sort(ip).",
 	.max_operands = NR_ANY,
 	.options = { query_options, sizeof(query_options) / sizeof(*query_options) },
 	.config_size = sizeof(struct query),

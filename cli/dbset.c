@@ -182,8 +182,8 @@ int nr_dbset_open(sqlite3 **out, sqlite3 **members, const char *const *paths, si
 		if (!rc)
 			rc = place(s, k, err);
 	}
-	if (!rc && sqlite3_open_v2(":memory:", out,
-				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL))
+	/* without CREATE, so that ATTACH makes no file */
+	if (!rc && sqlite3_open_v2(":memory:", out, SQLITE_OPEN_READWRITE, NULL))
 		rc = nr_fail(err, -ENOMEM, "out of memory");
 	if (rc) {
 		free_set(s);
