@@ -240,17 +240,20 @@ static bool surely_ethernet(const uint8_t *p, uint32_t cap, uint32_t wire)
 }
 
 /*
+ * Tunnels of Ethernet frames go to the port; where one comes from it, as those of
+ * endpoints that answer to the port they were asked from do, the frame must prove it.
+ *
  * RFC 7348, and the group policy extension (flag G). Receivers ignore the reserved bits,
  * and there are senders that set them: then the frame itself must prove the tunnel.
  */
-static bool vxlan(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
+static bool vxlan(struct nr_dec *x, struct nr_level *l, bool to_port, enum nr_step *next)
 {
 	const uint8_t *h = l->payload;
 	bool strict;
 
 	if (l->payload_cap < 8 || l->payload_len < 8 + 14 || !(h[0] & 0x08))
 		return false;
-	strict = !(h[0] & 0x77) && !h[7] &&
+	strict = to_port && !(h[0] & 0x77) && !h[7] &&
 		 !(h[0] & 0x80 ? h[1] & ~0x48 : h[1] | h[2] | h[3]);
 	if (!strict && !surely_ethernet(h + 8, l->payload_cap - 8, l->payload_len - 8))
 		return false;
@@ -280,7 +283,7 @@ static bool vxlan_gpe(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 }
 
 /* RFC 8926. */
-static bool geneve(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
+static bool geneve(struct nr_dec *x, struct nr_level *l, bool to_port, enum nr_step *next)
 {
 	const uint8_t *h = l->payload;
 	uint32_t len, at;
@@ -298,6 +301,10 @@ static bool geneve(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 		at += n;
 	}
 	x->type = nr_be16(h + 2);
+	if (!to_port &&
+	    (x->type != 0x6558 ||
+	     !surely_ethernet(h + len, l->payload_cap - len, l->payload_len - len)))
+		return false;
 	switch (x->type) {
 	case 0x6558:
 		*next = NR_STEP_ETHERNET;
@@ -450,11 +457,11 @@ static bool by_port(struct nr_dec *x, struct nr_level *l, uint16_t port, bool to
 	switch (port) {
 	case 4789:
 	case 8472:
-		return to_port && vxlan(x, l, next);
+		return vxlan(x, l, to_port, next);
 	case 4790:
 		return to_port && vxlan_gpe(x, l, next);
 	case 6081:
-		return to_port && geneve(x, l, next);
+		return geneve(x, l, to_port, next);
 	case 2152:
 		return gtpu(x, l, next);
 	case 3544:
