@@ -270,7 +270,8 @@ static void take_fin(struct segment *g)
 {
 	int64_t end = g->seq + seq_space(g);
 
-	g->me->fin = end > 0 ? end : 0;
+	if (end > 0) /* one of before the start says nothing of the end */
+		g->me->fin = end;
 	if (end > 1 && !(g->flags & NR_TCP_RST))
 		nr_holes_end(g->me, (uint64_t)end - 1);
 }
