@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "decode/decode.h"
+#include "source/packet.h"
 
 struct nr_dedup;
 
@@ -20,5 +20,4 @@ void nr_dedup_free(struct nr_dedup *d);
 /* Whether the packet is a copy of one in the window; it enters the window. */
 /* Packets compared so far, and how many were copies. */
 void nr_dedup_counts(const struct nr_dedup *d, uint64_t *compared, uint64_t *copies);
-bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p,
-		   const struct nr_decoded *dec);
+bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p);

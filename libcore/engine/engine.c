@@ -208,19 +208,22 @@ static void judge_checksums(struct nr_engine *e, struct nr_work *w)
 static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_packet *p)
 {
 	int64_t mark;
-	bool copy;
 
 	w->pkt = p;
 	w->detail = 0;
 	w->dec.n_levels = 0;
 	if (p->event)
 		return;
-	if (p->ts_ns < e->cfg.from || p->ts_ns >= e->cfg.to) {
+	if (p->ts_ns < e->cfg.from || (e->cfg.to != INT64_MAX && p->ts_ns >= e->cfg.to)) {
 		w->bucket = NR_BUCKET_OUT_OF_RANGE;
 		return;
 	}
 	if (e->filter && !nr_filter_pass(e->filter, p)) {
 		w->bucket = NR_BUCKET_FILTERED;
+		return;
+	}
+	if (nr_dedup_seen(e->dedup, p) && e->cfg.dedup_window) {
+		w->bucket = NR_BUCKET_DUPLICATE;
 		return;
 	}
 	mark = mark_before(p->clock_ns);
@@ -237,12 +240,6 @@ static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_pack
 
 		w->frags = nr_arena_alloc(&e->work_arena, n);
 		memcpy(w->frags, w->dec.frags, n);
-	}
-	copy = nr_dedup_seen(e->dedup, p, &w->dec);
-	if (copy && e->cfg.dedup_window) {
-		w->bucket = NR_BUCKET_DUPLICATE;
-		w->dec.n_levels = 0;
-		return;
 	}
 	judge_checksums(e, w);
 	for (unsigned i = 0; i < w->dec.n_levels; i++) {
@@ -311,7 +308,8 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 				   w->src_is_hi[i]);
 		decode_anomalies(e, w, i, f);
 		if (fp.drop_bad) {
-			bucket = NR_BUCKET_CHECKSUM_DROPPED;
+			if (bucket != NR_BUCKET_HELD) /* the decoder still counts it */
+				bucket = NR_BUCKET_CHECKSUM_DROPPED;
 			break;
 		}
 	}
@@ -360,6 +358,7 @@ static void process(struct nr_engine *e, struct nr_work *w)
 	if (w->bucket == NR_BUCKET_OUT_OF_RANGE || w->bucket == NR_BUCKET_FILTERED ||
 	    w->bucket == NR_BUCKET_DUPLICATE) {
 		nr_ledger_add(e->ledger, p->source, w->bucket, 0, p->wire_len);
+		nr_engine_breathe(e);
 		return;
 	}
 	decode_anomalies(e, w, NR_NO_LEVEL, NULL);
@@ -369,9 +368,15 @@ static void process(struct nr_engine *e, struct nr_work *w)
 	nr_engine_breathe(e);
 }
 
-/* A batch, NR_WORK packets at a time. Returns false when --count is reached. */
+/*
+ * A batch, NR_WORK packets at a time. Returns false when a packet beyond --count is met:
+ * not before, so that what the file says behind the last one is heard for every size of
+ * batches.
+ */
 static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 {
+	bool more = true;
+
 	for (unsigned i = 0; i < b->n && !e->error;) {
 		unsigned n = 0;
 
@@ -379,6 +384,7 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 			struct nr_packet *p = &b->pkt[i++];
 
 			if (e->cfg.count && !p->event && p->ordinal > e->cfg.count) {
+				more = false;
 				i = b->n;
 				break;
 			}
@@ -393,9 +399,11 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 		for (unsigned k = 0; k < n; k++)
 			process(e, &e->work[k]);
 		nr_decoder_release(e->decoder);
+		/* hands over what was lost: a flood of it must not gather */
+		nr_decoder_expire(e->decoder, e->decoder_mark_ns, fragment_lost, e);
 		nr_arena_reset(&e->work_arena);
 	}
-	return !e->cfg.count || e->stats.packets < e->cfg.count;
+	return more;
 }
 
 static void report_duplicates(struct nr_engine *e)

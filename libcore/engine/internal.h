@@ -13,7 +13,8 @@
 
 enum {
 	NR_WORK = 32,            /* packets decoded before the first is processed */
-	NR_FLUSH_RECORDS = 4096, /* records handed to the sinks at the latest */
+	NR_FLUSH_RECORDS = 4096, /* at so many records they go to the sinks … */
+	NR_FLUSH_BYTES = 8 << 20, /* … or at so many bytes */
 	NR_NO_LEVEL = 255,
 };
 

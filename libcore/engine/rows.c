@@ -24,7 +24,7 @@ struct nr_record *nr_engine_row(struct nr_engine *e, const struct nr_record_type
 
 void nr_engine_breathe(struct nr_engine *e)
 {
-	if (e->records.n >= NR_FLUSH_RECORDS)
+	if (e->records.n >= NR_FLUSH_RECORDS || e->arena.handed >= NR_FLUSH_BYTES)
 		nr_engine_flush(e);
 }
 

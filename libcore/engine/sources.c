@@ -239,11 +239,15 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	nr_set_str(r, NR_SOURCE_name, info->name);
 	nr_set_str(r, NR_SOURCE_format, info->format);
 	nr_set_str(r, NR_SOURCE_compression, info->compression);
-	if (info->bytes >= 0)
+	if (info->bytes >= 0 && (s->ended || info->is_regular))
 		nr_set_int(r, NR_SOURCE_bytes, info->bytes);
-	if (info->sha256[0] && !interrupted)
+	/* The reader may be ahead: what it knows counts once the end was processed. */
+	if (info->sha256[0] && s->ended && !interrupted)
 		nr_set_str(r, NR_SOURCE_sha256, info->sha256);
-	nr_set_str(r, NR_SOURCE_hash_note, interrupted ? "interrupted" : info->hash_note);
+	nr_set_str(r, NR_SOURCE_hash_note,
+		   interrupted				? "interrupted"
+		   : info->sha256[0] && !s->ended ? "it was not read to its end"
+						       : info->hash_note);
 	nr_set_int(r, NR_SOURCE_packets, (int64_t)s->packets);
 	nr_set_int(r, NR_SOURCE_wire_bytes, (int64_t)s->wire_bytes);
 	nr_set_int(r, NR_SOURCE_captured_bytes, (int64_t)s->captured_bytes);

@@ -278,12 +278,10 @@ void nr_shard_arm(struct nr_shard *s, struct nr_flow *f)
 
 void nr_shard_rearm(struct nr_shard *s, struct nr_flow *f)
 {
-	if (f->deadline_ns >= f->timer_tick * NR_MARK_NS)
+	if (tick_after(f->deadline_ns) >= f->timer_tick)
 		return; /* the wheel will look again in time */
-	if (tick_after(f->deadline_ns) < f->timer_tick) {
-		wheel_remove(s, f);
-		wheel_put(s, f);
-	}
+	wheel_remove(s, f);
+	wheel_put(s, f);
 }
 
 static void drain(struct nr_shard *s, uint32_t slot, int64_t mark_ns,

@@ -588,13 +588,15 @@ static void note_handshake(struct segment *g)
 {
 	struct nr_flow *f = g->f;
 	unsigned ctl = g->flags & (NR_TCP_SYN | NR_TCP_ACK | NR_TCP_RST | NR_TCP_FIN);
+	int64_t rtt;
 
 	if (ctl == NR_TCP_SYN && g->s == 0)
 		f->syn_ns = g->ts_ns;
 	else if (ctl == NR_TCP_ACK && g->s == 0 && f->syn_ns != INT64_MIN &&
 		 f->handshake_rtt_ns < 0 && f->side[1].state == NR_TCP_ESTABLISHED &&
-		 g->ts_ns >= f->syn_ns)
-		f->handshake_rtt_ns = g->ts_ns - f->syn_ns;
+		 g->ts_ns >= f->syn_ns &&
+		 !__builtin_sub_overflow(g->ts_ns, f->syn_ns, &rtt))
+		f->handshake_rtt_ns = rtt;
 }
 
 enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
