@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 					err.text[0] ? err.text : "no packets");
 				return 1;
 			}
-			if (!best[s] || r.ns / (double)r.packets < best[s])
+			if (best[s] == 0 || r.ns / (double)r.packets < best[s])
 				best[s] = r.ns / (double)r.packets;
 		}
 	}
