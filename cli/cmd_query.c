@@ -2,14 +2,19 @@
 /* nrtool query: SQL or a named report over a session database, read-only. */
 #include "cli.h"
 
+#include "base/mem.h"
+#include "dbset.h"
 #include "record/schema.h"
 #include "record/sql.h"
+#include "record/tables.h"
 #include "rows.h"
 #include "sqlfunc.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 struct query {
 	int format;
@@ -137,6 +142,16 @@ static int failed(sqlite3 *db, int rc)
 	return nr_complain(NR_EXIT_FAILED, "query", "%s", sqlite3_errmsg(db));
 }
 
+/* Also VACUUM INTO, which an open database for reading does not refuse. */
+static int check_reads_only(sqlite3_stmt *st)
+{
+	if (sqlite3_stmt_readonly(st))
+		return 0;
+	return nr_complain(NR_EXIT_FAILED, "query",
+			   "the SQL writes, and query only reads: %.60s",
+			   sqlite3_sql(st));
+}
+
 static int run_sql(sqlite3 *db, const struct query *c, const char *sql, bool is_report)
 {
 	while (*sql) {
@@ -149,7 +164,9 @@ static int run_sql(sqlite3 *db, const struct query *c, const char *sql, bool is_
 		sql = tail;
 		if (!st)
 			continue; /* a comment or white space */
-		status = bind_params(st, &c->params, is_report);
+		status = check_reads_only(st);
+		if (!status)
+			status = bind_params(st, &c->params, is_report);
 		if (!status) {
 			rc = nr_rows_write(st, (enum nr_row_format)c->format, c->full,
 					   stdout);
@@ -169,14 +186,23 @@ static int run_sql(sqlite3 *db, const struct query *c, const char *sql, bool is_
 static int open_database(sqlite3 **db, const char *path)
 {
 	sqlite3_stmt *st = NULL;
-	int64_t id = -1;
+	int64_t id = -1, version = 0;
 	int rc;
 
 	rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
+	sqlite3_busy_timeout(*db, 5000);
 	if (!rc)
-		rc = sqlite3_prepare_v2(*db, "PRAGMA application_id", -1, &st, NULL);
-	if (!rc && sqlite3_step(st) == SQLITE_ROW)
+		rc = sqlite3_prepare_v2(
+			*db,
+			"SELECT application_id, user_version"
+			" FROM pragma_application_id, pragma_user_version",
+			-1, &st, NULL);
+	if (!rc && sqlite3_step(st) == SQLITE_ROW) {
 		id = sqlite3_column_int64(st, 0);
+		version = sqlite3_column_int64(st, 1);
+	}
+	if (!rc)
+		rc = sqlite3_reset(st);
 	sqlite3_finalize(st);
 	if (rc == SQLITE_NOTADB || (!rc && id != NR_APPLICATION_ID))
 		return nr_complain(NR_EXIT_FAILED, "query", "%s is no database of nrtool",
@@ -184,26 +210,102 @@ static int open_database(sqlite3 **db, const char *path)
 	if (rc)
 		return nr_complain(NR_EXIT_FAILED, "query", "cannot open %s: %s", path,
 				   sqlite3_errmsg(*db));
+	if (version > NR_SCHEMA_VERSION)
+		return nr_complain(NR_EXIT_FAILED, "query",
+				   "%s is of schema %lld and this nrtool knows %d: use a "
+				   "newer one",
+				   path, (long long)version, NR_SCHEMA_VERSION);
 	sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_exec(*db, "PRAGMA query_only = 1", NULL, NULL, NULL);
 	sqlite3_progress_handler(*db, 10000, on_progress, NULL);
+	return 0;
+}
+
+/* A file twice would count twice. */
+static int check_unique(char **paths, size_t n)
+{
+	struct stat *st = nr_xcalloc(n, sizeof(*st));
+	int status = 0;
+
+	for (size_t i = 0; i < n && !status; i++) {
+		if (stat(paths[i], &st[i]))
+			continue; /* opening it says why */
+		for (size_t k = 0; k < i && !status; k++)
+			if (st[k].st_ino == st[i].st_ino && st[k].st_dev == st[i].st_dev)
+				status = nr_complain(NR_EXIT_USAGE, "query",
+						     "%s and %s are the same file",
+						     paths[k], paths[i]);
+	}
+	nr_free(st);
+	return status;
+}
+
+static int open_set(sqlite3 **db, char **paths, size_t n)
+{
+	sqlite3 **members = nr_xcalloc(n, sizeof(*members));
+	struct rlimit files;
+	struct nr_err err = { "" };
+	int status = check_unique(paths, n), cache = (int)(65536 / n);
+
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	for (size_t i = 0; i < n && !status; i++) {
+		char sql[48];
+
+		status = open_database(&members[i], paths[i]);
+		/* 64 MiB for all of them */
+		snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%d",
+			 cache > 64 ? cache : 64);
+		if (!status)
+			sqlite3_exec(members[i], sql, NULL, NULL, NULL);
+	}
+	if (status) {
+		for (size_t i = 0; i < n; i++)
+			sqlite3_close(members[i]);
+	} else if (nr_dbset_open(db, members, (const char *const *)paths, n, &err)) {
+		status = nr_complain(NR_EXIT_FAILED, "query", "%s", err.text);
+	} else {
+		sqlite3_progress_handler(*db, 10000, on_progress, NULL);
+	}
+	nr_free(members);
+	return status;
+}
+
+static int open_all(sqlite3 **db, char **paths, size_t n)
+{
+	int status = n > 1 ? open_set(db, paths, n) : open_database(db, paths[0]), rc;
+
+	if (status)
+		return status;
+	sqlite3_exec(*db, "PRAGMA query_only = 1", NULL, NULL, NULL);
 	rc = nr_sqlfunc_register(*db);
 	return rc ? failed(*db, rc) : 0;
 }
 
+static bool looks_like_database(const char *path)
+{
+	char head[16] = "";
+	FILE *f = fopen(path, "re");
+	bool is;
+
+	if (!f)
+		return false;
+	is = fread(head, 1, sizeof(head), f) == sizeof(head) &&
+	     !memcmp(head, "SQLite format 3", sizeof(head));
+	fclose(f);
+	return is;
+}
+
 /* The SQL that the command line means: of --file, of a report, or the word itself. */
-static int find_sql(const struct query *c, const struct nr_call *call, struct nr_buf *b,
+static int find_sql(const struct query *c, const char *word, struct nr_buf *b,
 		    bool *is_report)
 {
-	const char *word = call->n > 1 ? call->operands[1] : NULL, *report, *near;
+	const char *report, *near;
 
-	if (c->file) {
-		if (word)
-			return nr_complain(NR_EXIT_USAGE, "query",
-					   "give --file or SQL, not both");
+	if (c->file)
 		return slurp(c->file, b);
-	}
-	if (!word)
+	if (!word || (!nr_sql_report(word) && looks_like_database(word)))
 		return nr_complain(
 			NR_EXIT_USAGE, "query",
 			"SQL or a report is missing; --list names the reports");
@@ -225,8 +327,10 @@ static int find_sql(const struct query *c, const struct nr_call *call, struct nr
 static int query_run(const struct nr_call *call)
 {
 	const struct query *c = call->config;
+	size_t n = (size_t)call->n;
 	struct nr_buf sql = { 0 };
 	bool is_report = false;
+	const char *word = NULL;
 	sqlite3 *db = NULL;
 	int status, rc;
 
@@ -240,10 +344,12 @@ static int query_run(const struct nr_call *call)
 			return nr_complain(NR_EXIT_USAGE, "query",
 					   "--param needs NAME=VALUE, not '%s'",
 					   c->params.v[i]);
-	status = find_sql(c, call, &sql, &is_report);
+	if (!c->file && n > 1)
+		word = call->operands[--n];
+	status = find_sql(c, word, &sql, &is_report);
 	if (!status) {
 		nr_signals_init(false);
-		status = open_database(&db, call->operands[0]);
+		status = open_all(&db, call->operands, n);
 	}
 	if (!status)
 		status = run_sql(db, c, sql.p ? sql.p : "", is_report);
@@ -255,13 +361,14 @@ static int query_run(const struct nr_call *call)
 
 const struct nr_command nr_cmd_query = {
 	.name = "query",
-	.operands = "DB [SQL|REPORT]",
+	.operands = "DB… [SQL|REPORT]",
 	.operand_kind = "file",
-	.summary = "asks a session database: SQL or a named report",
-	.about = "Runs SQL or a named report on a session database, read-only. Besides\n"
-		 "SQLite's functions there are cidr(ip, net), iso(ns), duration(ns),\n"
-		 "human(bytes) and ip_sort(ip).",
-	.max_operands = 2,
+	.summary = "asks session databases: SQL or a named report",
+	.about = "Runs SQL or a named report on a session database, read-only; several\n"
+		 "are shown as one. Besides SQLite's functions there are cidr(ip, net), "
+		 "iso(ns),\n"
+		 "duration(ns), human(bytes) and ip_sort(ip).",
+	.max_operands = NR_ANY,
 	.options = { query_options, sizeof(query_options) / sizeof(*query_options) },
 	.config_size = sizeof(struct query),
 	.run = query_run,

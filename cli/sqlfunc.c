@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#ifdef NR_SQL_EXTENSION /* calls go through the table of the program that loads it */
+#include <sqlite3ext.h>
+SQLITE_EXTENSION_INIT3
+#endif
+
 #include "sqlfunc.h"
 
 #include "text.h"

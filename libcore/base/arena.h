@@ -15,7 +15,7 @@ struct nr_arena_block;
 struct nr_arena {
 	struct nr_arena_block *first;
 	struct nr_arena_block *cur;
-	size_t used;	 /* bytes handed out of cur */
+	size_t used;      /* bytes handed out of cur */
 	size_t in_blocks; /* bytes held from malloc in all */
 };
 

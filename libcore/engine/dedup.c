@@ -15,8 +15,8 @@ struct entry {
 struct nr_dedup {
 	struct entry *ring;
 	uint32_t *chain; /* heads by hash, as position + 1 */
-	uint64_t asked;	 /* packets passed in */
-	uint64_t n;	 /* packets compared */
+	uint64_t asked;  /* packets passed in */
+	uint64_t n;      /* packets compared */
 	uint64_t copies;
 	bool watch;
 	uint32_t window, mask;

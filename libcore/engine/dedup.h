@@ -4,9 +4,9 @@
  * directions, a capture on all interfaces): equal after link-layer addresses, TTL or hop
  * limit and VLAN tags, within a window of packets and time.
  *
- * Without --dedup nothing is dropped, but samples are watched (512 packets of every 8192),
- * so that a capture full of copies is recognised. Frames without an IP packet are compared
- * whole.
+ * Without --dedup nothing is dropped, but samples are watched (512 packets of every
+ * 8192), so that a capture full of copies is recognised. Frames without an IP packet are
+ * compared whole.
  */
 #pragma once
 

@@ -58,11 +58,12 @@ static int check_config(const struct nr_engine_config *c, struct nr_err *err)
 			       NR_BATCH_MAX);
 	if (c->max_flows < NR_SHARD_MIN_FLOWS * NR_N_SHARDS ||
 	    c->max_flows > (uint64_t)NR_N_SHARDS << 28)
-		return nr_fail(err, -EINVAL,
-			       "--max-flows must lie between %d (%d for each of %d shards) "
-			       "and %llu",
-			       NR_SHARD_MIN_FLOWS * NR_N_SHARDS, NR_SHARD_MIN_FLOWS,
-			       NR_N_SHARDS, (unsigned long long)NR_N_SHARDS << 28);
+		return nr_fail(
+			err, -EINVAL,
+			"--max-flows must lie between %d (%d for each of %d shards) "
+			"and %llu",
+			NR_SHARD_MIN_FLOWS * NR_N_SHARDS, NR_SHARD_MIN_FLOWS, NR_N_SHARDS,
+			(unsigned long long)NR_N_SHARDS << 28);
 	return 0;
 }
 
@@ -186,7 +187,8 @@ static void fragment_lost(void *arg, const struct nr_frag_record *r, const char 
 
 	(void)why;
 	(void)ip_version;
-	nr_ledger_add(e->ledger, r->source, NR_BUCKET_FRAGMENT_INCOMPLETE, 0, r->wire_len);
+	nr_ledger_add(e->ledger, r->source, NR_BUCKET_FRAGMENT_INCOMPLETE, 0,
+		      r->wire_len);
 }
 
 static void judge_checksums(struct nr_engine *e, struct nr_work *w)
@@ -263,6 +265,21 @@ static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 	nr_way_back_add(&f->way_back, source, record);
 }
 
+/* What the decoder noticed of one level, told with its flow. */
+static void decode_anomalies(struct nr_engine *e, const struct nr_work *w, unsigned level,
+			     struct nr_flow *f)
+{
+	for (unsigned i = 0; i < w->dec.n_anomalies; i++) {
+		const struct nr_decode_anomaly *a = &w->dec.anomaly[i];
+		bool homeless = a->level >= w->dec.n_levels;
+
+		if (f && a->level == level)
+			nr_engine_flow_anomaly(e, f, a->kind, -1, a->a, a->b);
+		else if (!f && homeless)
+			nr_engine_decode_anomaly(e, a);
+	}
+}
+
 /* Fragments that came before this packet share its fate. */
 static void credit_fragments(struct nr_engine *e, const struct nr_work *w,
 			     struct nr_flow *f, unsigned bucket)
@@ -292,6 +309,7 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 		fp.parent_flow_id = f ? f->flow_id : 0;
 		f = nr_flow_update(e->flows, &fp, i, &w->key[i], w->hash[i],
 				   w->src_is_hi[i]);
+		decode_anomalies(e, w, i, f);
 		if (fp.drop_bad) {
 			bucket = NR_BUCKET_CHECKSUM_DROPPED;
 			break;
@@ -344,8 +362,7 @@ static void process(struct nr_engine *e, struct nr_work *w)
 		nr_ledger_add(e->ledger, p->source, w->bucket, 0, p->wire_len);
 		return;
 	}
-	for (unsigned i = 0; i < w->dec.n_anomalies; i++)
-		nr_engine_decode_anomaly(e, &w->dec.anomaly[i]);
+	decode_anomalies(e, w, NR_NO_LEVEL, NULL);
 	if (w->dec.n_tunnels)
 		nr_tunnels_packet(e, w);
 	run_levels(e, w);
@@ -390,7 +407,8 @@ static void report_duplicates(struct nr_engine *e)
 		return;
 	e->stats.many_duplicates = true;
 	nr_engine_anomaly(e, NR_ANOM_DUPLICATES,
-			  nr_arena_printf(&e->arena, "{\"compared\":%llu,\"copies\":%llu}",
+			  nr_arena_printf(&e->arena,
+					  "{\"compared\":%llu,\"copies\":%llu}",
 					  (unsigned long long)compared,
 					  (unsigned long long)copies));
 }
@@ -398,8 +416,9 @@ static void report_duplicates(struct nr_engine *e)
 static void end_of_input(struct nr_engine *e)
 {
 	e->now = NULL;
-	e->order = (struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets + 1,
-				      .phase = NR_PHASE_END };
+	e->order =
+		(struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets + 1,
+				   .phase = NR_PHASE_END };
 	nr_decoder_flush(e->decoder, fragment_lost, e);
 	nr_flow_flush(e->flows, NR_END_OF_INPUT);
 	nr_tunnels_flush(e);
@@ -420,7 +439,8 @@ static void add_up_sources(struct nr_engine *e)
 		t->time_bogus += s->time_bogus;
 		if (!s->packets)
 			continue;
-		t->first_ns = any && t->first_ns < s->first_ns ? t->first_ns : s->first_ns;
+		t->first_ns =
+			any && t->first_ns < s->first_ns ? t->first_ns : s->first_ns;
 		t->last_ns = any && t->last_ns > s->last_ns ? t->last_ns : s->last_ns;
 		any = true;
 	}
@@ -437,21 +457,23 @@ static int check_ledger(struct nr_engine *e, struct nr_err *err)
 		bytes += s->bucket_bytes[i];
 	}
 	if (packets != s->packets || bytes != s->wire_bytes)
-		return nr_fail(err, -EBADMSG,
-			       "the ledger does not add up: %llu packets were read and %llu "
-			       "are in its buckets; this is a bug in nrtool, please report it",
-			       (unsigned long long)s->packets, (unsigned long long)packets);
+		return nr_fail(
+			err, -EBADMSG,
+			"the ledger does not add up: %llu packets were read and %llu "
+			"are in its buckets; this is a bug in nrtool, please report it",
+			(unsigned long long)s->packets, (unsigned long long)packets);
 	if (e->rows_flow_records != s->bucket_packets[NR_BUCKET_FLOW] ||
 	    e->rows_flow_bytes != s->bucket_bytes[NR_BUCKET_FLOW] ||
 	    e->rows_arp != s->bucket_packets[NR_BUCKET_ARP])
-		return nr_fail(err, -EBADMSG,
-			       "the ledger does not add up: rows of flow hold %llu packets, "
-			       "its bucket %llu; rows of arp %llu, its bucket %llu; this is "
-			       "a bug in nrtool, please report it",
-			       (unsigned long long)e->rows_flow_records,
-			       (unsigned long long)s->bucket_packets[NR_BUCKET_FLOW],
-			       (unsigned long long)e->rows_arp,
-			       (unsigned long long)s->bucket_packets[NR_BUCKET_ARP]);
+		return nr_fail(
+			err, -EBADMSG,
+			"the ledger does not add up: rows of flow hold %llu packets, "
+			"its bucket %llu; rows of arp %llu, its bucket %llu; this is "
+			"a bug in nrtool, please report it",
+			(unsigned long long)e->rows_flow_records,
+			(unsigned long long)s->bucket_packets[NR_BUCKET_FLOW],
+			(unsigned long long)e->rows_arp,
+			(unsigned long long)s->bucket_packets[NR_BUCKET_ARP]);
 	return 0;
 }
 

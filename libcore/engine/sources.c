@@ -11,7 +11,7 @@
 enum { BLOCK_SPAN = 256 * 1024 }; /* one source_block row per so many bytes */
 
 struct nr_interface_row {
-	struct nr_interface i; /* texts owned */
+	struct nr_interface i;      /* texts owned */
 	uint64_t received, dropped; /* UINT64_MAX: not known */
 };
 
@@ -148,7 +148,8 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 	if (!e->cfg.no_index && p->offset >= s->next_block) {
 		struct nr_record *r = nr_engine_row(e, &nr_rt_source_block, 0);
 
-		nr_set_int(r, NR_SOURCE_BLOCK_source_id, nr_engine_source_id(e, p->source));
+		nr_set_int(r, NR_SOURCE_BLOCK_source_id,
+			   nr_engine_source_id(e, p->source));
 		nr_set_int(r, NR_SOURCE_BLOCK_record, (int64_t)p->record);
 		nr_set_int(r, NR_SOURCE_BLOCK_offset, (int64_t)p->offset);
 		nr_set_int(r, NR_SOURCE_BLOCK_ts_ns, p->ts_ns);

@@ -2,8 +2,8 @@
 /*
  * Table tunnel: encapsulations without ports, added up by source, kind, addresses, id.
  *
- * Bounded: when NR_MAX_TUNNEL_ROWS are open, all are written and the count begins anew, so
- * a tunnel may have several rows, each for a span of time.
+ * Bounded: when NR_MAX_TUNNEL_ROWS are open, all are written and the count begins anew,
+ * so a tunnel may have several rows, each for a span of time.
  */
 #include "engine/internal.h"
 
@@ -52,7 +52,8 @@ static struct row *find(struct nr_engine *e, const struct row *want)
 	struct nr_tunnels *t = e->tunnels;
 	uint64_t h;
 
-	_Static_assert(offsetof(struct row, dst) == 16, "src and dst are compared as one");
+	_Static_assert(offsetof(struct row, dst) == 16,
+		       "src and dst are compared as one");
 	h = nr_siphash(e->key.secret, want->src, 32) ^
 	    nr_mix(want->id ^ 0x9e3779b97f4a7c15, want->source + 1) ^ want->kind;
 	if (!t->slots)

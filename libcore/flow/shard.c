@@ -9,7 +9,7 @@
 
 enum {
 	FIRST_BUCKETS = 16,
-	HUGE_FROM = 512,	/* flows of a shard in small pages */
+	HUGE_FROM = 512, /* flows of a shard in small pages */
 	HUGE_PAGE = 2 << 20,
 };
 
@@ -355,7 +355,8 @@ struct nr_flow *nr_shard_nearest(struct nr_shard *s)
 	}
 }
 
-void nr_shard_each(struct nr_shard *s, void (*fn)(void *arg, struct nr_flow *f), void *arg)
+void nr_shard_each(struct nr_shard *s, void (*fn)(void *arg, struct nr_flow *f),
+		   void *arg)
 {
 	for (uint32_t i = 0; i < s->slab_used; i++) {
 		if (s->slab[i].in_use)

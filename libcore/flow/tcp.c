@@ -8,19 +8,19 @@
 #include <stdio.h>
 
 enum {
-	FAR_JUMP = 1 << 20,	    /* a SYN or RST further off does not move `last` */
+	FAR_JUMP = 1 << 20,         /* a SYN or RST further off does not move `last` */
 	MAX_INITIAL_WINDOW = 16384, /* unacknowledged data kept while no ACK was seen */
-	MAX_UNACKED = 10 << 20,	    /* out-of-order data kept without further ACKs */
+	MAX_UNACKED = 10 << 20,     /* out-of-order data kept without further ACKs */
 };
 
 enum { /* nr_side.hist_seen */
-	SEEN_SYN = 1 << 0,
-	SEEN_FIN = 1 << 1,
-	SEEN_RST = 1 << 2,
-	SEEN_DATA = 1 << 3,
-	SEEN_ACK = 1 << 4,
-	SEEN_MULTI = 1 << 5,
-	SEEN_FIN_RST = 1 << 6,
+       SEEN_SYN = 1 << 0,
+       SEEN_FIN = 1 << 1,
+       SEEN_RST = 1 << 2,
+       SEEN_DATA = 1 << 3,
+       SEEN_ACK = 1 << 4,
+       SEEN_MULTI = 1 << 5,
+       SEEN_FIN_RST = 1 << 6,
 };
 
 struct segment {
@@ -31,7 +31,7 @@ struct segment {
 	int64_t ts_ns;
 	const struct nr_flow_events *ev;
 	unsigned flags;
-	uint32_t len; /* payload on the wire */
+	uint32_t len;     /* payload on the wire */
 	int64_t seq, ack; /* offsets */
 	bool underflow;
 	bool do_close;
@@ -233,10 +233,10 @@ static void note_syn_options(struct segment *g)
 		len = *c.p++;
 		if (len < 2 || !(v = nr_take(&c, len - 2)))
 			break;
-		order[n_order++] = (char)(kind == 2   ? 'M'
-					  : kind == 3 ? 'W'
-					  : kind == 4 ? 'S'
-					  : kind == 8 ? 'T'
+		order[n_order++] = (char)(kind == 2    ? 'M'
+					  : kind == 3  ? 'W'
+					  : kind == 4  ? 'S'
+					  : kind == 8  ? 'T'
 					  : kind == 34 ? 'F'
 						       : '?');
 		if (kind == 2 && len == 4)
@@ -261,8 +261,8 @@ static void note_syn_options(struct segment *g)
 	if (x->syn_options[g->s])
 		return;
 	x->syn_options[g->s] = nr_xmalloc(n + n_order + 16);
-	snprintf(x->syn_options[g->s], n + n_order + 16, "{%.*s\"order\":\"%s\"}", (int)n, buf,
-		 order);
+	snprintf(x->syn_options[g->s], n + n_order + 16, "{%.*s\"order\":\"%s\"}", (int)n,
+		 buf, order);
 }
 
 /* A FIN ends the stream; an ACK may have told of it before it came (reordering). */
@@ -546,17 +546,17 @@ static void take_data(struct segment *g)
 		from = 1;
 	if (from >= to)
 		return;
-	seen = nr_holes_seen(me, from,
-			     from + (g->l->payload_cap < to - from ? g->l->payload_cap
-								   : to - from));
+	seen = nr_holes_seen(
+		me, from,
+		from + (g->l->payload_cap < to - from ? g->l->payload_cap : to - from));
 	nr_holes_skip(me, to, &tail); /* the snap length cut it off */
 	if (seen.filled_hole)
 		me->n_out_of_order++;
 	else if (!seen.fresh && g->l->payload_cap && !keep_alive)
 		me->n_retransmits++;
 	if (seen.forgot || tail.forgot)
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_HOLES, (int)g->s, NR_MAX_HOLES,
-			       0);
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_HOLES, (int)g->s,
+			       NR_MAX_HOLES, 0);
 	if (me->skip || me->ack > 1)
 		return;
 	/* No ACK was ever seen for this side (one-sided capture). */
@@ -573,12 +573,15 @@ static void judge_rst(struct segment *g)
 	int64_t at = g->seq, next = g->me->ack;
 
 	if (g->len)
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len, 0);
-	if (g->me->state == NR_TCP_INACTIVE || peer->state == NR_TCP_INACTIVE || next <= 0)
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len,
+			       0);
+	if (g->me->state == NR_TCP_INACTIVE || peer->state == NR_TCP_INACTIVE ||
+	    next <= 0)
 		return;
-	if (at < next - (int64_t)peer->window - 1 || at > next + (int64_t)peer->window + 1)
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_BAD_RST, (int)g->s, at - next,
-			       peer->window);
+	if (at < next - (int64_t)peer->window - 1 ||
+	    at > next + (int64_t)peer->window + 1)
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_BAD_RST, (int)g->s,
+			       at - next, peer->window);
 }
 
 static void note_handshake(struct segment *g)
@@ -594,8 +597,9 @@ static void note_handshake(struct segment *g)
 		f->handshake_rtt_ns = g->ts_ns - f->syn_ns;
 }
 
-enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s, const struct nr_level *l,
-				   int64_t ts_ns, const struct nr_flow_events *ev)
+enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
+				   const struct nr_level *l, int64_t ts_ns,
+				   const struct nr_flow_events *ev)
 {
 	struct segment g = { .f = f,
 			     .me = &f->side[s],

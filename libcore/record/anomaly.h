@@ -2,7 +2,10 @@
 /*
  * The kinds of table `anomaly`: one list for the code, the manual and `nrtool schema`.
  *
- * X(IDENT, "name", severity, "what it means, and what `detail` holds")
+ * X(IDENT, "name", severity, "what it means")
+ *
+ * `detail` is an object; its keys say what they hold (engine/rows.c). "value" and
+ * "against" are the number that is wrong and what it was held against.
  */
 #pragma once
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define MS 1000000ll
-#define S 1000000000ll
+#define S  1000000000ll
 
 enum { FIN = 1, SYN = 2, RST = 4, ACK = 16, MAX_ENDED = 4096 };
 
@@ -107,10 +107,9 @@ static void world_free(struct world *w)
 
 static struct nr_flow *feed(struct world *w, int64_t t, bool bad)
 {
-	struct nr_flow_packet p = { .pkt = &w->pkt,
-				    .dec = &w->dec,
-				    .bad_checksum = bad,
-				    .drop_bad = bad };
+	struct nr_flow_packet p = {
+		.pkt = &w->pkt, .dec = &w->dec, .bad_checksum = bad, .drop_bad = bad
+	};
 	struct nr_key k;
 	bool hi;
 
@@ -120,7 +119,8 @@ static struct nr_flow *feed(struct world *w, int64_t t, bool bad)
 	return nr_flow_update(w->t, &p, 0, &k, nr_key_hash(&k, w->key.secret), hi);
 }
 
-static struct nr_level *level(struct world *w, unsigned from, unsigned proto, uint32_t len)
+static struct nr_level *level(struct world *w, unsigned from, unsigned proto,
+			      uint32_t len)
 {
 	struct nr_level *l = &w->dec.level[0];
 
@@ -513,13 +513,12 @@ static void test_flow_tunnel_scope(void **state)
 
 			level(w, k, 17, 4);
 			w->dec.n_tunnels = w->dec.level[0].n_tunnels = 1;
-			w->dec.tunnel[0] =
-				(struct nr_tunnel){ .kind = cases[i].kind,
-						    .has_id = true,
-						    .ip_version = 4,
-						    .id = cases[i].id[k],
-						    .src = swap ? y : x,
-						    .dst = swap ? x : y };
+			w->dec.tunnel[0] = (struct nr_tunnel){ .kind = cases[i].kind,
+							       .has_id = true,
+							       .ip_version = 4,
+							       .id = cases[i].id[k],
+							       .src = swap ? y : x,
+							       .dst = swap ? x : y };
 			feed(w, k, false);
 		}
 		assert_int_equal(nr_flow_count(w->t), cases[i].flows);
