@@ -331,7 +331,7 @@ def ng_odd(d):
 
 
 def damaged(d):
-    return d.ctx.damage
+    return d.ctx.damage and not d.totals_equal()
 
 
 def reads_nothing(d):
