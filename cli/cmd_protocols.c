@@ -8,8 +8,9 @@
 
 /* LINKTYPE_ numbers that the decoder takes apart; others are counted by name. */
 static const uint16_t link_types[] = {
-	0,   1,   3,   6,   7,   8,   9,   10,  12,  14,  50,  51,  100, 101, 104,
-	105, 106, 107, 108, 109, 113, 117, 119, 123, 127, 192, 228, 229, 239, 276,
+	0,   1,   6,   7,   8,   9,   10,  11,  12,  14,  50,  51,
+	100, 101, 104, 105, 107, 108, 113, 117, 119, 123, 127, 129,
+	163, 166, 192, 204, 205, 206, 228, 229, 239, 242, 258, 276,
 };
 
 static size_t put_name(const char *name, size_t column)

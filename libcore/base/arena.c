@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK_SIZE = 256 * 1024, ALIGN = 16 };
+enum { BLOCK_SIZE = 256 * 1024, KEEP = 8 << 20, ALIGN = 16 };
 
 struct nr_arena_block {
 	struct nr_arena_block *next;
@@ -44,6 +44,7 @@ void *nr_arena_alloc(struct nr_arena *a, size_t n)
 	}
 	p = a->cur->data + a->used;
 	a->used += need;
+	a->handed += need;
 	NR_UNPOISON(p, n);
 	return p;
 }
@@ -82,20 +83,36 @@ char *nr_arena_printf(struct nr_arena *a, const char *fmt, ...)
 	return s;
 }
 
+static void free_blocks(struct nr_arena *a, struct nr_arena_block *b)
+{
+	while (b) {
+		struct nr_arena_block *next = b->next;
+
+		NR_UNPOISON(b->data, b->size);
+		a->in_blocks -= b->size;
+		nr_free(b);
+		b = next;
+	}
+}
+
 void nr_arena_reset(struct nr_arena *a)
 {
-	for (struct nr_arena_block *b = a->first; b; b = b->next)
+	size_t kept = 0;
+
+	for (struct nr_arena_block *b = a->first; b; b = b->next) {
 		NR_POISON(b->data, b->size);
+		kept += b->size;
+		if (kept >= KEEP) { /* one large batch is not the rule */
+			free_blocks(a, b->next);
+			b->next = NULL;
+		}
+	}
 	a->cur = a->first;
-	a->used = 0;
+	a->used = a->handed = 0;
 }
 
 void nr_arena_fini(struct nr_arena *a)
 {
-	for (struct nr_arena_block *b = a->first, *next; b; b = next) {
-		next = b->next;
-		NR_UNPOISON(b->data, b->size);
-		nr_free(b);
-	}
+	free_blocks(a, a->first);
 	*a = (struct nr_arena){ 0 };
 }

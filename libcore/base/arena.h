@@ -2,7 +2,7 @@
 /*
  * The batch lifetime: memory that is handed out piece by piece and taken back at once.
  *
- * Everything allocated lives until nr_arena_reset(), which keeps the blocks for the next
+ * Everything allocated lives until nr_arena_reset(), which keeps some blocks for the next
  * batch and poisons their bytes under AddressSanitizer.
  */
 #pragma once
@@ -15,8 +15,9 @@ struct nr_arena_block;
 struct nr_arena {
 	struct nr_arena_block *first;
 	struct nr_arena_block *cur;
-	size_t used;	 /* bytes handed out of cur */
+	size_t used;      /* bytes handed out of cur */
 	size_t in_blocks; /* bytes held from malloc in all */
+	size_t handed;	  /* bytes handed out since the last reset */
 };
 
 /* A zeroed struct nr_arena is ready for use. */

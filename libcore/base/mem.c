@@ -8,8 +8,10 @@ static void *or_die(void *p, size_t n)
 {
 	if (p)
 		return p;
-	fprintf(stderr, "nrtool: out of memory while asking for %zu bytes; "
-			"lower --max-flows or give the process more memory\n", n);
+	fprintf(stderr,
+		"nrtool: out of memory while asking for %zu bytes; "
+		"lower --max-flows or give the process more memory\n",
+		n);
 	abort();
 }
 

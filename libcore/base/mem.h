@@ -20,10 +20,10 @@
 
 #ifdef NR_ASAN
 #include <sanitizer/asan_interface.h>
-#define NR_POISON(p, n) ASAN_POISON_MEMORY_REGION((p), (n))
+#define NR_POISON(p, n)   ASAN_POISON_MEMORY_REGION((p), (n))
 #define NR_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION((p), (n))
 #else
-#define NR_POISON(p, n) ((void)(p), (void)(n))
+#define NR_POISON(p, n)   ((void)(p), (void)(n))
 #define NR_UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 

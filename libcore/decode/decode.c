@@ -147,6 +147,7 @@ void nr_decode(struct nr_decoder *d, const struct nr_packet *p, struct nr_decode
 	x.outcome = NR_OUT_FLOW;
 	x.has_pending = false;
 	x.wlan_pad = false;
+	x.wlan_swap = false;
 	x.atm = false;
 	x.fcs_len = p->fcs_len;
 	x.mac_src = NULL;

@@ -84,12 +84,15 @@ enum nr_tunnel_kind {
 	NR_TUN_6IN4,
 	NR_TUN_4IN6,
 	NR_TUN_6IN6,
+	NR_TUN_GRE_UDP, /* id: key where present (RFC 8086) */
+	NR_TUN_CAPWAP,  /* data channel (RFC 5415) */
 	NR_N_TUNNELS,
 };
 
 /* "vxlan", "gre", … as in column flow.tunnel and table tunnel. */
 const char *nr_tunnel_name(enum nr_tunnel_kind k);
-/* VXLAN, VXLAN-GPE, GENEVE, GTP-U, Teredo, L2TP: their carrier is a flow. */
+/* VXLAN, VXLAN-GPE, GENEVE, GTP-U, Teredo, L2TP, GRE in UDP, CAPWAP: their carrier is
+   a flow. */
 bool nr_tunnel_has_carrier(enum nr_tunnel_kind k);
 
 struct nr_tunnel {

@@ -99,6 +99,10 @@ enum nr_step nr_dec_ethertype(struct nr_dec *x)
 	}
 	case 0x894f:
 		return NR_STEP_NSH;
+	case 0x8903: /* Cisco FabricPath: tree and time to live, then the frame */
+		if (!nr_dec_take(x, 2))
+			return nr_dec_end_short(x, NR_ANOM_LINK_MALFORMED, 2);
+		return NR_STEP_ETHERNET;
 	default:
 		return nr_dec_end_other(x, x->type);
 	}

@@ -33,6 +33,11 @@ static enum nr_step link_null(struct nr_dec *x)
 	af = nr_be32(h);
 	if (af > 0xffff)
 		af = nr_le32(h);
+	/* there are writers that leave an ethertype in the last two bytes */
+	if (af > 0xffff && (nr_be16(h + 2) == 0x0800 || nr_be16(h + 2) == 0x86dd)) {
+		x->type = nr_be16(h + 2);
+		return NR_STEP_ETHERTYPE;
+	}
 	return family(x, af);
 }
 
@@ -282,6 +287,61 @@ static enum nr_step link_atm(struct nr_dec *x)
 	return NR_STEP_IP;
 }
 
+/*
+ * Apple's header: its length, the type of what follows (1: a packet; 0: nothing), the
+ * link type; then more that is not of the packet.
+ */
+static enum nr_step link_pktap(struct nr_dec *x)
+{
+	const uint8_t *h = x->p;
+	uint32_t len, dlt;
+
+	if (nr_dec_cap(x) < 12)
+		return nr_dec_end_short(x, NR_ANOM_LINK_MALFORMED, 12);
+	len = nr_le32(h);
+	dlt = nr_le32(h + 8);
+	if (len < 108 || len > 4096)
+		return nr_dec_end_malformed(x, NR_ANOM_LINK_MALFORMED, len, x->wire);
+	if (!nr_dec_take(x, len))
+		return nr_dec_end_short(x, NR_ANOM_LINK_MALFORMED, len);
+	if (nr_le32(h + 4) != 1 || dlt > 0xffff || dlt == 258 || dlt == 149) {
+		x->outcome = NR_OUT_LINKTYPE;
+		x->out->detail = nr_le32(h + 4) == 1 ? dlt : 258;
+		return NR_STEP_DONE;
+	}
+	x->type = (uint16_t)dlt;
+	return NR_STEP_LINK;
+}
+
+/* USER2 is anybody's; Apple's tools used it for PKTAP before that had a number. */
+static bool is_pktap(const struct nr_dec *x)
+{
+	const uint8_t *h = x->p;
+
+	return nr_dec_cap(x) >= 108 && nr_le32(h) == 108 && nr_le32(h + 4) == 1 &&
+	       nr_le32(h + 8) <= 0xffff && h[12] >= 'a' && h[12] <= 'z' && !h[35];
+}
+
+/* Global routing header (40 bytes; all but the GID may be 0), then RFC 4391's four. */
+static enum nr_step link_ipoib(struct nr_dec *x)
+{
+	const uint8_t *h = nr_dec_take(x, 44);
+
+	if (!h)
+		return nr_dec_end_short(x, NR_ANOM_LINK_MALFORMED, 44);
+	x->type = nr_be16(h + 40);
+	if (x->type < 0x600)
+		return nr_dec_end_other(x, x->type);
+	return NR_STEP_ETHERTYPE;
+}
+
+static enum nr_step link_unsupported(struct nr_dec *x)
+{
+	x->outcome = NR_OUT_LINKTYPE;
+	x->out->detail = x->type;
+	return NR_STEP_DONE;
+}
+
 enum nr_step nr_dec_link(struct nr_dec *x)
 {
 	uint8_t fcs = x->fcs_len;
@@ -347,15 +407,20 @@ enum nr_step nr_dec_link(struct nr_dec *x)
 		return link_arcnet(x, false);
 	case 129:
 		return link_arcnet(x, true);
+	case 11: /* the number of most systems' own files */
 	case 100:
 		return link_atm(x);
+	case 242:
+		return link_ipoib(x);
+	case 258:
+		return link_pktap(x);
+	case 149:
+		return is_pktap(x) ? link_pktap(x) : link_unsupported(x);
 	case 123:
 		return link_sunatm(x);
 	case 8:
 		return link_slip(x);
 	default:
-		x->outcome = NR_OUT_LINKTYPE;
-		x->out->detail = x->type;
-		return NR_STEP_DONE;
+		return link_unsupported(x);
 	}
 }

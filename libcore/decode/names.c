@@ -5,13 +5,14 @@
 #include <stdio.h>
 
 static const char *const tunnel_names[NR_N_TUNNELS] = {
-	[NR_TUN_VXLAN] = "vxlan",   [NR_TUN_VXLAN_GPE] = "vxlan-gpe",
-	[NR_TUN_GENEVE] = "geneve", [NR_TUN_GTPU] = "gtpu",
-	[NR_TUN_TEREDO] = "teredo", [NR_TUN_L2TP] = "l2tp",
-	[NR_TUN_GRE] = "gre",       [NR_TUN_NVGRE] = "nvgre",
-	[NR_TUN_PPTP] = "pptp",     [NR_TUN_ERSPAN] = "erspan",
-	[NR_TUN_IPIP] = "ipip",     [NR_TUN_6IN4] = "6in4",
-	[NR_TUN_4IN6] = "4in6",     [NR_TUN_6IN6] = "6in6",
+	[NR_TUN_VXLAN] = "vxlan",     [NR_TUN_VXLAN_GPE] = "vxlan-gpe",
+	[NR_TUN_GENEVE] = "geneve",   [NR_TUN_GTPU] = "gtpu",
+	[NR_TUN_TEREDO] = "teredo",   [NR_TUN_L2TP] = "l2tp",
+	[NR_TUN_GRE] = "gre",         [NR_TUN_NVGRE] = "nvgre",
+	[NR_TUN_PPTP] = "pptp",       [NR_TUN_ERSPAN] = "erspan",
+	[NR_TUN_IPIP] = "ipip",       [NR_TUN_6IN4] = "6in4",
+	[NR_TUN_4IN6] = "4in6",       [NR_TUN_6IN6] = "6in6",
+	[NR_TUN_GRE_UDP] = "gre-udp", [NR_TUN_CAPWAP] = "capwap",
 };
 
 const char *nr_tunnel_name(enum nr_tunnel_kind k)
@@ -21,7 +22,7 @@ const char *nr_tunnel_name(enum nr_tunnel_kind k)
 
 bool nr_tunnel_has_carrier(enum nr_tunnel_kind k)
 {
-	return k <= NR_TUN_L2TP;
+	return k <= NR_TUN_L2TP || k == NR_TUN_GRE_UDP || k == NR_TUN_CAPWAP;
 }
 
 #define N(t) (sizeof(t) / sizeof(*(t)))
@@ -41,6 +42,7 @@ static const struct number_name link_types[] = {
 	{ 8, "SLIP" },
 	{ 9, "PPP" },
 	{ 10, "FDDI" },
+	{ 11, "ATM_RFC1483" },
 	{ 12, "RAW" },
 	{ 14, "RAW" },
 	{ 50, "PPP_HDLC" },

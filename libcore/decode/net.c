@@ -121,8 +121,10 @@ static bool is_tunnel_port(uint16_t port)
 	case 1701:
 	case 2152:
 	case 3544:
+	case 4754:
 	case 4789:
 	case 4790:
+	case 5247:
 	case 6081:
 	case 8472:
 		return true;

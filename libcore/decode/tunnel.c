@@ -38,12 +38,30 @@ static void inside(struct nr_dec *x, const struct nr_level *l, uint32_t skip)
 	x->wire = l->payload_len - skip;
 	x->fcs_len = 0;
 	x->atm = false;
+	x->wlan_pad = false;
+	x->wlan_swap = false;
 }
 
-/* As enter(), for tunnels without ports: l is kept in case its inside has no flow. */
-static bool enter_portless(struct nr_dec *x, const struct nr_level *l, uint32_t skip,
+/* Enters a tunnel whose carrier l is counted already. */
+static bool carry(struct nr_dec *x, struct nr_level *l, uint32_t skip,
+		  enum nr_tunnel_kind kind, bool has_id, uint32_t id)
+{
+	if (!enter(x, l, kind, has_id, id))
+		return false;
+	inside(x, l, skip);
+	l->carries = (uint8_t)(kind + 1);
+	return true;
+}
+
+/*
+ * Enters what GRE and its kin carry. Where l is IP's packet it is kept in case its inside
+ * has no flow; where it is a UDP carrier (RFC 8086) all of them are one kind.
+ */
+static bool enter_portless(struct nr_dec *x, struct nr_level *l, uint32_t skip,
 			   enum nr_tunnel_kind kind, bool has_id, uint32_t id)
 {
+	if (l->proto == 17)
+		return carry(x, l, skip, NR_TUN_GRE_UDP, has_id, id);
 	if (!enter(x, l, kind, has_id, id))
 		return false;
 	inside(x, l, skip);
@@ -102,7 +120,7 @@ static bool erspan(struct nr_dec *x, struct nr_level *l, unsigned type, uint32_t
 	return enter_portless(x, l, len + skip, NR_TUN_ERSPAN, true, id);
 }
 
-/* RFC 1701, 2784, 2890. */
+/* RFC 1701, 2784, 2890; in UDP RFC 8086: no version 1 there (section 3.2). */
 static bool gre(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 {
 	const uint8_t *h = l->payload;
@@ -114,7 +132,7 @@ static bool gre(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 		return false;
 	flags = nr_be16(h);
 	type = nr_be16(h + 2);
-	if ((flags & 7) == 1)
+	if ((flags & 7) == 1 && l->proto == 47)
 		return pptp(x, l, flags, next);
 	if (flags & 0x00ff) /* reserved bits, or a version nobody has defined */
 		return false;
@@ -202,17 +220,6 @@ bool nr_dec_ip_tunnel(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 	}
 }
 
-/* Enters a tunnel whose carrier l is counted already. */
-static bool carry(struct nr_dec *x, struct nr_level *l, uint32_t skip,
-		  enum nr_tunnel_kind kind, uint32_t id)
-{
-	if (!enter(x, l, kind, kind != NR_TUN_TEREDO, id))
-		return false;
-	inside(x, l, skip);
-	l->carries = (uint8_t)(kind + 1);
-	return true;
-}
-
 /* Whether p is an Ethernet frame with a whole, sane IP or ARP header. */
 static bool surely_ethernet(const uint8_t *p, uint32_t cap, uint32_t wire)
 {
@@ -233,22 +240,25 @@ static bool surely_ethernet(const uint8_t *p, uint32_t cap, uint32_t wire)
 }
 
 /*
+ * Tunnels of Ethernet frames go to the port; where one comes from it, as those of
+ * endpoints that answer to the port they were asked from do, the frame must prove it.
+ *
  * RFC 7348, and the group policy extension (flag G). Receivers ignore the reserved bits,
  * and there are senders that set them: then the frame itself must prove the tunnel.
  */
-static bool vxlan(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
+static bool vxlan(struct nr_dec *x, struct nr_level *l, bool to_port, enum nr_step *next)
 {
 	const uint8_t *h = l->payload;
 	bool strict;
 
 	if (l->payload_cap < 8 || l->payload_len < 8 + 14 || !(h[0] & 0x08))
 		return false;
-	strict = !(h[0] & 0x77) && !h[7] &&
+	strict = to_port && !(h[0] & 0x77) && !h[7] &&
 		 !(h[0] & 0x80 ? h[1] & ~0x48 : h[1] | h[2] | h[3]);
 	if (!strict && !surely_ethernet(h + 8, l->payload_cap - 8, l->payload_len - 8))
 		return false;
 	*next = NR_STEP_ETHERNET;
-	return carry(x, l, 8, NR_TUN_VXLAN, nr_be24(h + 4));
+	return carry(x, l, 8, NR_TUN_VXLAN, true, nr_be24(h + 4));
 }
 
 /* draft-ietf-nvo3-vxlan-gpe: flags, next protocol, VNI. */
@@ -269,11 +279,11 @@ static bool vxlan_gpe(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 		*next = steps[h[3]];
 	else
 		return false;
-	return carry(x, l, 8, NR_TUN_VXLAN_GPE, nr_be24(h + 4));
+	return carry(x, l, 8, NR_TUN_VXLAN_GPE, true, nr_be24(h + 4));
 }
 
 /* RFC 8926. */
-static bool geneve(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
+static bool geneve(struct nr_dec *x, struct nr_level *l, bool to_port, enum nr_step *next)
 {
 	const uint8_t *h = l->payload;
 	uint32_t len, at;
@@ -291,6 +301,10 @@ static bool geneve(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 		at += n;
 	}
 	x->type = nr_be16(h + 2);
+	if (!to_port &&
+	    (x->type != 0x6558 ||
+	     !surely_ethernet(h + len, l->payload_cap - len, l->payload_len - len)))
+		return false;
 	switch (x->type) {
 	case 0x6558:
 		*next = NR_STEP_ETHERNET;
@@ -308,7 +322,7 @@ static bool geneve(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 	default:
 		return false;
 	}
-	return carry(x, l, len, NR_TUN_GENEVE, nr_be24(h + 4));
+	return carry(x, l, len, NR_TUN_GENEVE, true, nr_be24(h + 4));
 }
 
 /* 3GPP TS 29.281: version 1, protocol type GTP, message type 255 (G-PDU). */
@@ -345,7 +359,7 @@ static bool gtpu(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 	if (h[len] >> 4 != 4 && h[len] >> 4 != 6) /* not IP: Ethernet, PPP or nothing */
 		return false;
 	*next = h[len] >> 4 == 4 ? NR_STEP_IP4 : NR_STEP_IP6;
-	if (!carry(x, l, len, NR_TUN_GTPU, nr_be32(h + 4)))
+	if (!carry(x, l, len, NR_TUN_GTPU, true, nr_be32(h + 4)))
 		return false;
 	nr_dec_trim(x, nr_be16(h + 2) + 8u - len);
 	return true;
@@ -366,7 +380,7 @@ static bool teredo(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 	if (nr_be16(h + at + 4) + 40u > l->payload_len - at)
 		return false;
 	*next = NR_STEP_IP6;
-	return carry(x, l, at, NR_TUN_TEREDO, 0);
+	return carry(x, l, at, NR_TUN_TEREDO, false, 0);
 }
 
 /* RFC 2661, data messages of version 2. */
@@ -405,9 +419,35 @@ static bool l2tp(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 	if ((proto & 0x0101) != 0x0001 && !(proto & 0x0100))
 		return false;
 	*next = NR_STEP_PPP;
-	if (!carry(x, l, at, NR_TUN_L2TP, id))
+	if (!carry(x, l, at, NR_TUN_L2TP, true, id))
 		return false;
 	nr_dec_trim(x, len - at);
+	return true;
+}
+
+/*
+ * RFC 5415, 4.3: data in one piece. What is inside is 802.3, or 802.11 without FCS, whose
+ * frame control many access points send with its two bytes swapped.
+ */
+static bool capwap(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
+{
+	const uint8_t *h = l->payload;
+	uint32_t len;
+
+	if (l->payload_cap < 8 || h[0] != 0 || h[3] & 0x8f) /* fragment, keep-alive */
+		return false;
+	len = (h[1] >> 3) * 4u;
+	if (len < 8 || l->payload_cap <= len)
+		return false;
+	if (!(h[2] & 1))
+		*next = NR_STEP_ETHERNET;
+	else if ((h[2] >> 1 & 31) == 1)
+		*next = NR_STEP_WLAN;
+	else
+		return false;
+	if (!carry(x, l, len, NR_TUN_CAPWAP, false, 0))
+		return false;
+	x->wlan_swap = h[len] & 3;
 	return true;
 }
 
@@ -417,17 +457,21 @@ static bool by_port(struct nr_dec *x, struct nr_level *l, uint16_t port, bool to
 	switch (port) {
 	case 4789:
 	case 8472:
-		return to_port && vxlan(x, l, next);
+		return vxlan(x, l, to_port, next);
 	case 4790:
 		return to_port && vxlan_gpe(x, l, next);
 	case 6081:
-		return to_port && geneve(x, l, next);
+		return geneve(x, l, to_port, next);
 	case 2152:
 		return gtpu(x, l, next);
 	case 3544:
 		return teredo(x, l, next);
 	case 1701:
 		return l2tp(x, l, next);
+	case 4754:
+		return to_port && gre(x, l, next);
+	case 5247:
+		return capwap(x, l, next);
 	default:
 		return false;
 	}
@@ -449,5 +493,5 @@ bool nr_dec_teredo_peer(struct nr_dec *x, struct nr_level *l, enum nr_step *next
 	if (nr_be32(h + 8) != 0x20010000 && nr_be32(h + 24) != 0x20010000)
 		return false;
 	*next = NR_STEP_IP6;
-	return carry(x, l, 0, NR_TUN_TEREDO, 0);
+	return carry(x, l, 0, NR_TUN_TEREDO, false, 0);
 }

@@ -17,8 +17,8 @@ enum nr_step nr_dec_wlan(struct nr_dec *x)
 	}
 	if (nr_dec_cap(x) < 2)
 		return nr_dec_end_short(x, NR_ANOM_LINK_MALFORMED, 2);
-	fc = x->p[0];
-	flags = x->p[1];
+	fc = x->p[x->wlan_swap];
+	flags = x->p[!x->wlan_swap];
 	type = fc >> 2 & 3;
 	subtype = fc >> 4;
 	detail = NR_L2_WLAN | type << 4 | subtype;

@@ -48,12 +48,10 @@ static bool moved(struct nr_engine *e, const uint8_t *ip, const uint8_t *mac)
 
 static const char *operation_name(struct nr_engine *e, unsigned op)
 {
-	static const char *const names[] = { [1] = "request",
-					     [2] = "reply",
-					     [3] = "reverse_request",
-					     [4] = "reverse_reply",
-					     [8] = "inverse_request",
-					     [9] = "inverse_reply" };
+	static const char *const names[] = {
+		[1] = "request",       [2] = "reply",           [3] = "reverse_request",
+		[4] = "reverse_reply", [8] = "inverse_request", [9] = "inverse_reply"
+	};
 
 	if (op < sizeof(names) / sizeof(names[0]) && names[op])
 		return names[op];
@@ -83,11 +81,10 @@ void nr_arp_packet(struct nr_engine *e, const struct nr_work *w, uint64_t flow_i
 	struct nr_record *r;
 
 	if (conflict)
-		nr_engine_anomaly(e, NR_ANOM_ARP_CONFLICT,
-				  nr_arena_printf(&e->arena,
-						  "{\"address\":\"%s\",\"mac\":\"%s\"}",
-						  address(e, a->sender_ip),
-						  mac(e, a->sender_mac)));
+		nr_engine_anomaly(
+			e, NR_ANOM_ARP_CONFLICT,
+			nr_arena_printf(&e->arena, "{\"address\":\"%s\",\"mac\":\"%s\"}",
+					address(e, a->sender_ip), mac(e, a->sender_mac)));
 	r = nr_engine_row(e, &nr_rt_arp, flow_id);
 	if (flow_id)
 		nr_set_int(r, NR_ARP_flow_id, (int64_t)flow_id);

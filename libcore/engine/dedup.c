@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/dedup.h"
 
+#include "base/cursor.h"
 #include "base/hash.h"
 #include "base/mem.h"
 
@@ -9,14 +10,14 @@ enum { WATCH_PERIOD = 8192, WATCH_SAMPLE = 512 };
 struct entry {
 	uint64_t hash[2];
 	int64_t clock_ns;
-	uint32_t next; /* older entry of the chain, as position + 1 */
+	uint32_t older, newer; /* neighbours in the chain, as position + 1 */
 };
 
 struct nr_dedup {
 	struct entry *ring;
 	uint32_t *chain; /* heads by hash, as position + 1 */
-	uint64_t asked;	 /* packets passed in */
-	uint64_t n;	 /* packets compared */
+	uint64_t asked;  /* packets passed in */
+	uint64_t n;      /* packets compared */
 	uint64_t copies;
 	bool watch;
 	uint32_t window, mask;
@@ -70,27 +71,54 @@ static void hash_bytes(uint64_t h[2], const uint8_t *p, size_t n)
 	h[1] = nr_mix(h[1] ^ w[1], w[0] ^ 0x589965cc75374cc3);
 }
 
-/* The IP header without what a hop changes, then the rest. */
-static void hash_frame(uint64_t h[2], const struct nr_packet *p,
-		       const struct nr_decoded *dec)
+/* Where the outermost IP header of a frame lies; NULL: not found without decoding. */
+static const uint8_t *ip_header(const struct nr_packet *p)
 {
-	const uint8_t *end = p->data + p->cap_len, *l3;
+	struct nr_cursor c = nr_cursor(p->data, p->cap_len);
+	unsigned type = 0x0800;
+
+	switch (p->link_type) {
+	case 1: /* Ethernet, any VLAN tags */
+		nr_get(&c, 12);
+		type = nr_get_be16(&c);
+		while (type == 0x8100 || type == 0x88a8 || type == 0x9100) {
+			nr_get(&c, 2);
+			type = nr_get_be16(&c);
+		}
+		break;
+	case 113: /* SLL */
+		nr_get(&c, 14);
+		type = nr_get_be16(&c);
+		break;
+	case 12: /* raw IP */
+	case 14:
+	case 101:
+	case 228:
+	case 229:
+		break;
+	default:
+		return NULL;
+	}
+	if (c.bad || !nr_left(&c) || (type != 0x0800 && type != 0x86dd))
+		return NULL;
+	return c.p;
+}
+
+/* The IP header without what a hop changes, then the rest. */
+static void hash_frame(uint64_t h[2], const struct nr_packet *p)
+{
+	const uint8_t *end = p->data + p->cap_len, *l3 = ip_header(p);
 	uint8_t head[40] = { 0 };
 	size_t n;
 
 	h[0] = p->wire_len;
 	h[1] = 0x1d8e4e27c47d124f;
-	l3 = dec->n_levels ? dec->level[0].l3 : NULL;
-	if (!l3 || l3 < p->data || l3 >= end) {
+	n = l3 && *l3 >> 4 == 6 ? 40 : 20;
+	if (!l3 || (size_t)(end - l3) < n) {
 		hash_bytes(h, p->data, p->cap_len);
 		return;
 	}
 	h[0] = 0; /* VLAN tags change the length */
-	n = dec->level[0].ip_version == 6 ? 40 : 20;
-	if ((size_t)(end - l3) < n) {
-		hash_bytes(h, l3, (size_t)(end - l3));
-		return;
-	}
 	memcpy(head, l3, n);
 	if (n == 20)
 		head[8] = head[10] = head[11] = 0; /* TTL and with it the checksum */
@@ -100,36 +128,46 @@ static void hash_frame(uint64_t h[2], const struct nr_packet *p,
 	hash_bytes(h, l3 + n, (size_t)(end - l3) - n);
 }
 
-bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p,
-		   const struct nr_decoded *dec)
+/* Takes the entry at pos out of its chain. */
+static void leave(struct nr_dedup *d, uint32_t pos)
 {
-	uint32_t pos = (uint32_t)(d->n % d->window), b;
+	const struct entry *e = &d->ring[pos];
+
+	if (e->newer)
+		d->ring[e->newer - 1].older = e->older;
+	else
+		d->chain[e->hash[0] & d->mask] = e->older;
+	if (e->older)
+		d->ring[e->older - 1].newer = e->newer;
+}
+
+bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p)
+{
+	uint32_t pos = (uint32_t)(d->n % d->window), *head;
 	struct entry *e = &d->ring[pos];
 	bool copy = false;
 	uint64_t h[2];
 
 	if (d->watch && (d->asked++ & (WATCH_PERIOD - 1)) >= WATCH_SAMPLE)
 		return false;
-	hash_frame(h, p, dec);
-	if (d->n >= d->window) { /* the oldest leaves: it is the tail of its chain */
-		uint32_t *link = &d->chain[e->hash[0] & d->mask];
-
-		while (*link != pos + 1)
-			link = &d->ring[*link - 1].next;
-		*link = e->next;
-	}
-	b = (uint32_t)(h[0] & d->mask);
-	for (uint32_t i = d->chain[b]; i && !copy; i = d->ring[i - 1].next) {
+	hash_frame(h, p);
+	if (d->n >= d->window)
+		leave(d, pos);
+	head = &d->chain[h[0] & d->mask];
+	for (uint32_t i = *head; i; i = d->ring[i - 1].older) {
 		const struct entry *o = &d->ring[i - 1];
 
-		copy = o->hash[0] == h[0] && o->hash[1] == h[1] &&
-		       p->clock_ns - o->clock_ns <= d->time_ns;
+		if (o->hash[0] != h[0] || o->hash[1] != h[1])
+			continue;
+		/* The newest of its like: if this one is too old, all are. */
+		copy = (uint64_t)p->clock_ns - (uint64_t)o->clock_ns <=
+		       (uint64_t)d->time_ns;
+		break;
 	}
-	e->hash[0] = h[0];
-	e->hash[1] = h[1];
-	e->clock_ns = p->clock_ns;
-	e->next = d->chain[b];
-	d->chain[b] = pos + 1;
+	*e = (struct entry){ { h[0], h[1] }, p->clock_ns, *head, 0 };
+	if (*head)
+		d->ring[*head - 1].newer = pos + 1;
+	*head = pos + 1;
 	d->n++;
 	d->copies += copy;
 	return copy;

@@ -4,13 +4,13 @@
  * directions, a capture on all interfaces): equal after link-layer addresses, TTL or hop
  * limit and VLAN tags, within a window of packets and time.
  *
- * Without --dedup nothing is dropped, but samples are watched (512 packets of every 8192),
- * so that a capture full of copies is recognised. Frames without an IP packet are compared
- * whole.
+ * Without --dedup nothing is dropped, but samples are watched (512 packets of every
+ * 8192), so that a capture full of copies is recognised. Frames without an IP packet are
+ * compared whole.
  */
 #pragma once
 
-#include "decode/decode.h"
+#include "source/packet.h"
 
 struct nr_dedup;
 
@@ -20,5 +20,4 @@ void nr_dedup_free(struct nr_dedup *d);
 /* Whether the packet is a copy of one in the window; it enters the window. */
 /* Packets compared so far, and how many were copies. */
 void nr_dedup_counts(const struct nr_dedup *d, uint64_t *compared, uint64_t *copies);
-bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p,
-		   const struct nr_decoded *dec);
+bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p);

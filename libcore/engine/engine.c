@@ -10,6 +10,7 @@
 #include "engine/internal.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "decode/checksum.h"
 #include "flow/way_back.h"
 
@@ -58,11 +59,12 @@ static int check_config(const struct nr_engine_config *c, struct nr_err *err)
 			       NR_BATCH_MAX);
 	if (c->max_flows < NR_SHARD_MIN_FLOWS * NR_N_SHARDS ||
 	    c->max_flows > (uint64_t)NR_N_SHARDS << 28)
-		return nr_fail(err, -EINVAL,
-			       "--max-flows must lie between %d (%d for each of %d shards) "
-			       "and %llu",
-			       NR_SHARD_MIN_FLOWS * NR_N_SHARDS, NR_SHARD_MIN_FLOWS,
-			       NR_N_SHARDS, (unsigned long long)NR_N_SHARDS << 28);
+		return nr_fail(
+			err, -EINVAL,
+			"--max-flows must lie between %d (%d for each of %d shards) "
+			"and %llu",
+			NR_SHARD_MIN_FLOWS * NR_N_SHARDS, NR_SHARD_MIN_FLOWS, NR_N_SHARDS,
+			(unsigned long long)NR_N_SHARDS << 28);
 	return 0;
 }
 
@@ -186,7 +188,8 @@ static void fragment_lost(void *arg, const struct nr_frag_record *r, const char 
 
 	(void)why;
 	(void)ip_version;
-	nr_ledger_add(e->ledger, r->source, NR_BUCKET_FRAGMENT_INCOMPLETE, 0, r->wire_len);
+	nr_ledger_add(e->ledger, r->source, NR_BUCKET_FRAGMENT_INCOMPLETE, 0,
+		      r->wire_len);
 }
 
 static void judge_checksums(struct nr_engine *e, struct nr_work *w)
@@ -206,19 +209,22 @@ static void judge_checksums(struct nr_engine *e, struct nr_work *w)
 static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_packet *p)
 {
 	int64_t mark;
-	bool copy;
 
 	w->pkt = p;
 	w->detail = 0;
 	w->dec.n_levels = 0;
 	if (p->event)
 		return;
-	if (p->ts_ns < e->cfg.from || p->ts_ns >= e->cfg.to) {
+	if (p->ts_ns < e->cfg.from || (e->cfg.to != INT64_MAX && p->ts_ns >= e->cfg.to)) {
 		w->bucket = NR_BUCKET_OUT_OF_RANGE;
 		return;
 	}
 	if (e->filter && !nr_filter_pass(e->filter, p)) {
 		w->bucket = NR_BUCKET_FILTERED;
+		return;
+	}
+	if (nr_dedup_seen(e->dedup, p) && e->cfg.dedup_window) {
+		w->bucket = NR_BUCKET_DUPLICATE;
 		return;
 	}
 	mark = mark_before(p->clock_ns);
@@ -235,12 +241,6 @@ static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_pack
 
 		w->frags = nr_arena_alloc(&e->work_arena, n);
 		memcpy(w->frags, w->dec.frags, n);
-	}
-	copy = nr_dedup_seen(e->dedup, p, &w->dec);
-	if (copy && e->cfg.dedup_window) {
-		w->bucket = NR_BUCKET_DUPLICATE;
-		w->dec.n_levels = 0;
-		return;
 	}
 	judge_checksums(e, w);
 	for (unsigned i = 0; i < w->dec.n_levels; i++) {
@@ -261,6 +261,21 @@ static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 	if (nr_way_back_full(f->way_back, source))
 		nr_engine_flow_packets(e, f);
 	nr_way_back_add(&f->way_back, source, record);
+}
+
+/* What the decoder noticed of one level, told with its flow. */
+static void decode_anomalies(struct nr_engine *e, const struct nr_work *w, unsigned level,
+			     struct nr_flow *f)
+{
+	for (unsigned i = 0; i < w->dec.n_anomalies; i++) {
+		const struct nr_decode_anomaly *a = &w->dec.anomaly[i];
+		bool homeless = a->level >= w->dec.n_levels;
+
+		if (f && a->level == level)
+			nr_engine_flow_anomaly(e, f, a->kind, -1, a->a, a->b);
+		else if (!f && homeless)
+			nr_engine_decode_anomaly(e, a);
+	}
 }
 
 /* Fragments that came before this packet share its fate. */
@@ -292,8 +307,10 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 		fp.parent_flow_id = f ? f->flow_id : 0;
 		f = nr_flow_update(e->flows, &fp, i, &w->key[i], w->hash[i],
 				   w->src_is_hi[i]);
+		decode_anomalies(e, w, i, f);
 		if (fp.drop_bad) {
-			bucket = NR_BUCKET_CHECKSUM_DROPPED;
+			if (bucket != NR_BUCKET_HELD) /* the decoder still counts it */
+				bucket = NR_BUCKET_CHECKSUM_DROPPED;
 			break;
 		}
 	}
@@ -342,19 +359,25 @@ static void process(struct nr_engine *e, struct nr_work *w)
 	if (w->bucket == NR_BUCKET_OUT_OF_RANGE || w->bucket == NR_BUCKET_FILTERED ||
 	    w->bucket == NR_BUCKET_DUPLICATE) {
 		nr_ledger_add(e->ledger, p->source, w->bucket, 0, p->wire_len);
+		nr_engine_breathe(e);
 		return;
 	}
-	for (unsigned i = 0; i < w->dec.n_anomalies; i++)
-		nr_engine_decode_anomaly(e, &w->dec.anomaly[i]);
+	decode_anomalies(e, w, NR_NO_LEVEL, NULL);
 	if (w->dec.n_tunnels)
 		nr_tunnels_packet(e, w);
 	run_levels(e, w);
 	nr_engine_breathe(e);
 }
 
-/* A batch, NR_WORK packets at a time. Returns false when --count is reached. */
+/*
+ * A batch, NR_WORK packets at a time. Returns false when a packet beyond --count is met:
+ * not before, so that what the file says behind the last one is heard for every size of
+ * batches.
+ */
 static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 {
+	bool more = true;
+
 	for (unsigned i = 0; i < b->n && !e->error;) {
 		unsigned n = 0;
 
@@ -362,6 +385,7 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 			struct nr_packet *p = &b->pkt[i++];
 
 			if (e->cfg.count && !p->event && p->ordinal > e->cfg.count) {
+				more = false;
 				i = b->n;
 				break;
 			}
@@ -376,9 +400,11 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 		for (unsigned k = 0; k < n; k++)
 			process(e, &e->work[k]);
 		nr_decoder_release(e->decoder);
+		/* hands over what was lost: a flood of it must not gather */
+		nr_decoder_expire(e->decoder, e->decoder_mark_ns, fragment_lost, e);
 		nr_arena_reset(&e->work_arena);
 	}
-	return !e->cfg.count || e->stats.packets < e->cfg.count;
+	return more;
 }
 
 static void report_duplicates(struct nr_engine *e)
@@ -390,21 +416,42 @@ static void report_duplicates(struct nr_engine *e)
 		return;
 	e->stats.many_duplicates = true;
 	nr_engine_anomaly(e, NR_ANOM_DUPLICATES,
-			  nr_arena_printf(&e->arena, "{\"compared\":%llu,\"copies\":%llu}",
+			  nr_arena_printf(&e->arena,
+					  "{\"compared\":%llu,\"copies\":%llu}",
 					  (unsigned long long)compared,
 					  (unsigned long long)copies));
+}
+
+static void report_filter(struct nr_engine *e)
+{
+	const char *reason;
+	unsigned link_type;
+	size_t at = 0;
+
+	while (e->filter && (reason = nr_filter_refused(e->filter, &at, &link_type))) {
+		struct nr_buf b = { 0 };
+
+		nr_buf_printf(&b, "{\"link_type\":%u,\"reason\":", link_type);
+		nr_buf_json(&b, reason, strlen(reason));
+		nr_buf_str(&b, "}");
+		nr_engine_anomaly(e, NR_ANOM_FILTER_UNUSABLE,
+				  nr_arena_copy(&e->arena, b.p, b.len));
+		nr_buf_fini(&b);
+	}
 }
 
 static void end_of_input(struct nr_engine *e)
 {
 	e->now = NULL;
-	e->order = (struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets + 1,
-				      .phase = NR_PHASE_END };
+	e->order =
+		(struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets + 1,
+				   .phase = NR_PHASE_END };
 	nr_decoder_flush(e->decoder, fragment_lost, e);
 	nr_flow_flush(e->flows, NR_END_OF_INPUT);
 	nr_tunnels_flush(e);
 	nr_offload_report(e);
 	report_duplicates(e);
+	report_filter(e);
 }
 
 static void add_up_sources(struct nr_engine *e)
@@ -420,7 +467,8 @@ static void add_up_sources(struct nr_engine *e)
 		t->time_bogus += s->time_bogus;
 		if (!s->packets)
 			continue;
-		t->first_ns = any && t->first_ns < s->first_ns ? t->first_ns : s->first_ns;
+		t->first_ns =
+			any && t->first_ns < s->first_ns ? t->first_ns : s->first_ns;
 		t->last_ns = any && t->last_ns > s->last_ns ? t->last_ns : s->last_ns;
 		any = true;
 	}
@@ -437,21 +485,23 @@ static int check_ledger(struct nr_engine *e, struct nr_err *err)
 		bytes += s->bucket_bytes[i];
 	}
 	if (packets != s->packets || bytes != s->wire_bytes)
-		return nr_fail(err, -EBADMSG,
-			       "the ledger does not add up: %llu packets were read and %llu "
-			       "are in its buckets; this is a bug in nrtool, please report it",
-			       (unsigned long long)s->packets, (unsigned long long)packets);
+		return nr_fail(
+			err, -EBADMSG,
+			"the ledger does not add up: %llu packets were read and %llu "
+			"are in its buckets; this is a bug in nrtool, please report it",
+			(unsigned long long)s->packets, (unsigned long long)packets);
 	if (e->rows_flow_records != s->bucket_packets[NR_BUCKET_FLOW] ||
 	    e->rows_flow_bytes != s->bucket_bytes[NR_BUCKET_FLOW] ||
 	    e->rows_arp != s->bucket_packets[NR_BUCKET_ARP])
-		return nr_fail(err, -EBADMSG,
-			       "the ledger does not add up: rows of flow hold %llu packets, "
-			       "its bucket %llu; rows of arp %llu, its bucket %llu; this is "
-			       "a bug in nrtool, please report it",
-			       (unsigned long long)e->rows_flow_records,
-			       (unsigned long long)s->bucket_packets[NR_BUCKET_FLOW],
-			       (unsigned long long)e->rows_arp,
-			       (unsigned long long)s->bucket_packets[NR_BUCKET_ARP]);
+		return nr_fail(
+			err, -EBADMSG,
+			"the ledger does not add up: rows of flow hold %llu packets, "
+			"its bucket %llu; rows of arp %llu, its bucket %llu; this is "
+			"a bug in nrtool, please report it",
+			(unsigned long long)e->rows_flow_records,
+			(unsigned long long)s->bucket_packets[NR_BUCKET_FLOW],
+			(unsigned long long)e->rows_arp,
+			(unsigned long long)s->bucket_packets[NR_BUCKET_ARP]);
 	return 0;
 }
 

@@ -13,28 +13,28 @@
 
 enum nr_checksums { NR_CSUM_AUTO, NR_CSUM_VERIFY, NR_CSUM_IGNORE };
 
-struct nr_engine_config { /* what changes records; durations in ns of packet time */
-	uint32_t batch;	       /* packets per batch, 1 … NR_BATCH_MAX; 256 */
-	uint64_t max_flows;    /* 4 194 304; at least 16 × 64 */
+struct nr_engine_config {   /* what changes records; durations in ns of packet time */
+	uint32_t batch;     /* packets per batch, 1 … NR_BATCH_MAX; 256 */
+	uint64_t max_flows; /* 4 194 304; at least 16 × 64 */
 	int64_t tcp_timeout, udp_timeout, icmp_timeout, other_timeout;
 	int64_t attempt_timeout, closed_timeout, reset_timeout, half_closed_timeout;
 	int64_t frag_timeout;
 	uint64_t frag_memory;
 	int64_t max_jump;      /* 1 h; 0: believe every time */
 	int64_t from, to;      /* packet time, [from, to); INT64_MIN, INT64_MAX: open */
-	uint64_t count;	       /* stop after so many packets; 0: no limit */
+	uint64_t count;        /* stop after so many packets; 0: no limit */
 	const char *filter;    /* BPF as libpcap takes it; NULL: none */
 	uint32_t dedup_window; /* packets; 0: off */
 	int64_t dedup_time;    /* 10 ms */
 	enum nr_checksums checksums;
 	enum nr_overlap overlap;
-	bool no_flip;	       /* never turn a midstream flow around */
-	bool no_vlan_key;      /* the same 5-tuple in two VLANs is one flow */
-	bool flow_start;       /* emit flow_start records (JSON lines only) */
-	bool no_index;	       /* no flow_packets and no source_block rows */
-	uint64_t first_ordinal; /* ordinals begin behind this (--append); 0 */
+	bool no_flip;             /* never turn a midstream flow around */
+	bool no_vlan_key;         /* the same 5-tuple in two VLANs is one flow */
+	bool flow_start;          /* emit flow_start records (JSON lines only) */
+	bool no_index;            /* no flow_packets and no source_block rows */
+	uint64_t first_ordinal;   /* ordinals begin behind this (--append); 0 */
 	uint64_t first_source_id; /* source_id of input 0; 1 */
-	uint64_t run_id;       /* 1 */
+	uint64_t run_id;          /* 1 */
 };
 
 void nr_engine_config_defaults(struct nr_engine_config *c);
@@ -46,7 +46,7 @@ struct nr_engine_stats {
 	uint64_t flows, anomalies, records;
 	uint64_t bucket_packets[NR_N_BUCKETS], bucket_bytes[NR_N_BUCKETS];
 	uint64_t flows_evicted, time_backwards, time_jumps, time_bogus;
-	unsigned n_damaged;   /* sources with damage */
+	unsigned n_damaged; /* sources with damage */
 	bool interrupted;
 	bool checksum_offload_seen, many_duplicates;
 };

@@ -12,16 +12,18 @@
 #include "record/tables.h"
 
 enum {
-	NR_WORK = 32,	       /* packets decoded before the first is processed */
-	NR_FLUSH_RECORDS = 4096, /* records handed to the sinks at the latest */
+	NR_WORK = 32,            /* packets decoded before the first is processed */
+	NR_FLUSH_RECORDS = 4096, /* at so many records they go to the sinks … */
+	NR_FLUSH_BYTES = 8 << 20, /* … or at so many bytes */
+	NR_NO_LEVEL = 255,
 };
 
 /* A packet between decoding and processing. */
 struct nr_work {
 	const struct nr_packet *pkt;
-	uint8_t bucket;	    /* enum nr_bucket before the flow table has spoken */
+	uint8_t bucket; /* enum nr_bucket before the flow table has spoken */
 	uint32_t detail;
-	uint16_t bad;	    /* bit per level: transport or IP checksum judged wrong */
+	uint16_t bad; /* bit per level: transport or IP checksum judged wrong */
 	struct nr_key key[NR_MAX_LEVELS];
 	uint64_t hash[NR_MAX_LEVELS];
 	bool src_is_hi[NR_MAX_LEVELS];
@@ -35,7 +37,7 @@ struct nr_source_state {
 	int64_t first_ns, last_ns;
 	uint64_t time_backwards, time_jumps, time_bogus, times_clamped;
 	uint64_t next_block; /* offset from which the next source_block row is due */
-	char *damage;	     /* NULL: none */
+	char *damage;        /* NULL: none */
 	unsigned n_damages;
 	bool started, ended;
 	struct nr_interface_row *interfaces;
@@ -50,7 +52,7 @@ struct nr_engine {
 	struct nr_engine_config cfg;
 	struct nr_sink *const *sinks;
 	size_t n_sinks;
-	struct nr_arena arena;	    /* what records point to */
+	struct nr_arena arena;      /* what records point to */
 	struct nr_arena work_arena; /* what struct nr_work points to */
 	struct nr_records records;
 	struct nr_decoder *decoder;
@@ -68,9 +70,9 @@ struct nr_engine {
 	struct nr_engine_stats stats;
 	struct nr_work *work; /* NR_WORK of them */
 	struct nr_batch *batch;
-	struct nr_order order;	     /* of the next record */
+	struct nr_order order;       /* of the next record */
 	const struct nr_packet *now; /* being processed; NULL at marks and the end */
-	int64_t mark_ns;	     /* the last clock mark passed */
+	int64_t mark_ns;             /* the last clock mark passed */
 	int64_t decoder_mark_ns;
 	bool clock_runs;
 	int64_t clock_ns;

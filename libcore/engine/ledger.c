@@ -64,8 +64,8 @@ static void grow(struct nr_ledger *l)
 	l->cap = cap;
 }
 
-void nr_ledger_add(struct nr_ledger *l, uint32_t source, enum nr_bucket b, uint32_t detail,
-		   uint32_t wire_len)
+void nr_ledger_add(struct nr_ledger *l, uint32_t source, enum nr_bucket b,
+		   uint32_t detail, uint32_t wire_len)
 {
 	struct nr_ledger_line *x;
 
@@ -158,7 +158,8 @@ const char *nr_ledger_detail(const struct nr_ledger_line *l, char buf[64])
 			snprintf(buf, 64, "%u", l->detail);
 		return buf;
 	case NR_BUCKET_MALFORMED:
-		return l->detail < NR_N_ANOMALIES ? nr_anomaly_info[l->detail].name : NULL;
+		return l->detail < NR_N_ANOMALIES ? nr_anomaly_info[l->detail].name
+						  : NULL;
 	case NR_BUCKET_FLOW:
 	case NR_BUCKET_ARP:
 	case NR_BUCKET_FRAGMENT_INCOMPLETE:

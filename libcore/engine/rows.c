@@ -24,7 +24,7 @@ struct nr_record *nr_engine_row(struct nr_engine *e, const struct nr_record_type
 
 void nr_engine_breathe(struct nr_engine *e)
 {
-	if (e->records.n >= NR_FLUSH_RECORDS)
+	if (e->records.n >= NR_FLUSH_RECORDS || e->arena.handed >= NR_FLUSH_BYTES)
 		nr_engine_flush(e);
 }
 
@@ -247,6 +247,23 @@ struct detail_keys {
 };
 
 static const struct detail_keys detail_keys[NR_N_ANOMALIES] = {
+	[NR_ANOM_LINK_MALFORMED] = { "value", "against" },
+	[NR_ANOM_VLAN_DEPTH] = { "kept", NULL },
+	[NR_ANOM_MPLS_DEPTH] = { "kept", NULL },
+	[NR_ANOM_TUNNEL_DEPTH] = { "encapsulations", NULL },
+	[NR_ANOM_TUNNEL_MALFORMED] = { "value", "against" },
+	[NR_ANOM_IP_MALFORMED] = { "value", "against" },
+	[NR_ANOM_IP_LENGTH] = { "ip_length", "wire_length" },
+	[NR_ANOM_IP_BAD_CHECKSUM] = { "checksum", NULL },
+	[NR_ANOM_IP6_EXT_CHAIN] = { "value", "against" },
+	[NR_ANOM_TCP_MALFORMED] = { "value", "against" },
+	[NR_ANOM_UDP_MALFORMED] = { "udp_length", "ip_payload" },
+	[NR_ANOM_TRANSPORT_CUT] = { "needed", "captured" },
+	[NR_ANOM_FRAGMENT_OVERLAP] = { "offset", "length" },
+	[NR_ANOM_FRAGMENT_CONFLICT] = { "offset", "length" },
+	[NR_ANOM_FRAGMENT_TINY] = { "length", "proto" },
+	[NR_ANOM_FRAGMENT_EXCESS] = { "offset", "length" },
+	[NR_ANOM_LAND] = { "port", "proto" },
 	[NR_ANOM_FLOW_EVICTED] = { "shard", NULL },
 	[NR_ANOM_TCP_RST_DATA] = { "length", NULL },
 	[NR_ANOM_TCP_SYN_DATA] = { "length", NULL },

@@ -11,7 +11,7 @@
 enum { BLOCK_SPAN = 256 * 1024 }; /* one source_block row per so many bytes */
 
 struct nr_interface_row {
-	struct nr_interface i; /* texts owned */
+	struct nr_interface i;      /* texts owned */
 	uint64_t received, dropped; /* UINT64_MAX: not known */
 };
 
@@ -148,7 +148,8 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 	if (!e->cfg.no_index && p->offset >= s->next_block) {
 		struct nr_record *r = nr_engine_row(e, &nr_rt_source_block, 0);
 
-		nr_set_int(r, NR_SOURCE_BLOCK_source_id, nr_engine_source_id(e, p->source));
+		nr_set_int(r, NR_SOURCE_BLOCK_source_id,
+			   nr_engine_source_id(e, p->source));
 		nr_set_int(r, NR_SOURCE_BLOCK_record, (int64_t)p->record);
 		nr_set_int(r, NR_SOURCE_BLOCK_offset, (int64_t)p->offset);
 		nr_set_int(r, NR_SOURCE_BLOCK_ts_ns, p->ts_ns);
@@ -238,11 +239,15 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	nr_set_str(r, NR_SOURCE_name, info->name);
 	nr_set_str(r, NR_SOURCE_format, info->format);
 	nr_set_str(r, NR_SOURCE_compression, info->compression);
-	if (info->bytes >= 0)
+	if (info->bytes >= 0 && (s->ended || info->is_regular))
 		nr_set_int(r, NR_SOURCE_bytes, info->bytes);
-	if (info->sha256[0] && !interrupted)
+	/* The reader may be ahead: what it knows counts once the end was processed. */
+	if (info->sha256[0] && s->ended && !interrupted)
 		nr_set_str(r, NR_SOURCE_sha256, info->sha256);
-	nr_set_str(r, NR_SOURCE_hash_note, interrupted ? "interrupted" : info->hash_note);
+	nr_set_str(r, NR_SOURCE_hash_note,
+		   interrupted				? "interrupted"
+		   : info->sha256[0] && !s->ended ? "it was not read to its end"
+						       : info->hash_note);
 	nr_set_int(r, NR_SOURCE_packets, (int64_t)s->packets);
 	nr_set_int(r, NR_SOURCE_wire_bytes, (int64_t)s->wire_bytes);
 	nr_set_int(r, NR_SOURCE_captured_bytes, (int64_t)s->captured_bytes);

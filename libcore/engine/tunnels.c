@@ -2,8 +2,8 @@
 /*
  * Table tunnel: encapsulations without ports, added up by source, kind, addresses, id.
  *
- * Bounded: when NR_MAX_TUNNEL_ROWS are open, all are written and the count begins anew, so
- * a tunnel may have several rows, each for a span of time.
+ * Bounded: when NR_MAX_TUNNEL_ROWS are open, all are written and the count begins anew,
+ * so a tunnel may have several rows, each for a span of time.
  */
 #include "engine/internal.h"
 
@@ -50,11 +50,16 @@ static bool same(const struct row *a, const struct row *b)
 static struct row *find(struct nr_engine *e, const struct row *want)
 {
 	struct nr_tunnels *t = e->tunnels;
+	uint8_t key[41];
 	uint64_t h;
 
-	_Static_assert(offsetof(struct row, dst) == 16, "src and dst are compared as one");
-	h = nr_siphash(e->key.secret, want->src, 32) ^
-	    nr_mix(want->id ^ 0x9e3779b97f4a7c15, want->source + 1) ^ want->kind;
+	_Static_assert(offsetof(struct row, dst) == 16,
+		       "src and dst are compared as one");
+	memcpy(key, want->src, 32);
+	memcpy(key + 32, &want->id, 4);
+	memcpy(key + 36, &want->source, 4);
+	key[40] = want->kind;
+	h = nr_siphash(e->key.secret, key, sizeof(key));
 	if (!t->slots)
 		t->slots = nr_xcalloc(SLOTS, sizeof(t->slots[0]));
 	for (uint32_t i = (uint32_t)h & (SLOTS - 1);; i = (i + 1) & (SLOTS - 1)) {

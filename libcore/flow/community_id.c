@@ -34,8 +34,8 @@ static void put_be16(uint8_t *o, unsigned v)
 	o[1] = (uint8_t)v;
 }
 
-void nr_community_id(struct nr_community_hasher *h, const struct nr_key *k, bool src_is_hi,
-		     char out[NR_COMMUNITY_ID_LEN + 1])
+void nr_community_id(struct nr_community_hasher *h, const struct nr_key *k,
+		     bool src_is_hi, char out[NR_COMMUNITY_ID_LEN + 1])
 {
 	static const uint8_t with_ports[] = { 1, 6, 17, 58, 132 };
 	bool hi_first = k->one_way && src_is_hi;

@@ -54,21 +54,21 @@ struct nr_holes {
  */
 struct nr_side {
 	uint64_t packets, ip_bytes;
-	uint64_t payload; /* UDP and others: sum of payload lengths */
-	int64_t last;	  /* one past the highest offset sent (SYN and FIN count) */
-	int64_t ack;	  /* highest acknowledged by the peer */
-	uint64_t top;	  /* one past the highest byte seen, at least 1 */
-	uint64_t trim;	  /* acknowledged and done with, at least 1 */
+	uint64_t payload;       /* UDP and others: sum of payload lengths */
+	int64_t last;           /* one past the highest offset sent (SYN and FIN count) */
+	int64_t ack;            /* highest acknowledged by the peer */
+	uint64_t top;           /* one past the highest byte seen, at least 1 */
+	uint64_t trim;          /* acknowledged and done with, at least 1 */
 	struct nr_holes *holes; /* below top, NULL: none */
-	uint64_t missed_forgotten; /* bytes of holes dropped at the cap */
-	uint32_t start_seq; /* of the SYN, or first seen - 1 */
-	int64_t fin;	    /* offset one past the FIN; 0: none seen */
+	uint64_t missed_forgotten;             /* bytes of holes dropped at the cap */
+	uint32_t start_seq;                    /* of the SYN, or first seen - 1 */
+	int64_t fin;                           /* offset one past the FIN; 0: none seen */
 	uint32_t hist_syn, hist_fin, hist_rst; /* last offsets noted in the history */
 	uint32_t n_retransmits, n_out_of_order, n_zero_windows;
 	uint32_t hist_c, hist_t, hist_w, hist_g; /* counts behind scaled letters */
-	uint32_t window;    /* last advertised, scaled */
-	uint16_t hist_seen; /* letters noted once, bits of tcp.c */
-	uint8_t state, prev_state; /* enum nr_tcp_state */
+	uint32_t window;                         /* last advertised, scaled */
+	uint16_t hist_seen;                      /* letters noted once, bits of tcp.c */
+	uint8_t state, prev_state;               /* enum nr_tcp_state */
 	uint8_t window_scale;
 	uint8_t tcp_flags; /* all seen */
 	uint8_t ttl, tos;  /* of its first packet */
@@ -78,27 +78,27 @@ struct nr_side {
 
 /* What few flows need, allocated when they do. */
 struct nr_flow_extra {
-	char *tunnel;	    /* "vxlan:42/gre", NUL-terminated */
-	char *vlan;	    /* "10,20" */
+	char *tunnel;         /* "vxlan:42/gre", NUL-terminated */
+	char *vlan;           /* "10,20" */
 	char *syn_options[2]; /* JSON, by side */
 };
 
 struct nr_flow {
 	struct nr_key key;
-	int64_t last_ns; /* packet time of the last packet, own time */
-	int64_t last_clock_ns;  /* the same on the engine's clock: timers count from it */
-	int64_t deadline_ns;    /* engine time at which it ends */
-	int64_t timer_tick;	/* where the wheel holds it */
+	int64_t last_ns;       /* packet time of the last packet, own time */
+	int64_t last_clock_ns; /* the same on the engine's clock: timers count from it */
+	int64_t deadline_ns;   /* engine time at which it ends */
+	int64_t timer_tick;    /* where the wheel holds it */
 	uint32_t timer_next, timer_prev; /* wheel links: index + 1, 0: none */
-	uint32_t index; /* in the shard's slab */
+	uint32_t index;                  /* in the shard's slab */
 	uint64_t flow_id;
 	uint64_t parent_flow_id; /* 0: none */
 	int64_t first_ns;
-	int64_t active_ns;  /* last packet before both sides had closed */
-	int64_t syn_ns;	    /* own time of the initiator's SYN; INT64_MIN: none */
-	int64_t handshake_rtt_ns; /* SYN to the ACK of the SYN-ACK; -1: not known */
-	int64_t attempt_ns; /* engine time of the last SYN of an attempt */
-	int64_t fixed_deadline_ns;  /* closed, reset: not renewed; INT64_MAX: none */
+	int64_t active_ns;         /* last packet before both sides had closed */
+	int64_t syn_ns;            /* own time of the initiator's SYN; INT64_MIN: none */
+	int64_t handshake_rtt_ns;  /* SYN to the ACK of the SYN-ACK; -1: not known */
+	int64_t attempt_ns;        /* engine time of the last SYN of an attempt */
+	int64_t fixed_deadline_ns; /* closed, reset: not renewed; INT64_MAX: none */
 	uint64_t records, wire_bytes;
 	uint64_t bad_checksums;
 	struct nr_side side[2]; /* 0: initiator */
@@ -106,7 +106,7 @@ struct nr_flow {
 	struct nr_way_back *way_back; /* numbers of its packets not yet written */
 	uint32_t source, interface_id;
 	uint32_t shard;
-	bool src_is_hi;	    /* the initiator is the hi endpoint of the key */
+	bool src_is_hi; /* the initiator is the hi endpoint of the key */
 	bool in_use, flipped, partial, close_deferred, established;
 	uint8_t service;    /* enum nr_tunnel_kind + 1 it carries, 0 none */
 	uint8_t first_seen; /* bit per side: a packet was seen */
@@ -141,7 +141,7 @@ struct nr_flow_packet {
 	const struct nr_decoded *dec;
 	uint64_t parent_flow_id;
 	bool bad_checksum; /* judged bad */
-	bool drop_bad;	   /* --checksums=verify: it touches nothing but the counters */
+	bool drop_bad;     /* --checksums=verify: it touches nothing but the counters */
 };
 
 struct nr_flow_table;
@@ -155,9 +155,9 @@ void nr_flow_prefetch(const struct nr_flow_table *t, uint64_t hash);
 void nr_flow_prefetch_hit(const struct nr_flow_table *t, uint64_t hash);
 
 /*
- * The flow of level i of a packet, found or made, with the packet accounted to it: timers,
- * counters, TCP state. Returns NULL only where a bad packet must not make a flow (verify).
- * The pointer is valid until the next call.
+ * The flow of level i of a packet, found or made, with the packet accounted to it:
+ * timers, counters, TCP state. Returns NULL only where a bad packet must not make a flow
+ * (verify). The pointer is valid until the next call.
  */
 struct nr_flow *nr_flow_update(struct nr_flow_table *t, const struct nr_flow_packet *p,
 			       unsigned i, const struct nr_key *k, uint64_t hash,
@@ -168,7 +168,7 @@ void nr_flow_mark(struct nr_flow_table *t, int64_t mark_ns);
 /* Ends everything with why, in order of flow_id. */
 void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why);
 
-uint64_t nr_flow_count(const struct nr_flow_table *t);	/* open now */
+uint64_t nr_flow_count(const struct nr_flow_table *t); /* open now */
 
 /* Exchanges initiator and responder; notes it in the history. */
 void nr_flow_flip(struct nr_flow *f);

@@ -12,9 +12,9 @@
 enum { NR_MAX_HOLES = 64 };
 
 struct nr_seen {
-	uint64_t fresh;	   /* bytes never seen before */
-	bool filled_hole;  /* some of them lie below top */
-	bool forgot;	   /* the cap was hit for the first time */
+	uint64_t fresh;   /* bytes never seen before */
+	bool filled_hole; /* some of them lie below top */
+	bool forgot;      /* the cap was hit for the first time */
 };
 
 /* Marks [from, to) as seen; from >= 1. */

@@ -90,6 +90,7 @@ void nr_key_make(struct nr_key *k, bool *src_is_hi, const struct nr_key_config *
 	k->ip_version = l->ip_version;
 	k->one_way = !one_way ? 0 : hi ? 2 : 1;
 	memset(k->unused, 0, sizeof(k->unused));
-	k->scope = l->n_tunnels || l->first_vlan || l->n_vlans > 2 ? scope_of(c, d, l) : 0;
+	k->scope =
+		l->n_tunnels || l->first_vlan || l->n_vlans > 2 ? scope_of(c, d, l) : 0;
 	*src_is_hi = hi;
 }

@@ -30,8 +30,8 @@ struct nr_key_config {
 };
 
 /*
- * The key of level i of a decoded packet. *src_is_hi: the sender is the hi endpoint (false
- * where both are equal).
+ * The key of level i of a decoded packet. *src_is_hi: the sender is the hi endpoint
+ * (false where both are equal).
  */
 void nr_key_make(struct nr_key *k, bool *src_is_hi, const struct nr_key_config *c,
 		 const struct nr_decoded *d, unsigned i);

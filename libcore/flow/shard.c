@@ -9,7 +9,7 @@
 
 enum {
 	FIRST_BUCKETS = 16,
-	HUGE_FROM = 512,	/* flows of a shard in small pages */
+	HUGE_FROM = 512, /* flows of a shard in small pages */
 	HUGE_PAGE = 2 << 20,
 };
 
@@ -278,12 +278,10 @@ void nr_shard_arm(struct nr_shard *s, struct nr_flow *f)
 
 void nr_shard_rearm(struct nr_shard *s, struct nr_flow *f)
 {
-	if (f->deadline_ns >= f->timer_tick * NR_MARK_NS)
+	if (tick_after(f->deadline_ns) >= f->timer_tick)
 		return; /* the wheel will look again in time */
-	if (tick_after(f->deadline_ns) < f->timer_tick) {
-		wheel_remove(s, f);
-		wheel_put(s, f);
-	}
+	wheel_remove(s, f);
+	wheel_put(s, f);
 }
 
 static void drain(struct nr_shard *s, uint32_t slot, int64_t mark_ns,
@@ -355,7 +353,8 @@ struct nr_flow *nr_shard_nearest(struct nr_shard *s)
 	}
 }
 
-void nr_shard_each(struct nr_shard *s, void (*fn)(void *arg, struct nr_flow *f), void *arg)
+void nr_shard_each(struct nr_shard *s, void (*fn)(void *arg, struct nr_flow *f),
+		   void *arg)
 {
 	for (uint32_t i = 0; i < s->slab_used; i++) {
 		if (s->slab[i].in_use)

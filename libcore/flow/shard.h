@@ -14,8 +14,8 @@
 enum { NR_BUCKET_WAYS = 10, NR_WHEEL_SLOTS = 4096 };
 
 struct nr_bucket_line {
-	uint16_t tag[NR_BUCKET_WAYS];	/* 0: free */
-	uint16_t overflowed;		/* entries whose probe went past this bucket */
+	uint16_t tag[NR_BUCKET_WAYS]; /* 0: free */
+	uint16_t overflowed;          /* entries whose probe went past this bucket */
 	uint16_t unused;
 	uint32_t index[NR_BUCKET_WAYS];
 };
@@ -31,7 +31,7 @@ struct nr_shard {
 	uint32_t id;
 	struct nr_siphash_key secret;
 	int64_t now_tick;
-	bool ticking; /* now_tick is set */
+	bool ticking;                   /* now_tick is set */
 	uint32_t wheel[NR_WHEEL_SLOTS]; /* index + 1 */
 	uint64_t busy[NR_WHEEL_SLOTS / 64];
 };

@@ -8,19 +8,19 @@
 #include <stdio.h>
 
 enum {
-	FAR_JUMP = 1 << 20,	    /* a SYN or RST further off does not move `last` */
+	FAR_JUMP = 1 << 20,         /* a SYN or RST further off does not move `last` */
 	MAX_INITIAL_WINDOW = 16384, /* unacknowledged data kept while no ACK was seen */
-	MAX_UNACKED = 10 << 20,	    /* out-of-order data kept without further ACKs */
+	MAX_UNACKED = 10 << 20,     /* out-of-order data kept without further ACKs */
 };
 
 enum { /* nr_side.hist_seen */
-	SEEN_SYN = 1 << 0,
-	SEEN_FIN = 1 << 1,
-	SEEN_RST = 1 << 2,
-	SEEN_DATA = 1 << 3,
-	SEEN_ACK = 1 << 4,
-	SEEN_MULTI = 1 << 5,
-	SEEN_FIN_RST = 1 << 6,
+       SEEN_SYN = 1 << 0,
+       SEEN_FIN = 1 << 1,
+       SEEN_RST = 1 << 2,
+       SEEN_DATA = 1 << 3,
+       SEEN_ACK = 1 << 4,
+       SEEN_MULTI = 1 << 5,
+       SEEN_FIN_RST = 1 << 6,
 };
 
 struct segment {
@@ -31,7 +31,7 @@ struct segment {
 	int64_t ts_ns;
 	const struct nr_flow_events *ev;
 	unsigned flags;
-	uint32_t len; /* payload on the wire */
+	uint32_t len;     /* payload on the wire */
 	int64_t seq, ack; /* offsets */
 	bool underflow;
 	bool do_close;
@@ -233,10 +233,10 @@ static void note_syn_options(struct segment *g)
 		len = *c.p++;
 		if (len < 2 || !(v = nr_take(&c, len - 2)))
 			break;
-		order[n_order++] = (char)(kind == 2   ? 'M'
-					  : kind == 3 ? 'W'
-					  : kind == 4 ? 'S'
-					  : kind == 8 ? 'T'
+		order[n_order++] = (char)(kind == 2    ? 'M'
+					  : kind == 3  ? 'W'
+					  : kind == 4  ? 'S'
+					  : kind == 8  ? 'T'
 					  : kind == 34 ? 'F'
 						       : '?');
 		if (kind == 2 && len == 4)
@@ -261,8 +261,8 @@ static void note_syn_options(struct segment *g)
 	if (x->syn_options[g->s])
 		return;
 	x->syn_options[g->s] = nr_xmalloc(n + n_order + 16);
-	snprintf(x->syn_options[g->s], n + n_order + 16, "{%.*s\"order\":\"%s\"}", (int)n, buf,
-		 order);
+	snprintf(x->syn_options[g->s], n + n_order + 16, "{%.*s\"order\":\"%s\"}", (int)n,
+		 buf, order);
 }
 
 /* A FIN ends the stream; an ACK may have told of it before it came (reordering). */
@@ -270,7 +270,8 @@ static void take_fin(struct segment *g)
 {
 	int64_t end = g->seq + seq_space(g);
 
-	g->me->fin = end > 0 ? end : 0;
+	if (end > 0) /* one of before the start says nothing of the end */
+		g->me->fin = end;
 	if (end > 1 && !(g->flags & NR_TCP_RST))
 		nr_holes_end(g->me, (uint64_t)end - 1);
 }
@@ -545,17 +546,17 @@ static void take_data(struct segment *g)
 		from = 1;
 	if (from >= to)
 		return;
-	seen = nr_holes_seen(me, from,
-			     from + (g->l->payload_cap < to - from ? g->l->payload_cap
-								   : to - from));
+	seen = nr_holes_seen(
+		me, from,
+		from + (g->l->payload_cap < to - from ? g->l->payload_cap : to - from));
 	nr_holes_skip(me, to, &tail); /* the snap length cut it off */
 	if (seen.filled_hole)
 		me->n_out_of_order++;
 	else if (!seen.fresh && g->l->payload_cap && !keep_alive)
 		me->n_retransmits++;
 	if (seen.forgot || tail.forgot)
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_HOLES, (int)g->s, NR_MAX_HOLES,
-			       0);
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_HOLES, (int)g->s,
+			       NR_MAX_HOLES, 0);
 	if (me->skip || me->ack > 1)
 		return;
 	/* No ACK was ever seen for this side (one-sided capture). */
@@ -565,36 +566,46 @@ static void take_data(struct segment *g)
 		me->trim = delivered(me);
 }
 
-/* RFC 5961 3.2: a RST counts for the peer only inside its receive window. */
-static void judge_rst(struct segment *g)
+/*
+ * RFC 9293 3.10.7.4: a RST counts only inside the receive window; one from far outside is
+ * forged or stale. Judged generously (a window on both sides of what was acknowledged),
+ * and only where the handshake told how windows are scaled. True: it resets nothing.
+ */
+static bool rst_is_stray(struct segment *g)
 {
-	const struct nr_side *peer = g->peer;
-	int64_t at = g->seq, next = g->me->ack;
+	const struct nr_side *me = g->me, *peer = g->peer;
+	int64_t slack = (int64_t)peer->window + 1;
 
 	if (g->len)
 		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len, 0);
-	if (g->me->state == NR_TCP_INACTIVE || peer->state == NR_TCP_INACTIVE || next <= 0)
-		return;
-	if (at < next - (int64_t)peer->window - 1 || at > next + (int64_t)peer->window + 1)
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_BAD_RST, (int)g->s, at - next,
-			       peer->window);
+	if (me->state != NR_TCP_ESTABLISHED || peer->state != NR_TCP_ESTABLISHED ||
+	    !(me->hist_seen & SEEN_SYN) || !(peer->hist_seen & SEEN_SYN))
+		return false;
+	if (g->seq >= me->ack - slack && g->seq <= me->last + slack)
+		return false;
+	g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_BAD_RST, (int)g->s, g->seq - me->ack,
+		       peer->window);
+	return true;
 }
 
 static void note_handshake(struct segment *g)
 {
 	struct nr_flow *f = g->f;
 	unsigned ctl = g->flags & (NR_TCP_SYN | NR_TCP_ACK | NR_TCP_RST | NR_TCP_FIN);
+	int64_t rtt;
 
 	if (ctl == NR_TCP_SYN && g->s == 0)
 		f->syn_ns = g->ts_ns;
 	else if (ctl == NR_TCP_ACK && g->s == 0 && f->syn_ns != INT64_MIN &&
 		 f->handshake_rtt_ns < 0 && f->side[1].state == NR_TCP_ESTABLISHED &&
-		 g->ts_ns >= f->syn_ns)
-		f->handshake_rtt_ns = g->ts_ns - f->syn_ns;
+		 g->ts_ns >= f->syn_ns &&
+		 !__builtin_sub_overflow(g->ts_ns, f->syn_ns, &rtt))
+		f->handshake_rtt_ns = rtt;
 }
 
-enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s, const struct nr_level *l,
-				   int64_t ts_ns, const struct nr_flow_events *ev)
+enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
+				   const struct nr_level *l, int64_t ts_ns,
+				   const struct nr_flow_events *ev)
 {
 	struct segment g = { .f = f,
 			     .me = &f->side[s],
@@ -627,8 +638,8 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s, const struct n
 	note_handshake(&g);
 	if (g.flags & NR_TCP_FIN)
 		take_fin(&g);
-	if (g.flags & NR_TCP_RST)
-		judge_rst(&g);
+	if ((g.flags & NR_TCP_RST) && rst_is_stray(&g))
+		return NR_TCP_OPEN;
 	if (g.flags & NR_TCP_ACK)
 		take_ack(&g);
 	if (take_last(&g))
@@ -655,14 +666,17 @@ bool nr_tcp_began_with_answer(const struct nr_flow *f, const struct nr_level *l)
 	       ((l->tcp_flags & NR_TCP_ACK) || l->payload_len);
 }
 
-bool nr_tcp_is_reuse(const struct nr_flow *f, const struct nr_level *l)
+bool nr_tcp_is_reuse(const struct nr_flow *f, unsigned s, const struct nr_level *l)
 {
 	const struct nr_side *orig = &f->side[0], *resp = &f->side[1];
 	const struct nr_side *first = orig;
 	bool closed = orig->did_close || resp->did_close;
 
-	if (!(l->tcp_flags & NR_TCP_SYN))
+	if (!(l->tcp_flags & NR_TCP_SYN) || (l->tcp_flags & NR_TCP_RST))
 		return false;
+	if (s == 1 && !(l->tcp_flags & NR_TCP_ACK) && orig->state == NR_TCP_SYN_SENT &&
+	    resp->state == NR_TCP_INACTIVE)
+		return false; /* simultaneous open (RFC 9293 3.5) */
 	if (l->tcp_flags & NR_TCP_ACK) {
 		if (orig->state != NR_TCP_INACTIVE)
 			return false;

@@ -25,11 +25,12 @@ void nr_tcp_init(struct nr_flow *f);
  * Processes the segment l sent by side s. Returns NR_TCP_CLOSE_NOW when with it the
  * connection is closed in full (both FINs, or a RST) for the first time.
  */
-enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s, const struct nr_level *l,
-				   int64_t ts_ns, const struct nr_flow_events *ev);
+enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
+				   const struct nr_level *l, int64_t ts_ns,
+				   const struct nr_flow_events *ev);
 
 /* A SYN that must begin a new flow on the key of f (port reuse). */
-bool nr_tcp_is_reuse(const struct nr_flow *f, const struct nr_level *l);
+bool nr_tcp_is_reuse(const struct nr_flow *f, unsigned s, const struct nr_level *l);
 
 /* A SYN-ACK came first, and the segment l shows that it was an answer: flip before it. */
 bool nr_tcp_began_with_answer(const struct nr_flow *f, const struct nr_level *l);

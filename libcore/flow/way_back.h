@@ -18,9 +18,9 @@
 enum { NR_CHUNK_MAX = 4096, NR_VARINT_MAX = 10 };
 
 struct nr_way_back {
-	uint64_t last;	 /* record number added last */
+	uint64_t last;   /* record number added last */
 	uint32_t source; /* input the open chunk belongs to */
-	uint32_t seq;	 /* chunks written so far */
+	uint32_t seq;    /* chunks written so far */
 	uint32_t len, cap;
 	uint8_t buf[];
 };
@@ -28,7 +28,8 @@ struct nr_way_back {
 /* Whether the open chunk must be written before a packet of `source` is added. */
 static inline bool nr_way_back_full(const struct nr_way_back *w, uint32_t source)
 {
-	return w && w->len && (w->source != source || w->len > NR_CHUNK_MAX - NR_VARINT_MAX);
+	return w && w->len &&
+	       (w->source != source || w->len > NR_CHUNK_MAX - NR_VARINT_MAX);
 }
 
 /* Adds one packet; *w is made when NULL, and moves when it grows. */

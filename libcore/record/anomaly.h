@@ -2,7 +2,10 @@
 /*
  * The kinds of table `anomaly`: one list for the code, the manual and `nrtool schema`.
  *
- * X(IDENT, "name", severity, "what it means, and what `detail` holds")
+ * X(IDENT, "name", severity, "what it means")
+ *
+ * `detail` is an object; its keys say what they hold (engine/rows.c). "value" and
+ * "against" are the number that is wrong and what it was held against.
  */
 #pragma once
 
@@ -55,6 +58,8 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(TCP_HOLES, "tcp_holes", WARNING,                                               \
 	  "more holes in one direction than are kept; the oldest count as missed")        \
 	X(TCP_REUSE, "tcp_reuse", INFO, "a new connection on the ports of a live one")    \
+	X(FILTER_UNUSABLE, "filter_unusable", ERROR,                                             \
+	  "the filter cannot be applied to a link type; its packets are left out")               \
 	X(CHECKSUM_OFFLOAD, "checksum_offload", INFO,                                     \
 	  "checksums of one sending host are wrong throughout: offloaded, not damaged")    \
 	X(DUPLICATES, "duplicates", WARNING,                                              \

@@ -230,8 +230,20 @@ class Context:
         self.by_id = {f.raw["flow_id"]: f for f in flows}
         self.children = {f.raw.get("parent_flow_id") for f in flows} - {None}
         self.n_theirs = len(job["conns"])
+        self.theirs = [theirs(r, job["mode"] != "zeek9") for r in job["conns"]]
         self.zeek9 = [theirs(r) for r in job.get("zeek9", ())]
         self.damage = any("damage" in r for r in self.other["source"])
+        self._ahead = None
+
+
+    def ahead(self):
+        """Of each flow the latest time that began a flow before it in the file."""
+        if self._ahead is None:
+            self._ahead, top = {}, 0
+            for f in sorted(self.flows, key=lambda f: f.raw["flow_id"]):
+                self._ahead[f.raw["flow_id"]] = top
+                top = max(top, f.ts)
+        return self._ahead
 
 
 class Difference:

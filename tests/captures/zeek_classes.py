@@ -8,6 +8,9 @@ fact that they differ. ZEEK_FACTS.md says how Zeek computes each column."""
 
 import collections
 
+import common
+import frames
+
 Class = collections.namedtuple("Class", "name columns reason test")
 
 # IANA keywords as nrtool prints them in place of numbers.
@@ -49,8 +52,30 @@ CUT = ROWS + ("direction", "ts", "duration", "conn_state", "history", *SIDES,
               "missed_bytes", "vlan", "community_id")
 
 
+# Server ports of nrtool that Zeek's likely_server_ports lacks.
+MORE_SERVERS = {110, 389, 3268, 5432, 6379}
+CUT_OR_LYING = {"ip_length", "transport_cut", "ip_malformed", "tcp_malformed",
+                "udp_malformed", "link_malformed", "tunnel_malformed"}
+
+
 def row(d):
     return d.z or d.o
+
+
+def own_frames(d):
+    """The frames between the two hosts of a row, from the capture itself."""
+    return frames.of_row(common.captures() / d.ctx.file, row(d))
+
+
+def pkts(rows):
+    return sum(sum(x or 0 for x in r.pkts) for r in rows)
+
+
+def own_anomalies(d):
+    """Kinds of anomalies at a time when a row of this key was open."""
+    spans = [(r.ts, r.end) for r in d.key_ours + d.key_theirs if r.ts is not None]
+    return {a["kind"] for a in d.ctx.other["anomaly"] if "ts_ns" in a and
+            any(t - 1000 <= a["ts_ns"] <= end + 1000 for t, end in spans)}
 
 
 def ports(d):
@@ -61,6 +86,14 @@ def ports(d):
 def scopes(d):
     """How many VLANs and tunnels our flows of this key lie in; Zeek keys by neither."""
     return len({(o.vlan, o.raw.get("tunnel")) for o in d.key_ours})
+
+
+def tunnel_ends(d):
+    """Several flows in tunnels of one kind, and several such tunnels."""
+    kinds = {k for o in d.key_ours for k in (o.raw.get("tunnel") or "").split("/")}
+    ends = {frozenset((t["src_ip"], t["dst_ip"])) for t in d.ctx.other["tunnel"]
+            if t["kind"] in kinds}
+    return len(ends) > 1 and len(d.key_ours) > len(d.key_theirs) and d.totals_equal()
 
 
 def cut_differently(d):
@@ -107,9 +140,13 @@ def equal_addresses(d):
 
 
 def test_script(d):
-    """Zeek 9.1's own rows of this key and capture have no such packets."""
-    return d.ctx.mode == "baseline" and d.z is not None and not any(
-        z.pkts == d.z.pkts for z in d.ctx.zeek9 if z.key() == d.z.key())
+    """Zeek 9.1's own rows of this key and capture are others than the baseline's."""
+    if d.ctx.mode != "baseline":
+        return False
+    same = [z for z in d.ctx.zeek9 if z.key() == row(d).key()]
+    if d.z is None:  # not in the baseline, but in Zeek 9.1's log
+        return any(z.pkts == d.o.pkts for z in same)
+    return not any(z.pkts == d.z.pkts and z.orig == d.z.orig for z in same)
 
 
 def mapped(d):
@@ -121,7 +158,99 @@ def sctp(d):
 
 
 def scoped(d):
-    return scopes(d) > 1
+    return scopes(d) > 1 or tunnel_ends(d)
+
+
+def two_tags(d):
+    return d.a.startswith(d.b) and d.b.count(",") == 1
+
+
+def server_ports(d):
+    """The side that Zeek takes for the client has a port that we take for a server's."""
+    turned = d.o.orig == d.z.resp and d.o.resp == d.z.orig
+    return turned and d.o.pkts == d.z.pkts[::-1] and d.z.orig[1] in MORE_SERVERS | {179}\
+        and bool({d.z.orig[1], d.z.resp[1]} & MORE_SERVERS)
+
+
+def odd_times(d):
+    """Times of the row's packets that libpcap's 32-bit signed fields cannot hold, or
+    whose fraction is more than a second."""
+    return any(f.sec >> 31 or f.frac >= f.unit for f, _ in own_frames(d))
+
+
+def first_fragment(d):
+    """A fragment of which fewer bytes were captured than IP's length says."""
+    if "fragment_incomplete" not in d.ctx.buckets or d.z is None:
+        return False
+    for f, at in own_frames(d):
+        h = f.data[at:]
+        if h[0] >> 4 == 4 and h[6] & 0x20 and not (h[6] & 0x1f or h[7]) and \
+                len(h) < int.from_bytes(h[2:4], "big"):
+            return True
+    return False
+
+
+def fragment_end(d):
+    return d.z is not None and "fragment_excess" in d.ctx.anomalies and any(
+        f.data[at] >> 4 == 4 and (f.data[at + 6] & 0x3f or f.data[at + 7])
+        for f, at in own_frames(d))
+
+
+def fragment_overlap6(d):
+    return ":" in d.z.orig[0] and "fragment_conflict" in own_anomalies(d) and \
+        sum(d.z.pkts) > sum(d.o.pkts)
+
+
+def keepalive_hole(d):
+    """A side has a byte and no data: a keep-alive's, which never came."""
+    holes = any(n and c not in d.o.history for n, c in zip(d.o.bytes, "Dd"))
+    return holes and d.o.pkts == d.z.pkts and d.o.duration < d.z.duration
+
+
+def wrapped(d):
+    """Zeek's size is below zero, as an unsigned number, with the FIN it waits for."""
+    below = any((n or 0) >> 31 for n in d.z.bytes)
+    return below and d.o.pkts == d.z.pkts and (
+        d.col == "duration" or side(d, d.z.bytes) >> 31)
+
+
+def seq_zero(d):
+    """The side's first number is 0, so that Zeek's start is below it."""
+    return side(d, d.z.bytes) == 0 and d.o.proto == 6 and any(
+        f.data[at + 24:at + 28] == bytes(4) for f, at in own_frames(d))
+
+
+def amsdu(d):
+    """The row's frames are long enough for what Zeek found beside our packet."""
+    more = sum(d.z.ip_bytes) - sum(d.o.ip_bytes)
+    return (d.o.raw.get("tunnel") or "").startswith("gre") and more > 0 and \
+        d.o.raw["wire_bytes"] - sum(d.o.ip_bytes) >= more
+
+
+def big_tcp(d):
+    """IP length 0 and more bytes than a length field can say."""
+    return d.o.pkts == d.z.pkts and sum(d.o.ip_bytes) > 65535 > sum(d.z.ip_bytes)
+
+
+def null_family(d):
+    """A NULL header whose four bytes are no address family in either order."""
+    return any(f.link == 0 and min(int.from_bytes(f.data[:4], o)
+               for o in ("big", "little")) > 255 for f, _ in own_frames(d))
+
+
+def not_ip_after(d):
+    """NSH behind Ethernet, or MPLS that carries a frame and not IP."""
+    for f, at in own_frames(d):
+        if f.link != 1 or len(f.data) < 18:
+            continue
+        if f.data[12:14] == b"\x89\x4f":
+            return True
+        if f.data[12:14] == b"\x88\x47":
+            end = 14
+            while end + 4 < len(f.data) and not f.data[end + 2] & 1:
+                end += 4
+            return at >= end + 4 + 14  # a frame fits in between
+    return False
 
 
 def analyzer_gone(d):
@@ -169,14 +298,12 @@ def not_counted(d):
 
 
 def udp_length(d):
-    return row(d).proto == 17 and "udp_malformed" in d.ctx.anomalies
+    return row(d).proto == 17 and "udp_malformed" in own_anomalies(d)
 
 
 def lengths(d):
-    """Packets of the capture are cut or lie about their length."""
-    return d.ctx.anomalies & {"ip_length", "transport_cut", "ip_malformed",
-                              "tcp_malformed", "udp_malformed", "link_malformed",
-                              "tunnel_malformed"} or d.ctx.damage
+    """Packets of the row are cut or lie about their length."""
+    return bool(own_anomalies(d) & CUT_OR_LYING)
 
 
 def ng_times(d):
@@ -187,8 +314,9 @@ def ng_times(d):
 
 def ng_odd(d):
     features = d.ctx.manifest.get("format_features", "")
-    return any(w in features for w in ("big-endian", "simple-packet-block", "sections-",
-                                       "bad-ifindex", "truncated-or-corrupt"))
+    return pkts(d.key_theirs) < pkts(d.key_ours) and any(
+        w in features for w in ("big-endian", "simple-packet-block", "sections-",
+                                "bad-ifindex", "truncated-or-corrupt"))
 
 
 def damaged(d):
@@ -214,8 +342,17 @@ def unordered(d):
         any(r.get("time_backwards") for r in d.ctx.other["source"])
 
 
+def behind(d):
+    """Some row of the key has packets older than what came before them in the file, or
+    lies after a time that is far ahead."""
+    ahead = d.ctx.ahead()
+    return any(o.ts < ahead.get(o.raw["flow_id"], 0) for o in d.key_ours) or \
+        bool(d.ctx.anomalies & {"time_bogus", "time_jump"})
+
+
 def old_packets(d):
-    return unordered(d) and d.totals_equal() and len(d.key_theirs) > len(d.key_ours)
+    return unordered(d) and behind(d) and d.totals_equal() and \
+        len(d.key_theirs) > len(d.key_ours)
 
 
 def backwards(d):
@@ -223,7 +360,11 @@ def backwards(d):
 
 
 def ah(d):
-    return d.z is not None and d.z.proto == 51
+    if d.z is not None:
+        return d.z.proto == 51
+    # extra: the hosts have a row of AH in Zeek
+    return any(z.proto == 51 and {z.orig[0], z.resp[0]} == {d.o.orig[0], d.o.resp[0]}
+               for z in d.ctx.theirs)
 
 
 CLASSES = [
@@ -264,6 +405,46 @@ CLASSES = [
     Class("scoped", CUT,
           "Zeek keys by 5-tuple alone; nrtool tells VLANs and tunnels apart",
           scoped),
+    Class("two_tags", ("vlan",),
+          "Zeek logs two VLAN tags, nrtool all",
+          two_tags),
+    Class("server_ports", ("direction", "history", "conn_state"),
+          "nrtool knows more server ports (POP3, LDAP, PostgreSQL, Redis, global catalog), "
+          "which decides who answers where no SYN was seen",
+          server_ports),
+    Class("odd_times", CUT,
+          "libpcap reads seconds and fractions as signed 32 bits and takes fractions of "
+          "more than a second as they come: Zeek drops such packets or dates them "
+          "elsewhere",
+          odd_times),
+    Class("first_fragment", ("match",),
+          "Zeek makes a row of a cut first fragment alone; nrtool waits for the rest and "
+          "counts it as fragment_incomplete",
+          first_fragment),
+    Class("fragment_end", ("match",),
+          "Zeek puts fragments together that contradict each other about the end; nrtool "
+          "drops them (anomaly fragment_excess)",
+          fragment_end),
+    Class("fragment_overlap6", VALUES,
+          "IPv6 fragments that overlap are dropped in nrtool (RFC 5722), not in Zeek",
+          fragment_overlap6),
+    Class("keepalive_hole", ("duration",),
+          "Zeek holds back the close while the byte before a keep-alive is not acked, "
+          "so that its last time still moves",
+          keepalive_hole),
+    Class("wrapped", ("orig_bytes", "resp_bytes", "duration"),
+          "two answers to one SYN: Zeek's size of that side falls below zero and wraps",
+          wrapped),
+    Class("seq_zero", ("orig_bytes", "resp_bytes"),
+          "midstream from sequence number 0: Zeek's size wraps to 0",
+          seq_zero),
+    Class("amsdu", ("orig_pkts", "resp_pkts", "orig_ip_bytes", "resp_ip_bytes",
+                    "orig_bytes", "resp_bytes", "duration"),
+          "Zeek reads every subframe of an 802.11 A-MSDU, nrtool the first",
+          amsdu),
+    Class("big_tcp", ("conn_state",),
+          "IP length 0 (BIG TCP): a datagram of length 0 is no data to Zeek",
+          big_tcp),
     Class("late_data", ("missed_bytes", "history"),
           "Zeek counts a hole when it is acked; nrtool only what never came",
           late_data),
@@ -307,6 +488,12 @@ CLASSES = [
     Class("unopened", ("extra",),
           "Zeek does not open this tunnel, or has no row for what carries it",
           unopened),
+    Class("null_family", ("extra",),
+          "a NULL header with an ethertype in it: nrtool goes by that",
+          null_family),
+    Class("not_ip_after", ("extra",),
+          "Zeek opens neither NSH behind Ethernet nor Ethernet in MPLS",
+          not_ip_after),
     Class("reads_nothing", ("extra",),
           "Zeek has no row at all of this capture: a link layer or framing it lacks",
           reads_nothing),

@@ -3,7 +3,7 @@
  * The whole engine: decoder, defragmenter, flow table, records.
  *
  * Input: options (1), link type (1), then packets, each: time step (2, signed, scaled by
- * its own size), wire length beyond the captured (2), captured length (1), bytes. They
+ * its own size), wire length beyond the captured (2), captured length (2), bytes. They
  * become a pcap file in memory that is replayed twice, with batches of 1 and of 256: the
  * ledger must add up, and the records must be the same.
  */
@@ -83,9 +83,9 @@ static void write_pcap(FILE *f, struct nr_cursor *c)
 	put32(f, 0);
 	put32(f, 65535);
 	put32(f, link_type);
-	while (nr_left(c) >= 5) {
+	while (nr_left(c) >= 6) {
 		int64_t step = (int16_t)nr_get_be16(c);
-		uint32_t beyond = nr_get_be16(c), len = nr_get_u8(c);
+		uint32_t beyond = nr_get_be16(c), len = nr_get_be16(c);
 		const uint8_t *p;
 
 		if (len > nr_left(c))

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""seeds.py HARNESS OUT DIR…: a corpus for a harness from the captures below DIR.
+
+Each harness has its own form (the comment at its head says which): `source` takes a
+byte of options and a file, `decode` and `engine` a list of packets."""
+
+import hashlib
+import struct
+import sys
+from pathlib import Path
+
+MAX_FILE = 16 << 10
+LINK_TYPES = [1, 0, 101, 113, 105, 127, 9, 50, 51, 107, 100, 228, 229, 108, 239, 117, 10, 6]
+
+
+def packets(b):
+    """(link type, [(seconds, captured bytes, wire length)]) of a pcap, or None."""
+    order = {b"\xd4\xc3\xb2\xa1": "<", b"\x4d\x3c\xb2\xa1": "<",
+             b"\xa1\xb2\xc3\xd4": ">", b"\xa1\xb2\x3c\x4d": ">"}.get(b[:4])
+    if not order or len(b) < 24:
+        return None
+    link, at, out = struct.unpack_from(order + "I", b, 20)[0] & 0xffff, 24, []
+    while at + 16 <= len(b) and len(out) < 64:
+        sec, _, cap, wire = struct.unpack_from(order + "IIII", b, at)
+        out.append((sec, b[at + 16:at + 16 + cap][:65535], wire))
+        at += 16 + cap
+    return link, out
+
+
+def seed(harness, b):
+    if harness == "source":
+        return b"\x00" + b
+    p = packets(b)
+    if not p or not p[1]:
+        return None
+    link, rows = p
+    if harness == "decode":
+        s = struct.pack(">H", link)
+        for _, data, wire in rows:
+            s += struct.pack(">HBBH", min(max(wire - len(data), 0), 65535), 0, 1,
+                             len(data)) + data
+        return s
+    if link not in LINK_TYPES:
+        return None
+    s = bytes([0, LINK_TYPES.index(link)])
+    for k, (sec, data, wire) in enumerate(rows):
+        step = min(max(sec - rows[k - 1][0] if k else 0, 0), 1000)
+        s += struct.pack(">hHH", int((step * 10 ** 6) ** 0.5) if step else 100,
+                         min(wire - len(data), 65535) | 1 if wire > len(data) else 0,
+                         len(data)) + data
+    return s
+
+
+def main(harness, out, *dirs):
+    Path(out).mkdir(parents=True, exist_ok=True)
+    n = 0
+    for d in dirs:
+        for f in sorted(Path(d).rglob("*")):
+            if not f.is_file() or f.stat().st_size > MAX_FILE:
+                continue
+            s = seed(harness, f.read_bytes())
+            if s and len(s) <= 1 << 16:
+                Path(out, hashlib.sha1(s).hexdigest()[:16]).write_bytes(s)
+                n += 1
+    print(f"{n} seeds for {harness} in {out}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
