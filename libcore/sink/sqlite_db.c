@@ -137,10 +137,15 @@ static int open_new(struct nr_db *d, const struct nr_sink_options *o,
 	rc = open_file(d, d->file.partial, err);
 	if (rc < 0)
 		return rc;
-	/* Nobody sees the file before it is whole: no journal, no syncs until then. */
+	/*
+	 * Nobody sees the file before it is whole: no journal, no syncs until then. Rows
+	 * are appended, so a large cache is of no use to the load; to the indexes it is
+	 * harmful, because SQLite sorts as much at a time as the cache is large: with 4 MiB
+	 * they take half the time of 64 MiB.
+	 */
 	nr_buf_str(&sql, "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF;"
 			 "PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
-			 "PRAGMA cache_size = -65536; PRAGMA foreign_keys = OFF;");
+			 "PRAGMA cache_size = -4096; PRAGMA foreign_keys = OFF;");
 	nr_buf_printf(&sql,
 		      "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;",
 		      NR_APPLICATION_ID, NR_SCHEMA_VERSION);
