@@ -234,8 +234,13 @@ class Sandbox(Case):
             self.assertEqual(self.query(f"out/{name}.db", "SELECT count(*) FROM flow"), [(n,)])
         self.assertEqual(sorted(os.listdir(self.dir / "out")), ["a.db", "b.db", "c.db"])
 
-    def test_a_device_as_output(self):
-        self.nrtool("replay", HTTP_TLS, "-q", "-o", "/dev/stdout")
+    def test_a_pipe_as_output(self):
+        (self.dir / "out").mkdir()
+        os.mkfifo(self.dir / "out" / "a.jsonl")
+        fd = os.open(self.dir / "out" / "a.jsonl", os.O_RDWR)
+        self.addCleanup(os.close, fd)
+        self.nrtool("replay", HTTP_TLS, "-q", "-o", "out/a.jsonl")
+        self.assertEqual(os.read(fd, 65536).count(b'"type":"flow",'), 2)
 
     def test_a_file_too_large_is_a_failed_write(self):
         p = subprocess.run(["bash", "-c", 'ulimit -f 16; exec "$0" "$@"', str(NRTOOL), "replay",
