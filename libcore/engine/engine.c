@@ -10,6 +10,7 @@
 #include "engine/internal.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "decode/checksum.h"
 #include "flow/way_back.h"
 
@@ -424,6 +425,24 @@ static void report_duplicates(struct nr_engine *e)
 					  (unsigned long long)copies));
 }
 
+static void report_filter(struct nr_engine *e)
+{
+	const char *reason;
+	unsigned link_type;
+	size_t at = 0;
+
+	while (e->filter && (reason = nr_filter_refused(e->filter, &at, &link_type))) {
+		struct nr_buf b = { 0 };
+
+		nr_buf_printf(&b, "{\"link_type\":%u,\"reason\":", link_type);
+		nr_buf_json(&b, reason, strlen(reason));
+		nr_buf_str(&b, "}");
+		nr_engine_anomaly(e, NR_ANOM_FILTER_UNUSABLE,
+				  nr_arena_copy(&e->arena, b.p, b.len));
+		nr_buf_fini(&b);
+	}
+}
+
 static void end_of_input(struct nr_engine *e)
 {
 	e->now = NULL;
@@ -435,6 +454,7 @@ static void end_of_input(struct nr_engine *e)
 	nr_tunnels_flush(e);
 	nr_offload_report(e);
 	report_duplicates(e);
+	report_filter(e);
 }
 
 static void add_up_sources(struct nr_engine *e)

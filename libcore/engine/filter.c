@@ -8,7 +8,8 @@
 
 struct program {
 	unsigned link_type;
-	bool compiled;
+	bool compiled, used;
+	char *reason; /* of libpcap, where it did not compile */
 	struct bpf_program bpf;
 };
 
@@ -38,7 +39,7 @@ static int dlt_of(unsigned link_type)
 	}
 }
 
-static bool compile(struct nr_filter *f, unsigned link_type, struct nr_err *err)
+static bool compile(struct nr_filter *f, unsigned link_type)
 {
 	struct program *p;
 	pcap_t *pc;
@@ -52,8 +53,7 @@ static bool compile(struct nr_filter *f, unsigned link_type, struct nr_err *err)
 		return false;
 	p->compiled = pcap_compile(pc, &p->bpf, f->text, 1, PCAP_NETMASK_UNKNOWN) == 0;
 	if (!p->compiled)
-		nr_fail(err, -EINVAL, "the filter '%s' does not compile: %s", f->text,
-			pcap_geterr(pc));
+		p->reason = nr_xstrdup(pcap_geterr(pc));
 	pcap_close(pc);
 	return p->compiled;
 }
@@ -71,13 +71,15 @@ int nr_filter_new(struct nr_filter **out, const char *text, struct nr_err *err)
 	bool ethernet;
 
 	f->text = nr_xstrdup(text);
-	ethernet = compile(f, 1, err);
-	if (!compile(f, 101, NULL) && !ethernet) {
+	ethernet = compile(f, 1);
+	if (!compile(f, 101) && !ethernet) {
+		nr_fail(err, -EINVAL, "the filter '%s' does not compile: %s", text,
+			f->p[0].reason ? f->p[0].reason : "libpcap gives no reason");
 		nr_filter_free(f);
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < sizeof(link_types) / sizeof(*link_types); i++)
-		compile(f, link_types[i], NULL);
+		compile(f, link_types[i]);
 	f->last = 0;
 	*out = f;
 	return 0;
@@ -90,6 +92,7 @@ void nr_filter_free(struct nr_filter *f)
 	for (size_t i = 0; i < f->n; i++) {
 		if (f->p[i].compiled)
 			pcap_freecode(&f->p[i].bpf);
+		nr_free(f->p[i].reason);
 	}
 	nr_free(f->p);
 	nr_free(f->text);
@@ -108,8 +111,22 @@ bool nr_filter_pass(struct nr_filter *f, const struct nr_packet *p)
 		if (i < f->n)
 			f->last = i;
 		else
-			compile(f, p->link_type, NULL);
+			compile(f, p->link_type);
 	}
+	f->p[f->last].used = true;
 	return f->p[f->last].compiled &&
 	       pcap_offline_filter(&f->p[f->last].bpf, &h, p->data) != 0;
+}
+
+const char *nr_filter_refused(const struct nr_filter *f, size_t *at, unsigned *link_type)
+{
+	while (*at < f->n) {
+		const struct program *p = &f->p[(*at)++];
+
+		if (!p->used || p->compiled)
+			continue;
+		*link_type = p->link_type;
+		return p->reason ? p->reason : "libpcap does not know this link type";
+	}
+	return NULL;
 }

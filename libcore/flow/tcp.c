@@ -566,22 +566,26 @@ static void take_data(struct segment *g)
 		me->trim = delivered(me);
 }
 
-/* RFC 5961 3.2: a RST counts for the peer only inside its receive window. */
-static void judge_rst(struct segment *g)
+/*
+ * RFC 9293 3.10.7.4: a RST counts only inside the receive window; one from far outside is
+ * forged or stale. Judged generously (a window on both sides of what was acknowledged),
+ * and only where the handshake told how windows are scaled. True: it resets nothing.
+ */
+static bool rst_is_stray(struct segment *g)
 {
-	const struct nr_side *peer = g->peer;
-	int64_t at = g->seq, next = g->me->ack;
+	const struct nr_side *me = g->me, *peer = g->peer;
+	int64_t slack = (int64_t)peer->window + 1;
 
 	if (g->len)
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len,
-			       0);
-	if (g->me->state == NR_TCP_INACTIVE || peer->state == NR_TCP_INACTIVE ||
-	    next <= 0)
-		return;
-	if (at < next - (int64_t)peer->window - 1 ||
-	    at > next + (int64_t)peer->window + 1)
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_BAD_RST, (int)g->s,
-			       at - next, peer->window);
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len, 0);
+	if (me->state != NR_TCP_ESTABLISHED || peer->state != NR_TCP_ESTABLISHED ||
+	    !(me->hist_seen & SEEN_SYN) || !(peer->hist_seen & SEEN_SYN))
+		return false;
+	if (g->seq >= me->ack - slack && g->seq <= me->last + slack)
+		return false;
+	g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_BAD_RST, (int)g->s, g->seq - me->ack,
+		       peer->window);
+	return true;
 }
 
 static void note_handshake(struct segment *g)
@@ -634,8 +638,8 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 	note_handshake(&g);
 	if (g.flags & NR_TCP_FIN)
 		take_fin(&g);
-	if (g.flags & NR_TCP_RST)
-		judge_rst(&g);
+	if ((g.flags & NR_TCP_RST) && rst_is_stray(&g))
+		return NR_TCP_OPEN;
 	if (g.flags & NR_TCP_ACK)
 		take_ack(&g);
 	if (take_last(&g))
@@ -662,14 +666,17 @@ bool nr_tcp_began_with_answer(const struct nr_flow *f, const struct nr_level *l)
 	       ((l->tcp_flags & NR_TCP_ACK) || l->payload_len);
 }
 
-bool nr_tcp_is_reuse(const struct nr_flow *f, const struct nr_level *l)
+bool nr_tcp_is_reuse(const struct nr_flow *f, unsigned s, const struct nr_level *l)
 {
 	const struct nr_side *orig = &f->side[0], *resp = &f->side[1];
 	const struct nr_side *first = orig;
 	bool closed = orig->did_close || resp->did_close;
 
-	if (!(l->tcp_flags & NR_TCP_SYN))
+	if (!(l->tcp_flags & NR_TCP_SYN) || (l->tcp_flags & NR_TCP_RST))
 		return false;
+	if (s == 1 && !(l->tcp_flags & NR_TCP_ACK) && orig->state == NR_TCP_SYN_SENT &&
+	    resp->state == NR_TCP_INACTIVE)
+		return false; /* simultaneous open (RFC 9293 3.5) */
 	if (l->tcp_flags & NR_TCP_ACK) {
 		if (orig->state != NR_TCP_INACTIVE)
 			return false;

@@ -30,7 +30,7 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 				   const struct nr_flow_events *ev);
 
 /* A SYN that must begin a new flow on the key of f (port reuse). */
-bool nr_tcp_is_reuse(const struct nr_flow *f, const struct nr_level *l);
+bool nr_tcp_is_reuse(const struct nr_flow *f, unsigned s, const struct nr_level *l);
 
 /* A SYN-ACK came first, and the segment l shows that it was an answer: flip before it. */
 bool nr_tcp_began_with_answer(const struct nr_flow *f, const struct nr_level *l);

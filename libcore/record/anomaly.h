@@ -58,6 +58,8 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(TCP_HOLES, "tcp_holes", WARNING,                                               \
 	  "more holes in one direction than are kept; the oldest count as missed")        \
 	X(TCP_REUSE, "tcp_reuse", INFO, "a new connection on the ports of a live one")    \
+	X(FILTER_UNUSABLE, "filter_unusable", ERROR,                                             \
+	  "the filter cannot be applied to a link type; its packets are left out")               \
 	X(CHECKSUM_OFFLOAD, "checksum_offload", INFO,                                     \
 	  "checksums of one sending host are wrong throughout: offloaded, not damaged")    \
 	X(DUPLICATES, "duplicates", WARNING,                                              \

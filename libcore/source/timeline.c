@@ -158,7 +158,10 @@ static bool first_is_bogus(const struct nr_timeline *t, const int64_t *ts, unsig
 		if (!agree++)
 			*other = ts[i];
 	}
-	return 2 * agree > n && (ts[0] > median || !near_first);
+	if (2 * agree <= n)
+		return false;
+	/* Earlier is a pause before the rest, unless it lies years back and alone. */
+	return ts[0] > median || (!near_first && apart(median, ts[0]) > ten_years_ns);
 }
 
 /*

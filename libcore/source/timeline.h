@@ -12,7 +12,8 @@
  *   jump is believed. The end of the source decides for the jump, unless one lone last
  *   packet lies more than 10 years ahead: that is bogus.
  * - The first packets are judged the same way: the first packet is bogus where those
- *   after it agree on another time more than max_jump away, earlier or later.
+ *   after it agree on a time more than max_jump before it, or more than 10 years behind
+ *   it (a clock that was not set yet). A shorter way back is a pause, and a jump.
  * - Events keep their place and take the clock of the view before them.
  */
 #pragma once

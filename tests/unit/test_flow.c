@@ -395,6 +395,74 @@ static void test_flow_loss_reordering_and_repetition_are_told_apart(void **state
 	world_free(w);
 }
 
+static void test_flow_rst_far_outside_the_window_resets_nothing(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	handshake(w, 0, 100, 500);
+	tcp(w, 3 * MS, 1, RST, 50000000, 0, 0);
+	assert_int_equal(w->anomalies[NR_ANOM_TCP_BAD_RST], 1);
+	tcp(w, 10 * S, 0, ACK, 101, 501, 10);
+	nr_flow_mark(w->t, 20 * S);
+	assert_int_equal(w->n, 0);
+	tcp(w, 21 * S, 1, RST, 501, 0, 0); /* this one counts */
+	nr_flow_mark(w->t, 27 * S);
+	assert_int_equal(w->n, 1);
+	assert_string_equal(w->e[0].state, "RSTR");
+	assert_int_equal(w->anomalies[NR_ANOM_TCP_BAD_RST], 1);
+	world_free(w);
+}
+
+static void test_flow_simultaneous_open_is_one_flow(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	tcp(w, 0, 0, SYN, 100, 0, 0);
+	tcp(w, MS, 1, SYN, 500, 0, 0);
+	tcp(w, 2 * MS, 0, SYN | ACK, 100, 501, 0);
+	tcp(w, 3 * MS, 1, SYN | ACK, 500, 101, 0);
+	tcp(w, 4 * MS, 0, ACK, 101, 501, 10);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_int_equal(w->n, 1);
+	assert_string_equal(w->e[0].state, "S1");
+	assert_int_equal(w->e[0].payload[0], 10);
+	world_free(w);
+}
+
+static void test_flow_syn_with_rst_begins_nothing(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	handshake(w, 0, 100, 500);
+	tcp(w, 3 * MS, 0, SYN | RST, 9999, 0, 0);
+	assert_int_equal(w->n, 0);
+	assert_int_equal(w->anomalies[NR_ANOM_TCP_FLAGS], 1);
+	world_free(w);
+}
+
+static void test_flow_data_in_the_syn_counts_from_the_syn(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	tcp(w, 0, 0, SYN, 100, 0, 10); /* fast open: bytes 101 … 110 */
+	tcp(w, MS, 1, SYN | ACK, 500, 111, 0);
+	tcp(w, 2 * MS, 0, ACK, 111, 501, 5);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_int_equal(w->e[0].payload[0], 15);
+	assert_int_equal(w->e[0].missed[0], 0);
+	assert_int_equal(w->e[0].retransmits[0], 0);
+	assert_int_equal(w->anomalies[NR_ANOM_TCP_SYN_DATA], 1);
+	world_free(w);
+}
+
 static void test_flow_keep_alive_is_no_retransmission(void **state)
 {
 	struct nr_flow_config c = config();
@@ -585,6 +653,10 @@ int main(void)
 		cmocka_unit_test(test_flow_seen_midstream_from_a_server_port_is_flipped),
 		cmocka_unit_test(test_flow_syn_ack_seen_before_the_syn),
 		cmocka_unit_test(test_flow_loss_reordering_and_repetition_are_told_apart),
+		cmocka_unit_test(test_flow_rst_far_outside_the_window_resets_nothing),
+		cmocka_unit_test(test_flow_simultaneous_open_is_one_flow),
+		cmocka_unit_test(test_flow_syn_with_rst_begins_nothing),
+		cmocka_unit_test(test_flow_data_in_the_syn_counts_from_the_syn),
 		cmocka_unit_test(test_flow_keep_alive_is_no_retransmission),
 		cmocka_unit_test(test_flow_numbers_wrap_many_times),
 		cmocka_unit_test(test_flow_a_fin_that_comes_after_its_ack_is_not_missed),

@@ -142,6 +142,8 @@ static void test_timeline_judges_the_first_packets(void **state)
 	judge("4294967295 1000 1001 1002", HOUR, "4294967295>1000! 1000 1001 1002");
 	judge("0 1000000000 1000000001 1000000002", HOUR,
 	      "0>1000000000! 1000000000 1000000001 1000000002");
+	/* a pause of two hours behind the first packet is a pause */
+	judge("1000 8200 8201 8202", HOUR, "1000 8200J 8201 8202");
 	/* two strays before the capture proper */
 	judge("4294967295 4294967294 1000 1001 1002 1003", HOUR,
 	      "4294967295>1000! 4294967294>1000! 1000 1001 1002 1003");
