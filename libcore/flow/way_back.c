@@ -31,10 +31,8 @@ void nr_way_back_add(struct nr_way_back **wp, uint32_t source, uint64_t record)
 	if (w->len) {
 		int64_t d = (int64_t)(record - w->last);
 
-		/* zigzag; gcc and clang shift the sign in */
-		/* cppcheck-suppress shiftTooManyBitsSigned */
 		w->len += put_varint(w->buf + w->len,
-				     (uint64_t)d << 1 ^ (uint64_t)(d >> 63));
+				     (uint64_t)d << 1 ^ (d < 0 ? UINT64_MAX : 0));
 	} else {
 		w->source = source;
 		w->len = put_varint(w->buf, record);
