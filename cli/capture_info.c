@@ -125,7 +125,8 @@ int nr_capture_info_read(struct nr_capture_info *i, const char *path, bool hash,
 	int64_t before = 0;
 	int rc;
 
-	rc = nr_source_open(&s, path, &(struct nr_source_options){ .hash = hash }, err);
+	rc = nr_source_open(
+		&s, path, &(struct nr_source_options){ .hash = hash, .stop = stop }, err);
 	if (rc)
 		return rc;
 	b = nr_xcalloc(1, sizeof(*b));

@@ -23,8 +23,8 @@ struct nr_info_interface {
 struct nr_capture_info {
 	char *path, *format, *compression; /* compression may be NULL */
 	int64_t bytes;                     /* as stored; -1 unknown */
-	char sha256[65];       /* "": not known, hash_note says why */
-	const char *hash_note; /* static; may be NULL */
+	char sha256[65];                   /* "": not known, hash_note says why */
+	const char *hash_note;             /* static; may be NULL */
 	bool interrupted;
 	uint64_t packets, wire_bytes, captured_bytes;
 	uint64_t cut_packets;      /* captured shorter than on the wire */

@@ -60,7 +60,7 @@ int nr_complain(int status, const char *verb, const char *fmt, ...)
  * ends the process with 128 + signal at once. Valid after nr_signals_init().
  */
 extern atomic_int nr_stop;
-void nr_signals_init(bool reads_stdin); /* then the first signal also ends that */
+void nr_signals_init(void);
 
 /*
  * Flushes stdout. 0 where all was written or the reader of the pipe has gone (which is no

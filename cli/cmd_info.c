@@ -4,11 +4,12 @@
 
 #include "base/mem.h"
 #include "capture_info.h"
+#include "sandbox.h"
 
 #include <string.h>
 
 struct info {
-	bool json, no_hash;
+	bool json, no_hash, no_sandbox;
 };
 
 static const struct nr_option info_options[] = {
@@ -16,6 +17,8 @@ static const struct nr_option info_options[] = {
 	  .help = "one JSON object a file" },
 	{ "no-hash", 0, NR_OPT_FLAG, NULL, NR_OPT(info, no_hash),
 	  .help = "do not compute the SHA-256" },
+	{ "no-sandbox", 0, NR_OPT_FLAG, NULL, NR_OPT(info, no_sandbox),
+	  .help = "read without seccomp and Landlock" },
 };
 
 /* One file; returns its exit status. */
@@ -41,11 +44,18 @@ static int info_of(const struct info *c, const char *path, bool first)
 
 static int info_run(const struct nr_call *call)
 {
+	const struct info *c = call->config;
+	const struct nr_sandbox box = { .reads = (const char *const *)call->operands,
+					.n_reads = (size_t)call->n };
+	char applied[NR_SANDBOX_TEXT];
 	int worst = NR_EXIT_OK, rc;
+	struct nr_err err;
 
-	nr_signals_init(true);
+	nr_signals_init();
+	if (!c->no_sandbox && nr_sandbox_enter(&box, applied, &err))
+		return nr_complain(NR_EXIT_FAILED, "info", "%s", err.text);
 	for (int k = 0; k < call->n && !nr_stop; k++) {
-		rc = info_of(call->config, call->operands[k], !k);
+		rc = info_of(c, call->operands[k], !k);
 		/* a file that failed outweighs one that is damaged */
 		if (rc == NR_EXIT_FAILED || worst == NR_EXIT_OK)
 			worst = rc;

@@ -348,7 +348,7 @@ static int query_run(const struct nr_call *call)
 		word = call->operands[--n];
 	status = find_sql(c, word, &sql, &is_report);
 	if (!status) {
-		nr_signals_init(false);
+		nr_signals_init();
 		status = open_all(&db, call->operands, n);
 	}
 	if (!status)

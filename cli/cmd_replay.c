@@ -6,9 +6,11 @@
 #include "outputs.h"
 #include "progress.h"
 #include "replay.h"
+#include "sandbox.h"
 #include "summary.h"
 
 #include "engine/engine.h"
+#include "engine/filter.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,7 +24,7 @@ struct replay {
 	uint64_t batch;
 	const char *dedup;
 	int checksums, overlap;
-	bool force, append, keep_partial, no_hash, quiet, verbose;
+	bool force, append, keep_partial, no_hash, no_sandbox, quiet, verbose;
 };
 
 static const char *const checksums_values[] = { "auto", "verify", "ignore", NULL };
@@ -98,6 +100,8 @@ static const struct nr_option replay_options[] = {
 		  "believe all" },
 	{ "batch", 0, NR_OPT_U64, "N", NR_OPT(replay, batch), "256", .min = 1,
 	  .max = NR_BATCH_MAX, .help = "packets handled at once; changes no record" },
+	{ "no-sandbox", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, no_sandbox),
+	  .help = "run without seccomp and Landlock; column run.sandbox says so" },
 	{ "quiet", 'q', NR_OPT_FLAG, NULL, NR_OPT(replay, quiet),
 	  .help = "no progress and no summary" },
 	{ "verbose", 'v', NR_OPT_FLAG, NULL, NR_OPT(replay, verbose),
@@ -188,6 +192,7 @@ struct run {
 	struct nr_outputs out;
 	struct nr_progress progress;
 	int64_t started_ns, monotonic_ns;
+	char sandbox[NR_SANDBOX_TEXT]; /* what was applied */
 	struct nr_err err;
 };
 
@@ -240,7 +245,7 @@ static int run_engine(struct run *r)
 		.argv = r->call->argv_text,
 		.cwd = getcwd(cwd, sizeof(cwd)),
 		.host = gethostname(host, sizeof(host)) ? NULL : host,
-		.sandbox = "none",
+		.sandbox = r->sandbox,
 		.started_ns = r->started_ns,
 		.threads = 1,
 	};
@@ -267,10 +272,33 @@ static int failed(struct run *r, int rc)
 	return nr_complain(NR_EXIT_FAILED, "replay", "%s", r->err.text);
 }
 
+/*
+ * Before the inputs are opened, which starts threads. The filter is compiled here, as
+ * names of hosts and ports cannot be looked up later.
+ */
+static int confine(struct run *r, int n, char **files)
+{
+	const struct nr_sandbox s = {
+		.reads = (const char *const *)files,
+		.n_reads = (size_t)n,
+		.targets = r->c->outputs.v,
+		.n_targets = r->c->outputs.n,
+	};
+
+	if (r->c->e.filter &&
+	    nr_filter_new(&r->c->e.compiled_filter, r->c->e.filter, &r->err))
+		return nr_complain(NR_EXIT_USAGE, "replay", "%s", r->err.text);
+	snprintf(r->sandbox, sizeof(r->sandbox), "none");
+	if (r->c->no_sandbox || !nr_sandbox_enter(&s, r->sandbox, &r->err))
+		return 0;
+	return nr_complain(NR_EXIT_FAILED, "replay", "%s", r->err.text);
+}
+
 static int run_all(struct run *r, int n, char **files)
 {
 	struct nr_merge_options mo = { .max_jump_ns = r->c->e.max_jump,
-				       .hash = !r->c->no_hash };
+				       .hash = !r->c->no_hash,
+				       .stop = &nr_stop };
 	struct nr_sink_options so = {
 		.force = r->c->force,
 		.append = r->c->append,
@@ -283,6 +311,9 @@ static int run_all(struct run *r, int n, char **files)
 
 	rc = nr_merge_open(&r->merge, (const char *const *)files, (size_t)n, &mo,
 			   &r->err);
+	if (rc && nr_stop)
+		return nr_complain(NR_EXIT_FAILED, "replay",
+				   "interrupted before the inputs were open");
 	if (rc)
 		return nr_complain(NR_EXIT_FAILED, "replay", "%s", r->err.text);
 	nr_report_skipped(r->merge, r->c->verbose);
@@ -299,6 +330,7 @@ static int run_all(struct run *r, int n, char **files)
 		r->sinks[n_sinks++] = r->summary;
 	}
 	rc = nr_engine_new(&r->engine, &r->c->e, r->sinks, n_sinks, &r->err);
+	r->c->e.compiled_filter = NULL;
 	if (rc)
 		return nr_complain(rc == -EINVAL ? NR_EXIT_USAGE : NR_EXIT_FAILED,
 				   "replay", "%s", r->err.text);
@@ -333,9 +365,12 @@ static int replay_run(const struct nr_call *call)
 		c->outputs.v = nr_xcalloc(1, sizeof(*c->outputs.v));
 		c->outputs.v[c->outputs.n++] = target;
 	}
-	nr_signals_init(count_stdin(call) > 0);
+	nr_signals_init();
 	nr_progress_init(&r.progress, !c->quiet);
-	rc = run_all(&r, call->n, call->operands);
+	rc = confine(&r, call->n, call->operands);
+	if (!rc)
+		rc = run_all(&r, call->n, call->operands);
+	nr_filter_free(c->e.compiled_filter);
 	nr_engine_free(r.engine);
 	free(r.sinks);
 	nr_outputs_close(&r.out);

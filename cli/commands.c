@@ -49,28 +49,19 @@ int nr_complain(int status, const char *verb, const char *fmt, ...)
 	return status;
 }
 
-/* Open on /dev/null while standard input is read, else -1. */
-static volatile sig_atomic_t empty_input = -1;
-
 static void on_signal(int sig)
 {
-	int none = 0, saved = errno;
+	int none = 0;
 
 	if (!atomic_compare_exchange_strong(&nr_stop, &none, sig))
 		_exit(128 + sig);
-	/* a read that waits for a silent pipe goes on, and finds its end */
-	if (empty_input >= 0)
-		dup2(empty_input, STDIN_FILENO);
-	errno = saved;
 }
 
-void nr_signals_init(bool reads_stdin)
+void nr_signals_init(void)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 
-	if (reads_stdin)
-		empty_input = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	/* no SA_RESTART: the read has to be asked for again */
+	/* no SA_RESTART: what waits for a pipe is to look at nr_stop */
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 }
@@ -187,6 +178,7 @@ int nr_main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file too large is a write that fails */
 	if (argc < 2) {
 		fputs("usage: nrtool COMMAND …; `nrtool help` lists the commands\n",
 		      stderr);

@@ -17,8 +17,8 @@ struct nr_output {
 struct nr_outputs {
 	struct nr_output *o;
 	size_t n;
-	const char *failed;        /* target of the output that failed, NULL: none */
-	bool reader_gone;          /* stdout is a pipe whose reader has left */
+	const char *failed; /* target of the output that failed, NULL: none */
+	bool reader_gone;   /* stdout is a pipe whose reader has left */
 };
 
 /* 0, or what nr_sink_open() says; those that were opened are closed again. */

@@ -86,6 +86,7 @@ static inline const uint8_t *nr_dec_take(struct nr_dec *x, uint32_t n)
 /* At most n bytes are left: what follows them is padding or a trailer. */
 static inline void nr_dec_trim(struct nr_dec *x, uint32_t n)
 {
+	/* cppcheck-suppress ctuuninitvar; nr_decode() sets it */
 	if (n < x->wire) {
 		x->wire = n;
 		if (nr_dec_cap(x) > n)

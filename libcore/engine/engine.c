@@ -122,14 +122,17 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	struct nr_engine *e;
 	int rc = check_config(c, err);
 
-	if (rc)
+	if (rc) {
+		nr_filter_free(c->compiled_filter);
 		return rc;
+	}
 	e = nr_xcalloc(1, sizeof(*e));
 	e->cfg = *c;
 	e->sinks = sinks;
 	e->n_sinks = n_sinks;
 	e->cfg.no_index |= !index_wanted(sinks, n_sinks);
-	if (c->filter && (rc = nr_filter_new(&e->filter, c->filter, err))) {
+	e->filter = c->compiled_filter;
+	if (c->filter && !e->filter && (rc = nr_filter_new(&e->filter, c->filter, err))) {
 		nr_free(e);
 		return rc;
 	}

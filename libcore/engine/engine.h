@@ -13,6 +13,8 @@
 
 enum nr_checksums { NR_CSUM_AUTO, NR_CSUM_VERIFY, NR_CSUM_IGNORE };
 
+struct nr_filter; /* engine/filter.h */
+
 struct nr_engine_config {   /* what changes records; durations in ns of packet time */
 	uint32_t batch;     /* packets per batch, 1 … NR_BATCH_MAX; 256 */
 	uint64_t max_flows; /* 4 194 304; at least 16 × 64 */
@@ -20,12 +22,14 @@ struct nr_engine_config {   /* what changes records; durations in ns of packet t
 	int64_t attempt_timeout, closed_timeout, reset_timeout, half_closed_timeout;
 	int64_t frag_timeout;
 	uint64_t frag_memory;
-	int64_t max_jump;      /* 1 h; 0: believe every time */
-	int64_t from, to;      /* packet time, [from, to); INT64_MIN, INT64_MAX: open */
-	uint64_t count;        /* stop after so many packets; 0: no limit */
-	const char *filter;    /* BPF as libpcap takes it; NULL: none */
-	uint32_t dedup_window; /* packets; 0: off */
-	int64_t dedup_time;    /* 10 ms */
+	int64_t max_jump;   /* 1 h; 0: believe every time */
+	int64_t from, to;   /* packet time, [from, to); INT64_MIN, INT64_MAX: open */
+	uint64_t count;     /* stop after so many packets; 0: no limit */
+	const char *filter; /* BPF as libpcap takes it; NULL: none */
+	struct nr_filter *compiled_filter; /* of the same text; nr_engine_new() takes it,
+					      even where it fails; NULL: it compiles */
+	uint32_t dedup_window;             /* packets; 0: off */
+	int64_t dedup_time;                /* 10 ms */
 	enum nr_checksums checksums;
 	enum nr_overlap overlap;
 	bool no_flip;           /* never turn a midstream flow around */
@@ -58,10 +62,14 @@ struct nr_run_info {
 	const char *argv, *cwd, *host, *libraries, *sandbox, *record_options;
 	int64_t started_ns;
 	unsigned threads;
-};
+}; /* run.exit_status is the engine's: 3 where damaged or interrupted, else 0 */
 
 struct nr_engine;
 
+/*
+ * The sinks and the array that names them must outlive the engine. -EINVAL with a
+ * sentence where the configuration or the filter is none.
+ */
 int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 		  struct nr_sink *const *sinks, size_t n_sinks, struct nr_err *err);
 

@@ -58,17 +58,29 @@ static bool compile(struct nr_filter *f, unsigned link_type)
 	return p->compiled;
 }
 
+/* What the decoder takes apart (decode/link.c), Ethernet and raw IP aside. */
+static const uint16_t link_types[] = {
+	0,   6,   7,   8,   9,   10,  11,  12,  14,  50,  51,  100,
+	104, 105, 107, 108, 113, 117, 119, 123, 127, 129, 149, 163,
+	166, 192, 204, 205, 206, 228, 229, 239, 242, 258, 276,
+};
+
 int nr_filter_new(struct nr_filter **out, const char *text, struct nr_err *err)
 {
 	struct nr_filter *f = nr_xcalloc(1, sizeof(*f));
+	bool ethernet;
 
 	f->text = nr_xstrdup(text);
-	if (!compile(f, 1) && !compile(f, 101)) {
+	ethernet = compile(f, 1);
+	if (!compile(f, 101) && !ethernet) {
 		nr_fail(err, -EINVAL, "the filter '%s' does not compile: %s", text,
 			f->p[0].reason ? f->p[0].reason : "libpcap gives no reason");
 		nr_filter_free(f);
 		return -EINVAL;
 	}
+	for (size_t i = 0; i < sizeof(link_types) / sizeof(*link_types); i++)
+		compile(f, link_types[i]);
+	f->last = 0;
 	*out = f;
 	return 0;
 }

@@ -7,7 +7,11 @@
 
 struct nr_filter;
 
-/* -EINVAL with libpcap's reason where the text is no filter for Ethernet or raw IP. */
+/*
+ * Compiles the text for every link type that nrtool decodes, so that nothing is looked up
+ * (names of hosts and ports) later.
+ * -EINVAL with libpcap's reason where the text is no filter for Ethernet or raw IP.
+ */
 int nr_filter_new(struct nr_filter **out, const char *text, struct nr_err *err);
 void nr_filter_free(struct nr_filter *f);
 /* Whether the packet passes. A link type for which libpcap cannot compile the text lets

@@ -44,7 +44,7 @@ static bool same(const struct row *a, const struct row *b)
 {
 	return a->source == b->source && a->id == b->id && a->kind == b->kind &&
 	       a->ip_version == b->ip_version && a->has_id == b->has_id &&
-	       !memcmp(a->src, b->src, 32);
+	       !memcmp(a->src, b->src, 16) && !memcmp(a->dst, b->dst, 16);
 }
 
 static struct row *find(struct nr_engine *e, const struct row *want)
@@ -53,9 +53,8 @@ static struct row *find(struct nr_engine *e, const struct row *want)
 	uint8_t key[41];
 	uint64_t h;
 
-	_Static_assert(offsetof(struct row, dst) == 16,
-		       "src and dst are compared as one");
-	memcpy(key, want->src, 32);
+	memcpy(key, want->src, 16);
+	memcpy(key + 16, want->dst, 16);
 	memcpy(key + 32, &want->id, 4);
 	memcpy(key + 36, &want->source, 4);
 	key[40] = want->kind;

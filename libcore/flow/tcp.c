@@ -241,7 +241,7 @@ static void note_syn_options(struct segment *g)
 			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "\"mss\":%u,",
 					      nr_be16(v));
 		else if (kind == 3 && len == 3)
-			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "\"wscale\":%u,",
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "\"wscale\":%d,",
 					      scale = v[0]);
 		if (n > 256)
 			break;

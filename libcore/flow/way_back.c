@@ -68,7 +68,7 @@ void nr_way_back_add(struct nr_way_backs *b, struct nr_flow *f, uint32_t source,
 		int64_t d = (int64_t)(record - w->last);
 
 		w->len += put_varint(w->buf + w->len,
-				     (uint64_t)d << 1 ^ (uint64_t)(d >> 63));
+				     (uint64_t)d << 1 ^ (d < 0 ? UINT64_MAX : 0));
 	} else {
 		w->source = source;
 		w->len = put_varint(w->buf, record);

@@ -113,6 +113,7 @@ static int open_input(struct nr_merge *m, size_t i, const char *path, size_t blo
 		.index = (uint32_t)i,
 		.hash = hash && m->opt.hash,
 		.park = m->n_open >= PARK_FROM,
+		.stop = m->opt.stop,
 	};
 	struct nr_source *s;
 	int rc = nr_source_open(&s, path, &opt, err);

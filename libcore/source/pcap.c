@@ -288,13 +288,14 @@ static inline __attribute__((always_inline)) unsigned run(
 		__builtin_prefetch(p + PREFETCH);
 		if (padding)
 			wire = wire < padding ? 0 : wire - padding;
+		record++;
 		*v = (struct nr_packet){
 			.data = p + header_len + padding,
 			.cap_len = cap - padding,
 			.wire_len = wire,
 			.ts_ns = (int64_t)(get32(p, swapped) * UINT64_C(1000000000) +
 					   get32(p + 4, swapped) * unit_ns),
-			.record = ++record,
+			.record = record,
 			.offset = base + (uint64_t)(p - data),
 			.block = s->win.block,
 			.source = index,

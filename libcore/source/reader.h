@@ -80,6 +80,7 @@ struct nr_stream {
 	size_t in_len;
 	uint64_t in_base;         /* stored offset of in */
 	char damage[256];         /* what ended a compressed stream early; "" = nothing */
+	const atomic_int *stop;   /* see nr_source_options; NULL: none */
 	struct nr_hasher *hasher; /* gets every stored byte; NULL: none */
 };
 

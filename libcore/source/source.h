@@ -13,6 +13,8 @@
 #include "base/err.h"
 #include "source/packet.h"
 
+#include <stdatomic.h>
+
 struct nr_source;
 
 struct nr_source_options {
@@ -20,6 +22,9 @@ struct nr_source_options {
 	uint32_t index;    /* what nr_packet.source says */
 	bool hash;         /* SHA-256 of the file as stored: the whole file is read */
 	bool park;         /* hold no descriptor between reads of a regular file */
+	/* Not 0: a pipe that is waited for counts as ended. NULL: none. Signal handlers
+	   that set it are installed without SA_RESTART. */
+	const atomic_int *stop;
 };
 
 /* Facts that are fixed once the source is open; strings live as long as the source. */

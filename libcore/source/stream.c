@@ -16,6 +16,7 @@ enum {
 	HEADROOM = 64 << 10,
 	MIN_BLOCK = 4 << 10,
 	HASH_INLINE = 256 << 10, /* a thread costs more than hashing so little */
+	LOOK_UP_MS = 250,        /* for a stop whose signal came just before the wait */
 };
 
 static int cannot_open(const char *path, int e, struct nr_err *err)
@@ -54,16 +55,47 @@ static size_t fit_block(const struct nr_stream *st, size_t size)
 	return size < MIN_BLOCK ? MIN_BLOCK : size;
 }
 
+static bool stopped(const struct nr_stream *st)
+{
+	return st->stop && atomic_load(st->stop);
+}
+
+/* A FIFO's open waits for its writer. */
+static int open_path(const struct nr_stream *st, const char *path)
+{
+	int fd;
+
+	do {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	} while (fd < 0 && errno == EINTR && !stopped(st));
+	return fd;
+}
+
+/* Until a pipe has something to say; false where the run is to stop. */
+static bool wait_for_pipe(const struct nr_stream *st)
+{
+	struct pollfd pfd = { .fd = st->fd, .events = POLLIN };
+
+	while (!stopped(st)) {
+		int rc = poll(&pfd, 1, st->stop ? LOOK_UP_MS : -1);
+
+		if (rc > 0 || (rc < 0 && errno != EINTR))
+			return true; /* read() will say what is the matter */
+	}
+	return false;
+}
+
 int nr_stream_open(struct nr_stream *st, const char *path,
 		   const struct nr_source_options *opt, struct nr_err *err)
 {
 	bool is_stdin = !strcmp(path, "-");
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	int rc;
+	int fd, rc;
 
 	st->path = nr_xstrdup(is_stdin ? "stdin" : path);
 	st->fd = -1;
 	st->owns_fd = !is_stdin;
+	st->stop = opt ? opt->stop : NULL;
+	fd = is_stdin ? STDIN_FILENO : open_path(st, path);
 	if (fd < 0)
 		return cannot_open(path, errno, err);
 	rc = adopt_fd(st, fd, err);
@@ -127,16 +159,15 @@ ssize_t nr_stream_read_raw(struct nr_stream *st, struct nr_block *block, uint8_t
 	if (st->fd < 0 && (rc = unpark(st, err)) < 0)
 		return rc;
 	for (;;) {
+		if (!st->is_regular && !wait_for_pipe(st)) {
+			got = 0;
+			break;
+		}
 		got = read(st->fd, room, n);
 		if (got >= 0)
 			break;
-		if (errno == EAGAIN) { /* somebody made stdin non-blocking */
-			struct pollfd pfd = { .fd = st->fd, .events = POLLIN };
-
-			poll(&pfd, 1, -1);
-			continue;
-		}
-		if (errno != EINTR)
+		/* EAGAIN: somebody made stdin non-blocking */
+		if (errno != EINTR && errno != EAGAIN)
 			return nr_fail(err, -errno, "cannot read %s: %s", st->path,
 				       strerror(errno));
 	}

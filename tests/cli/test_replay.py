@@ -179,6 +179,77 @@ class Signals(Case):
         self.assertEqual(sorted(os.listdir(self.dir)), ["a.db"])
 
 
+    def test_a_silent_fifo_does_not_hold_the_run(self):
+        os.mkfifo(self.dir / "pipe")
+        fd = os.open(self.dir / "pipe", os.O_RDWR)
+        self.addCleanup(os.close, fd)
+        for verb, more in (("replay", ("-o", "a.db")), ("info", ())):
+            os.write(fd, HTTP_TLS.read_bytes()[:8000])
+            p = subprocess.Popen([str(NRTOOL), verb, "pipe", *more], cwd=self.dir,
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True)
+            self.addCleanup(p.stderr.close)
+            time.sleep(2 if IS_ASAN else 0.7)
+            p.send_signal(signal.SIGINT)
+            self.assertEqual(p.wait(10), 3, p.stderr.read())
+        self.assertEqual(self.query("a.db", "SELECT interrupted FROM source"), [(1,)])
+
+    def test_a_fifo_that_nobody_opens(self):
+        os.mkfifo(self.dir / "pipe")
+        p = subprocess.Popen([str(NRTOOL), "replay", "pipe", "-o", "a.db"], cwd=self.dir,
+                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(p.stderr.close)
+        time.sleep(2 if IS_ASAN else 0.5)
+        p.send_signal(signal.SIGTERM)
+        self.assertEqual(p.wait(10), 1)
+        self.assertIn("interrupted", p.stderr.read())
+
+
+class Sandbox(Case):
+    def applied(self, database):
+        return self.query(database, "SELECT sandbox, exit_status FROM run")[-1]
+
+    def test_is_recorded(self):
+        self.nrtool("replay", HTTP_TLS, "-q", "-o", "a.db")
+        words, status = self.applied("a.db")
+        self.assertEqual(status, 0)
+        if IS_ASAN:
+            self.assertEqual(words, "none")
+        else:
+            self.assertEqual(words.split(",")[:2], ["no_new_privs", "seccomp"])
+        self.nrtool("replay", DATA / "cut.pcap", "-q", "-o", "b.db", "--no-sandbox", status=3)
+        self.assertEqual(self.applied("b.db"), ("none", 3))
+
+    def test_what_must_still_be_readable(self):
+        """Links out of a directory, descriptors, names of ports, a database to add to."""
+        (self.dir / "in").mkdir()
+        (self.dir / "out").mkdir()
+        (self.dir / "in" / "link.pcap").symlink_to(HTTP_TLS)
+        self.nrtool("replay", "in", "-q", "-o", "out/a.db")
+        self.nrtool("replay", DATA / "icmp-echo.pcap", "-q", "-o", "out/a.db", "--append")
+        with open(HTTP_TLS, "rb") as f:
+            self.nrtool("replay", "/proc/self/fd/0", "-q", "-o", "out/b.db", stdin=f)
+        self.nrtool("replay", HTTP_TLS, "-q", "-f", "tcp port http", "-o", "out/c.db")
+        for name, n in (("a", 3), ("b", 2), ("c", 1)):
+            self.assertEqual(self.query(f"out/{name}.db", "SELECT count(*) FROM flow"), [(n,)])
+        self.assertEqual(sorted(os.listdir(self.dir / "out")), ["a.db", "b.db", "c.db"])
+
+    def test_a_pipe_as_output(self):
+        (self.dir / "out").mkdir()
+        os.mkfifo(self.dir / "out" / "a.jsonl")
+        fd = os.open(self.dir / "out" / "a.jsonl", os.O_RDWR)
+        self.addCleanup(os.close, fd)
+        self.nrtool("replay", HTTP_TLS, "-q", "-o", "out/a.jsonl")
+        self.assertEqual(os.read(fd, 65536).count(b'"type":"flow",'), 2)
+
+    def test_a_file_too_large_is_a_failed_write(self):
+        p = subprocess.run(["bash", "-c", 'ulimit -f 16; exec "$0" "$@"', str(NRTOOL), "replay",
+                            str(HTTP_TLS), "-o", "a.db"], cwd=self.dir, capture_output=True,
+                           text=True, check=False, stdin=subprocess.DEVNULL)
+        self.assertEqual(p.returncode, 4, p.stderr)
+        self.assertEqual(os.listdir(self.dir), [])
+
+
 class Terminal(Case):
     def on_terminal(self, env):
         main, side = pty.openpty()
