@@ -308,6 +308,43 @@ static void set_bit(uint64_t *map, uint32_t i)
 	map[i / 64] |= 1ull << (i % 64);
 }
 
+/* The bits a … b - 1 of word w of a map: all ones where they are. */
+static uint64_t span_mask(uint32_t w, uint32_t a, uint32_t b)
+{
+	uint64_t m = ~0ull;
+
+	if (w == a / 64)
+		m &= ~0ull << (a % 64);
+	if (w == b / 64)
+		m &= (1ull << (b % 64)) - 1;
+	return m;
+}
+
+/* How many of the bits a … b - 1 are set; which is the first, and the last. */
+static uint32_t count_bits(const uint64_t *map, uint32_t a, uint32_t b, uint32_t *first,
+			   uint32_t *last)
+{
+	uint32_t n = 0;
+
+	for (uint32_t w = a / 64; w * 64 < b; w++) {
+		uint64_t x = map[w] & span_mask(w, a, b);
+
+		if (!x)
+			continue;
+		if (!n)
+			*first = w * 64 + (uint32_t)__builtin_ctzll(x);
+		*last = w * 64 + 63 - (uint32_t)__builtin_clzll(x);
+		n += (uint32_t)__builtin_popcountll(x);
+	}
+	return n;
+}
+
+static void set_bits(uint64_t *map, uint32_t a, uint32_t b)
+{
+	for (uint32_t w = a / 64; w * 64 < b; w++)
+		map[w] |= span_mask(w, a, b);
+}
+
 /* Room for data up to byte end. */
 static void make_room(struct nr_defrag *d, struct dgram *g, uint32_t end)
 {
@@ -406,29 +443,26 @@ static void place(struct nr_defrag *d, struct dgram *g, const struct nr_fragment
 		  struct nr_frag_oddity *odd, bool *duplicate)
 {
 	uint32_t a = f->off / UNIT, b = (f->off + f->len + UNIT - 1) / UNIT;
-	uint32_t i, n_old = 0, last_old = 0;
-	bool split = false;
+	uint32_t with_bytes = a + (f->cap + UNIT - 1) / UNIT; /* behind it: lengths only */
+	uint32_t i, first_old = 0, last_old = 0, first = 0, last = 0;
+	uint32_t n_old = count_bits(g->covered, a, b, &first_old, &last_old);
+	bool split = n_old && b > a && count_bits(g->starts, a + 1, b, &first, &last);
 
 	*duplicate = false;
-	for (i = a; i < b; i++) {
+	if (n_old)
+		odd->overlap_off = first_old * UNIT;
+	for (i = n_old ? first_old : b; i <= last_old && i < with_bytes; i++) {
 		uint32_t at = i * UNIT, in = at - f->off, n;
 
-		if (i > a && bit(g->starts, i))
-			split = true;
-		if (!bit(g->covered, i))
-			continue;
-		if (!n_old++)
-			odd->overlap_off = at;
-		last_old = i;
 		n = f->len - in < UNIT ? f->len - in : UNIT;
-		if (in < f->cap && at < g->cut_at) {
-			if (n > f->cap - in)
-				n = f->cap - in;
-			if (n > g->cut_at - at)
-				n = g->cut_at - at;
-			if (memcmp(g->buf + at, f->data + in, n))
-				odd->conflict = true;
-		}
+		if (!bit(g->covered, i) || at >= g->cut_at)
+			continue;
+		if (n > f->cap - in)
+			n = f->cap - in;
+		if (n > g->cut_at - at)
+			n = g->cut_at - at;
+		if (memcmp(g->buf + at, f->data + in, n))
+			odd->conflict = true;
 	}
 	if (n_old) {
 		odd->overlap_len = n_old * UNIT;
@@ -465,12 +499,8 @@ static void place(struct nr_defrag *d, struct dgram *g, const struct nr_fragment
 	if (g->owner && !n_old)
 		for (i = a; i < b; i++)
 			g->owner[i] = (struct owner){ (uint16_t)a, (uint16_t)b };
-	for (i = a; i < b; i++) {
-		if (!bit(g->covered, i)) {
-			set_bit(g->covered, i);
-			g->n_covered++;
-		}
-	}
+	g->n_covered += b - a - n_old;
+	set_bits(g->covered, a, b);
 	if (b > a) {
 		set_bit(g->starts, a);
 		set_bit(g->ends, b - 1);
@@ -494,11 +524,12 @@ static bool evict(struct nr_defrag *d, const struct dgram *g, struct nr_frag_odd
 
 static void finish(struct nr_defrag *d, struct dgram *g, struct nr_datagram *done)
 {
-	uint8_t *out = nr_xmalloc((size_t)g->hdr_len + g->total);
+	uint32_t cap = g->cut_at < g->total ? g->cut_at : g->total;
+	uint8_t *out = nr_xmalloc((size_t)g->hdr_len + cap);
 
 	memcpy(out, g->hdr, g->hdr_len);
-	if (g->total)
-		memcpy(out + g->hdr_len, g->buf, g->total);
+	if (cap)
+		memcpy(out + g->hdr_len, g->buf, cap);
 	if (d->n_done == d->room_done) {
 		d->room_done = d->room_done ? d->room_done * 2 : 64;
 		d->done = nr_xrealloc(d->done, d->room_done * sizeof(*d->done));
@@ -508,7 +539,7 @@ static void finish(struct nr_defrag *d, struct dgram *g, struct nr_datagram *don
 		.hdr = out,
 		.hdr_len = g->hdr_len,
 		.len = g->total,
-		.cap = g->cut_at < g->total ? g->cut_at : g->total,
+		.cap = cap,
 		.proto = g->first_proto,
 		.records = g->records,
 		.n_records = g->n_records,
