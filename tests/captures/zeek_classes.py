@@ -216,6 +216,13 @@ def wrapped(d):
         d.col == "duration" or side(d, d.z.bytes) >> 31)
 
 
+def stray_rst(d):
+    """More bytes than the side's packets had in all, no data among them, and a RST."""
+    data, rst = "DR" if d.col.startswith("orig") else "dr"
+    return data not in d.z.history and rst in d.z.history and \
+        side(d, d.z.bytes) > side(d, d.z.ip_bytes) and side(d, d.o.bytes) == 0
+
+
 def seq_zero(d):
     """The side's first number is 0, so that Zeek's start is below it."""
     return side(d, d.z.bytes) == 0 and d.o.proto == 6 and any(
@@ -448,6 +455,10 @@ CLASSES = [
     Class("wrapped", ("orig_bytes", "resp_bytes", "duration"),
           "two answers to one SYN: Zeek's size of that side falls below zero and wraps",
           wrapped),
+    Class("stray_rst", ("orig_bytes", "resp_bytes"),
+          "the number of a RST outside of the window moves Zeek's size; to nrtool it says "
+          "nothing",
+          stray_rst),
     Class("seq_zero", ("orig_bytes", "resp_bytes"),
           "midstream from sequence number 0: Zeek's size wraps to 0",
           seq_zero),
