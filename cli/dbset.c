@@ -47,8 +47,8 @@ static int read_ranges(struct nr_dbset_member *m, struct nr_err *err)
 {
 	static const char *const sql[NR_DBSET_NO_ID] = {
 		"SELECT (SELECT min(run_id) FROM run), (SELECT max(run_id) FROM run)",
-		"SELECT (SELECT min(source_id) FROM source),"
-		" (SELECT max(source_id) FROM source)",
+		("SELECT (SELECT min(source_id) FROM source),"
+		 " (SELECT max(source_id) FROM source)"),
 		"SELECT (SELECT min(flow_id) FROM flow), (SELECT max(flow_id) FROM flow)",
 	};
 

@@ -146,7 +146,7 @@ CREATE TABLE flow_packets ( -- the packets of each flow
 	flow_id INTEGER NOT NULL REFERENCES flow(flow_id), -- the flow
 	source_id INTEGER NOT NULL REFERENCES source(source_id), -- source of the packets in this chunk
 	seq INTEGER NOT NULL, -- number of the chunk in its flow, from 0
-	blob BLOB NOT NULL -- record numbers as LEB128 deltas, at most 4096 bytes; the first delta of a chunk is from 0
+	blob BLOB NOT NULL -- record numbers as LEB128 varints, at most 4096 bytes: the first as it is, for each other the difference d to the one before, as 2d, or -2d - 1 if negative
 ) STRICT;
 
 CREATE TABLE tunnel ( -- tunnels without ports; those in UDP are flows

@@ -175,7 +175,7 @@ static bool gre(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 		break;
 	case 0x6558:
 		*next = NR_STEP_ETHERNET;
-		if (has_key)
+		if (has_key && l->proto == 47)
 			return enter_portless(x, l, len, NR_TUN_NVGRE, true, key >> 8);
 		break;
 	case 0x88be:

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "decode/checksum.h"
-#include "flow/way_back.h"
 
 #include <errno.h>
 #include <sys/random.h>
@@ -40,6 +39,7 @@ void nr_engine_config_defaults(struct nr_engine_config *c)
 		.dedup_time = s / 100,
 		.checksums = NR_CSUM_AUTO,
 		.overlap = NR_OVERLAP_FIRST,
+		.index_memory = 512 << 20,
 		.first_source_id = 1,
 		.run_id = 1,
 	};
@@ -142,6 +142,8 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->dedup = c->dedup_window ? nr_dedup_new(c->dedup_window, c->dedup_time, false)
 				   : nr_dedup_new(256, c->dedup_time, true);
 	e->tunnels = nr_tunnels_new();
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		e->way_backs[i].max_bytes = c->index_memory / NR_N_SHARDS;
 	e->arp = nr_arp_new();
 	e->offload = nr_offload_new();
 	e->work = nr_xcalloc(NR_WORK, sizeof(e->work[0]));
@@ -181,6 +183,12 @@ static int64_t mark_before(int64_t t)
 	return t < INT64_MIN + NR_MARK_NS ? INT64_MIN : t - r;
 }
 
+/* Whether t lies in the 100 ms behind mark: the common case, without a division. */
+static inline bool is_near(int64_t mark, int64_t t)
+{
+	return (uint64_t)t - (uint64_t)mark < NR_MARK_NS;
+}
+
 static void fragment_lost(void *arg, const struct nr_frag_record *r, const char *why,
 			  unsigned ip_version)
 {
@@ -208,8 +216,6 @@ static void judge_checksums(struct nr_engine *e, struct nr_work *w)
 /* Decodes a packet and says which bucket it is in, as far as that is known yet. */
 static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_packet *p)
 {
-	int64_t mark;
-
 	w->pkt = p;
 	w->detail = 0;
 	w->dec.n_levels = 0;
@@ -227,10 +233,13 @@ static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_pack
 		w->bucket = NR_BUCKET_DUPLICATE;
 		return;
 	}
-	mark = mark_before(p->clock_ns);
-	if (mark > e->decoder_mark_ns) {
-		e->decoder_mark_ns = mark;
-		nr_decoder_expire(e->decoder, mark, fragment_lost, e);
+	if (!is_near(e->decoder_mark_ns, p->clock_ns)) {
+		int64_t mark = mark_before(p->clock_ns);
+
+		if (mark > e->decoder_mark_ns) {
+			e->decoder_mark_ns = mark;
+			nr_decoder_expire(e->decoder, mark, fragment_lost, e);
+		}
 	}
 	nr_decode(e->decoder, p, &w->dec);
 	w->bucket = w->dec.bucket;
@@ -253,14 +262,22 @@ static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_pack
 static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 		   uint64_t record, uint32_t wire_len)
 {
+	struct nr_way_backs *b;
+
 	f->records++;
 	f->wire_bytes += wire_len;
 	nr_ledger_add(e->ledger, source, NR_BUCKET_FLOW, 0, wire_len);
 	if (e->cfg.no_index)
 		return;
+	b = &e->way_backs[f->shard];
 	if (nr_way_back_full(f->way_back, source))
 		nr_engine_flow_packets(e, f);
-	nr_way_back_add(&f->way_back, source, record);
+	nr_way_back_add(b, f, source, record);
+	while ((f = nr_way_back_over(b))) {
+		if (f->way_back->len)
+			nr_engine_flow_packets(e, f);
+		nr_way_back_drop(b, f);
+	}
 }
 
 /* What the decoder noticed of one level, told with its flow. */
@@ -327,8 +344,11 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 
 static void advance_clock(struct nr_engine *e, const struct nr_packet *p)
 {
-	int64_t mark = mark_before(p->clock_ns);
+	int64_t mark;
 
+	if (is_near(e->mark_ns, p->clock_ns))
+		return;
+	mark = mark_before(p->clock_ns);
 	if (mark <= e->mark_ns)
 		return;
 	e->mark_ns = mark;

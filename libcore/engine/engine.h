@@ -28,11 +28,13 @@ struct nr_engine_config {   /* what changes records; durations in ns of packet t
 	int64_t dedup_time;    /* 10 ms */
 	enum nr_checksums checksums;
 	enum nr_overlap overlap;
-	bool no_flip;             /* never turn a midstream flow around */
-	bool no_vlan_key;         /* the same 5-tuple in two VLANs is one flow */
-	bool flow_start;          /* emit flow_start records (JSON lines only) */
-	bool no_index;            /* no flow_packets and no source_block rows */
-	uint64_t first_ordinal;   /* ordinals begin behind this (--append); 0 */
+	bool no_flip;           /* never turn a midstream flow around */
+	bool no_vlan_key;       /* the same 5-tuple in two VLANs is one flow */
+	bool flow_start;        /* emit flow_start records (JSON lines only) */
+	uint64_t index_memory;  /* bytes for numbers of packets not yet written; 512 MiB,
+				   cut into shards */
+	bool no_index;          /* no flow_packets and no source_block rows */
+	uint64_t first_ordinal; /* ordinals begin behind this (--append); 0 */
 	uint64_t first_source_id; /* source_id of input 0; 1 */
 	uint64_t run_id;          /* 1 */
 };

@@ -8,6 +8,7 @@
 #include "engine/ledger.h"
 #include "flow/community_id.h"
 #include "flow/flow.h"
+#include "flow/way_back.h"
 #include "record/anomaly.h"
 #include "record/tables.h"
 
@@ -57,6 +58,7 @@ struct nr_engine {
 	struct nr_records records;
 	struct nr_decoder *decoder;
 	struct nr_flow_table *flows;
+	struct nr_way_backs way_backs[NR_N_SHARDS];
 	struct nr_key_config key;
 	struct nr_community_hasher *community;
 	struct nr_ledger *ledger;
@@ -91,6 +93,7 @@ void nr_engine_flow_anomaly(void *engine, struct nr_flow *f, unsigned kind, int 
 void nr_engine_decode_anomaly(struct nr_engine *e, const struct nr_decode_anomaly *a);
 /* An anomaly without a flow; detail is JSON or NULL. */
 void nr_engine_anomaly(struct nr_engine *e, unsigned kind, const char *detail);
+/* Writes the open chunk of f and empties it. */
 void nr_engine_flow_packets(struct nr_engine *e, struct nr_flow *f);
 int64_t nr_engine_source_id(const struct nr_engine *e, uint32_t source);
 /* Hands the records to the sinks and resets the arena. */

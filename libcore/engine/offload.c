@@ -40,7 +40,7 @@ void nr_offload_flow(struct nr_engine *e, const struct nr_flow *f)
 		const uint8_t *ip = (s == 0) == f->src_is_hi ? f->key.hi : f->key.lo;
 		size_t i = 0;
 
-		if (!f->side[s].hist_c)
+		if (!f->side[s].n_bad_checksums)
 			continue;
 		while (i < o->n && (o->host[i].ip_version != f->key.ip_version ||
 				    memcmp(o->host[i].ip, ip, 16) != 0))
@@ -53,7 +53,7 @@ void nr_offload_flow(struct nr_engine *e, const struct nr_flow *f)
 			o->n++;
 		}
 		o->host[i].packets += f->side[s].packets;
-		o->host[i].bad += f->side[s].hist_c;
+		o->host[i].bad += f->side[s].n_bad_checksums;
 	}
 }
 

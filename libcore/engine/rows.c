@@ -4,7 +4,6 @@
 
 #include "base/ip.h"
 #include "flow/proto.h"
-#include "flow/way_back.h"
 
 int64_t nr_engine_source_id(const struct nr_engine *e, uint32_t source)
 {
@@ -75,8 +74,6 @@ static void identity(struct nr_engine *e, struct nr_record *r, const struct nr_f
 	nr_set_int(r, NR_FLOW_flow_id, (int64_t)f->flow_id);
 	nr_set_int(r, NR_FLOW_source_id, nr_engine_source_id(e, f->source));
 	nr_set_int(r, NR_FLOW_interface_id, f->interface_id);
-	if (f->parent_flow_id)
-		nr_set_int(r, NR_FLOW_parent_flow_id, (int64_t)f->parent_flow_id);
 	nr_set_text(r, NR_FLOW_community_id, cid, NR_COMMUNITY_ID_LEN);
 	nr_set_str(r, NR_FLOW_proto, nr_proto_name(k->proto));
 	text = ip_text(e, k->ip_version, src, &n);
@@ -88,6 +85,9 @@ static void identity(struct nr_engine *e, struct nr_record *r, const struct nr_f
 		nr_set_int(r, NR_FLOW_dst_port, f->src_is_hi ? k->lo_port : k->hi_port);
 	}
 	if (f->extra) {
+		if (f->extra->parent_flow_id)
+			nr_set_int(r, NR_FLOW_parent_flow_id,
+				   (int64_t)f->extra->parent_flow_id);
 		/* The row may outlive the flow: the texts move into the arena. */
 		if (f->extra->vlan)
 			nr_set_str(r, NR_FLOW_vlan,
@@ -158,10 +158,10 @@ void nr_engine_flow_packets(struct nr_engine *e, struct nr_flow *f)
 
 	nr_set_int(r, NR_FLOW_PACKETS_flow_id, (int64_t)f->flow_id);
 	nr_set_int(r, NR_FLOW_PACKETS_source_id, nr_engine_source_id(e, w->source));
-	nr_set_int(r, NR_FLOW_PACKETS_seq, w->seq);
+	nr_set_int(r, NR_FLOW_PACKETS_seq, f->way_back_seq++);
 	nr_set_text(r, NR_FLOW_PACKETS_blob, nr_arena_copy(&e->arena, w->buf, w->len),
 		    w->len);
-	nr_way_back_next(w);
+	w->len = 0;
 }
 
 void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
@@ -175,6 +175,7 @@ void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason wh
 	nr_engine_breathe(e);
 	if (f->way_back && f->way_back->len)
 		nr_engine_flow_packets(e, f);
+	nr_way_back_drop(&e->way_backs[f->shard], f);
 	r = nr_engine_row(e, &nr_rt_flow, f->flow_id);
 	identity(e, r, f);
 	nr_set_int(r, NR_FLOW_last_ns, f->last_ns);
@@ -204,12 +205,12 @@ void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason wh
 	side_columns(r, d, NR_FLOW_dst_ttl, NR_FLOW_dst_tos);
 	if (f->key.proto == 6)
 		tcp_columns(e, r, f);
-	nr_set_int(r, NR_FLOW_bad_checksums, (int64_t)f->bad_checksums);
+	nr_set_int(r, NR_FLOW_bad_checksums, (int64_t)nr_flow_bad_checksums(f));
 	e->stats.flows++;
 	e->stats.flows_evicted += why == NR_END_EVICTED;
 	e->rows_flow_records += f->records;
 	e->rows_flow_bytes += f->wire_bytes;
-	if (f->bad_checksums)
+	if (nr_flow_bad_checksums(f))
 		nr_offload_flow(e, f);
 }
 

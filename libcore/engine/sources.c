@@ -141,10 +141,6 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 	s->packets++;
 	s->wire_bytes += p->wire_len;
 	s->captured_bytes += p->cap_len;
-	s->time_backwards += p->time_backwards;
-	s->time_jumps += p->time_jump;
-	s->time_bogus += p->time_bogus;
-	s->times_clamped += p->time_clamped;
 	if (!e->cfg.no_index && p->offset >= s->next_block) {
 		struct nr_record *r = nr_engine_row(e, &nr_rt_source_block, 0);
 
@@ -155,6 +151,12 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 		nr_set_int(r, NR_SOURCE_BLOCK_ts_ns, p->ts_ns);
 		s->next_block = p->offset - p->offset % BLOCK_SPAN + BLOCK_SPAN;
 	}
+	if (!(p->time_backwards | p->time_jump | p->time_bogus | p->time_clamped))
+		return;
+	s->time_backwards += p->time_backwards;
+	s->time_jumps += p->time_jump;
+	s->time_bogus += p->time_bogus;
+	s->times_clamped += p->time_clamped;
 	if (p->time_jump)
 		nr_engine_anomaly(e, NR_ANOM_TIME_JUMP, NULL);
 	if (p->time_bogus)
@@ -245,9 +247,9 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	if (info->sha256[0] && s->ended && !interrupted)
 		nr_set_str(r, NR_SOURCE_sha256, info->sha256);
 	nr_set_str(r, NR_SOURCE_hash_note,
-		   interrupted				? "interrupted"
+		   interrupted                    ? "interrupted"
 		   : info->sha256[0] && !s->ended ? "it was not read to its end"
-						       : info->hash_note);
+						  : info->hash_note);
 	nr_set_int(r, NR_SOURCE_packets, (int64_t)s->packets);
 	nr_set_int(r, NR_SOURCE_wire_bytes, (int64_t)s->wire_bytes);
 	nr_set_int(r, NR_SOURCE_captured_bytes, (int64_t)s->captured_bytes);

@@ -51,8 +51,9 @@ static void flow_fini(struct nr_flow *f)
 		nr_free(f->extra->syn_options[1]);
 		nr_free(f->extra);
 	}
-	nr_free(f->history_heap);
-	nr_way_back_free(f->way_back);
+	if (nr_flow_history_is_heap(f))
+		nr_free(f->history_heap);
+	nr_free(f->way_back);
 }
 
 void nr_flow_table_free(struct nr_flow_table *t)
@@ -73,7 +74,7 @@ static bool any_reset(const struct nr_flow *f)
 /* Why a flow ended whose time had come. */
 static enum nr_end_reason timer_reason(const struct nr_flow *f)
 {
-	if (f->fixed_deadline_ns == INT64_MAX)
+	if (!f->closing)
 		return NR_END_IDLE;
 	return any_reset(f) ? NR_END_RST : NR_END_FIN;
 }
@@ -83,7 +84,7 @@ static void end_flow(struct nr_flow_table *t, struct nr_flow *f, enum nr_end_rea
 	struct nr_shard *s = &t->shard[f->shard];
 
 	/* What closed before stays closed, whatever took the flow out of the table. */
-	if (f->fixed_deadline_ns != INT64_MAX && why != NR_END_ROTATED)
+	if (f->closing && why != NR_END_ROTATED)
 		why = timer_reason(f);
 	t->ev.ended(t->ev.arg, f, why);
 	nr_shard_unlink(s, f);
@@ -103,8 +104,8 @@ static int64_t deadline_of(const struct nr_flow_config *c, const struct nr_flow 
 {
 	int64_t idle;
 
-	if (f->fixed_deadline_ns != INT64_MAX)
-		return f->fixed_deadline_ns;
+	if (f->closing)
+		return f->deadline_ns;
 	switch (f->key.proto) {
 	case PROTO_TCP:
 		if (f->attempt_ns != INT64_MIN && f->side[1].state == NR_TCP_INACTIVE)
@@ -210,16 +211,15 @@ static struct nr_flow *create(struct nr_flow_table *t, struct nr_shard *s,
 		evict(t, s);
 	f = nr_shard_add(s, k, hash);
 	f->flow_id = p->pkt->ordinal * 16 + l->nesting;
-	f->parent_flow_id = p->parent_flow_id;
 	f->first_ns = f->last_ns = f->active_ns = p->pkt->ts_ns;
-	f->fixed_deadline_ns = INT64_MAX;
 	f->attempt_ns = INT64_MIN;
 	f->handshake_rtt_ns = -1;
 	f->source = p->pkt->source;
 	f->interface_id = p->pkt->interface_id;
 	f->src_is_hi = src_is_hi;
-	if (l->n_vlans || l->n_tunnels) {
+	if (l->n_vlans || l->n_tunnels || p->parent_flow_id) {
 		f->extra = nr_xcalloc(1, sizeof(*f->extra));
+		f->extra->parent_flow_id = p->parent_flow_id;
 		if (l->n_vlans)
 			f->extra->vlan = vlan_text(p->dec, l);
 		if (l->n_tunnels)
@@ -284,8 +284,7 @@ static void process(struct nr_flow_table *t, struct nr_flow *f,
 	f->last_clock_ns = p->pkt->clock_ns;
 	count_packet(f, me, l);
 	if (p->bad_checksum) {
-		f->bad_checksums++;
-		nr_history_scaled(f, s, 'C', &me->hist_c);
+		nr_history_scaled(f, s, 'C', &me->n_bad_checksums);
 	}
 	switch (l->proto) {
 	case PROTO_TCP:
@@ -297,7 +296,8 @@ static void process(struct nr_flow_table *t, struct nr_flow *f,
 			int64_t delay = any_reset(f) ? t->cfg.reset_timeout
 						     : t->cfg.closed_timeout;
 
-			f->fixed_deadline_ns = add_sat(p->pkt->clock_ns, delay);
+			f->deadline_ns = add_sat(p->pkt->clock_ns, delay);
+			f->closing = true;
 		}
 		return;
 	case PROTO_UDP:
@@ -337,7 +337,8 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, const struct nr_flow_pac
 		f = NULL;
 	}
 	if (f && l->proto == PROTO_TCP && (l->tcp_flags & NR_TCP_SYN) && !p->drop_bad &&
-	    !(l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR)) && nr_tcp_is_reuse(f, src_is_hi != f->src_is_hi, l)) {
+	    !(l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR)) &&
+	    nr_tcp_is_reuse(f, src_is_hi != f->src_is_hi, l)) {
 		t->ev.anomaly(t->ev.arg, f, NR_ANOM_TCP_REUSE, -1, 0, 0);
 		end_flow(t, f, NR_END_REPLACED);
 		f = NULL;
@@ -346,8 +347,7 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, const struct nr_flow_pac
 		f = create(t, s, p, i, k, hash, src_is_hi);
 	side = src_is_hi != f->src_is_hi;
 	if (p->drop_bad) {
-		f->bad_checksums++;
-		nr_history_scaled(f, side, 'C', &f->side[side].hist_c);
+		nr_history_scaled(f, side, 'C', &f->side[side].n_bad_checksums);
 	} else {
 		process(t, f, p, l, side);
 	}
@@ -413,7 +413,7 @@ uint64_t nr_flow_count(const struct nr_flow_table *t)
 
 const char *nr_flow_history(const struct nr_flow *f)
 {
-	return f->history_heap ? f->history_heap : f->history_inline;
+	return nr_flow_history_is_heap(f) ? f->history_heap : f->history_inline;
 }
 
 const char *nr_flow_conn_state(const struct nr_flow *f)

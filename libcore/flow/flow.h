@@ -45,6 +45,7 @@ struct nr_hole {
 
 struct nr_holes {
 	uint32_t n, cap;
+	uint64_t forgotten; /* bytes of holes dropped at the cap */
 	struct nr_hole h[];
 };
 
@@ -54,21 +55,24 @@ struct nr_holes {
  */
 struct nr_side {
 	uint64_t packets, ip_bytes;
-	uint64_t payload;       /* UDP and others: sum of payload lengths */
-	int64_t last;           /* one past the highest offset sent (SYN and FIN count) */
+	union {
+		uint64_t payload; /* UDP and others: sum of payload lengths */
+		int64_t last; /* TCP: one past the highest offset sent, SYN and FIN count
+			       */
+	};
 	int64_t ack;            /* highest acknowledged by the peer */
 	uint64_t top;           /* one past the highest byte seen, at least 1 */
 	uint64_t trim;          /* acknowledged and done with, at least 1 */
 	struct nr_holes *holes; /* below top, NULL: none */
-	uint64_t missed_forgotten;             /* bytes of holes dropped at the cap */
-	uint32_t start_seq;                    /* of the SYN, or first seen - 1 */
-	int64_t fin;                           /* offset one past the FIN; 0: none seen */
+	uint32_t start_seq;     /* of the SYN, or first seen - 1 */
+	int64_t fin;            /* offset one past the FIN; 0: none seen */
 	uint32_t hist_syn, hist_fin, hist_rst; /* last offsets noted in the history */
-	uint32_t n_retransmits, n_out_of_order, n_zero_windows;
-	uint32_t hist_c, hist_t, hist_w, hist_g; /* counts behind scaled letters */
-	uint32_t window;                         /* last advertised, scaled */
-	uint16_t hist_seen;                      /* letters noted once, bits of tcp.c */
-	uint8_t state, prev_state;               /* enum nr_tcp_state */
+	uint32_t n_retransmits, n_out_of_order;
+	/* Behind scaled letters, and so they stop at UINT32_MAX. */
+	uint32_t n_zero_windows, n_bad_checksums, hist_t, hist_g;
+	uint32_t window;           /* last advertised, scaled */
+	uint16_t hist_seen;        /* letters noted once, bits of tcp.c */
+	uint8_t state, prev_state; /* enum nr_tcp_state */
 	uint8_t window_scale;
 	uint8_t tcp_flags; /* all seen */
 	uint8_t ttl, tos;  /* of its first packet */
@@ -78,9 +82,10 @@ struct nr_side {
 
 /* What few flows need, allocated when they do. */
 struct nr_flow_extra {
-	char *tunnel;         /* "vxlan:42/gre", NUL-terminated */
-	char *vlan;           /* "10,20" */
-	char *syn_options[2]; /* JSON, by side */
+	uint64_t parent_flow_id; /* 0: none */
+	char *tunnel;            /* "vxlan:42/gre", NUL-terminated */
+	char *vlan;              /* "10,20" */
+	char *syn_options[2];    /* JSON, by side */
 };
 
 struct nr_flow {
@@ -92,27 +97,28 @@ struct nr_flow {
 	uint32_t timer_next, timer_prev; /* wheel links: index + 1, 0: none */
 	uint32_t index;                  /* in the shard's slab */
 	uint64_t flow_id;
-	uint64_t parent_flow_id; /* 0: none */
 	int64_t first_ns;
-	int64_t active_ns;         /* last packet before both sides had closed */
-	int64_t syn_ns;            /* own time of the initiator's SYN; INT64_MIN: none */
-	int64_t handshake_rtt_ns;  /* SYN to the ACK of the SYN-ACK; -1: not known */
-	int64_t attempt_ns;        /* engine time of the last SYN of an attempt */
-	int64_t fixed_deadline_ns; /* closed, reset: not renewed; INT64_MAX: none */
+	int64_t active_ns;        /* last packet before both sides had closed */
+	int64_t syn_ns;           /* own time of the initiator's SYN; INT64_MIN: none */
+	int64_t handshake_rtt_ns; /* SYN to the ACK of the SYN-ACK; -1: not known */
+	int64_t attempt_ns;       /* engine time of the last SYN of an attempt */
 	uint64_t records, wire_bytes;
-	uint64_t bad_checksums;
 	struct nr_side side[2]; /* 0: initiator */
 	struct nr_flow_extra *extra;
 	struct nr_way_back *way_back; /* numbers of its packets not yet written */
+	uint32_t way_back_seq;        /* chunks written so far */
 	uint32_t source, interface_id;
-	uint32_t shard;
+	uint8_t shard;
+	bool closing;   /* closed, reset: deadline_ns is not renewed */
 	bool src_is_hi; /* the initiator is the hi endpoint of the key */
 	bool in_use, flipped, partial, close_deferred, established;
 	uint8_t service;    /* enum nr_tunnel_kind + 1 it carries, 0 none */
 	uint8_t first_seen; /* bit per side: a packet was seen */
 	uint8_t history_len;
-	char history_inline[23];
-	char *history_heap; /* NR_HISTORY_MAX + 1 bytes once inline is full */
+	union {
+		char history_inline[24];
+		char *history_heap; /* NR_HISTORY_MAX + 1 bytes once inline is full */
+	};
 };
 
 struct nr_flow_config {
@@ -175,6 +181,18 @@ void nr_flow_flip(struct nr_flow *f);
 
 /* For the row of a flow. */
 const char *nr_flow_history(const struct nr_flow *f); /* NUL-terminated */
+/* Packets of both sides whose checksum was judged bad. */
+static inline uint64_t nr_flow_bad_checksums(const struct nr_flow *f)
+{
+	return (uint64_t)f->side[0].n_bad_checksums + f->side[1].n_bad_checksums;
+}
+
+/* Whether the history has outgrown its place in the flow. */
+static inline bool nr_flow_history_is_heap(const struct nr_flow *f)
+{
+	return f->history_len >= sizeof(f->history_inline);
+}
+
 const char *nr_flow_conn_state(const struct nr_flow *f);
 uint64_t nr_flow_payload_bytes(const struct nr_flow *f, unsigned side);
 uint64_t nr_flow_missed_bytes(const struct nr_flow *f, unsigned side);

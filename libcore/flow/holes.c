@@ -18,16 +18,16 @@ static bool make_room(struct nr_side *s)
 	if (hs && hs->n < hs->cap)
 		return false;
 	if (hs && hs->cap >= NR_MAX_HOLES) {
-		bool first = !s->missed_forgotten;
+		bool first = !hs->forgotten;
 
-		s->missed_forgotten += hs->h[0].to - hs->h[0].from;
+		hs->forgotten += hs->h[0].to - hs->h[0].from;
 		hole_remove(hs, 0);
 		return first;
 	}
 	cap = hs ? hs->cap * 2 : 4;
 	hs = nr_xrealloc(hs, sizeof(*hs) + cap * sizeof(hs->h[0]));
 	if (!s->holes)
-		hs->n = 0;
+		*hs = (struct nr_holes){ 0 };
 	hs->cap = cap;
 	s->holes = hs;
 	return false;
@@ -147,7 +147,7 @@ void nr_holes_end(struct nr_side *s, uint64_t end)
 
 uint64_t nr_holes_missed(const struct nr_side *s)
 {
-	uint64_t n = s->missed_forgotten;
+	uint64_t n = s->holes ? s->holes->forgotten : 0;
 
 	for (uint32_t i = 0; s->holes && i < s->holes->n; i++)
 		n += s->holes->h[i].to - s->holes->h[i].from;

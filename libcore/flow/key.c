@@ -53,12 +53,19 @@ static uint64_t scope_of(const struct nr_key_config *c, const struct nr_decoded 
 	return h ? h : 1;
 }
 
+static inline void put_v4(uint8_t *o, const uint8_t *address)
+{
+	uint32_t w[4] = { 0 };
+
+	memcpy(w, address, 4);
+	memcpy(o, w, 16);
+}
+
 void nr_key_make(struct nr_key *k, bool *src_is_hi, const struct nr_key_config *c,
 		 const struct nr_decoded *d, unsigned i)
 {
 	const struct nr_level *l = &d->level[i];
-	size_t n = l->ip_version == 6 ? 16 : 4;
-	int order = memcmp(l->src, l->dst, n);
+	int order;
 	bool one_way = false, hi;
 	uint16_t sport = l->src_port, dport = l->dst_port;
 
@@ -67,17 +74,19 @@ void nr_key_make(struct nr_key *k, bool *src_is_hi, const struct nr_key_config *
 			nr_icmp_ports(l->proto, l->l4[0], l->l4[1], &sport, &dport,
 				      &one_way);
 	}
-	hi = order > 0 || (order == 0 && sport > dport);
-	if (n == 4) {
-		uint64_t z = 0;
+	if (l->ip_version != 6) {
+		uint32_t src = nr_be32(l->src), dst = nr_be32(l->dst);
 
-		memcpy(k->lo + 8, &z, 8);
-		memcpy(k->hi + 8, &z, 8);
-		memcpy(k->lo, &z, 8);
-		memcpy(k->hi, &z, 8);
+		order = (src > dst) - (src < dst);
+		hi = order > 0 || (order == 0 && sport > dport);
+		put_v4(k->lo, hi ? l->dst : l->src);
+		put_v4(k->hi, hi ? l->src : l->dst);
+	} else {
+		order = memcmp(l->src, l->dst, 16);
+		hi = order > 0 || (order == 0 && sport > dport);
+		memcpy(k->lo, hi ? l->dst : l->src, 16);
+		memcpy(k->hi, hi ? l->src : l->dst, 16);
 	}
-	memcpy(k->lo, hi ? l->dst : l->src, n);
-	memcpy(k->hi, hi ? l->src : l->dst, n);
 	k->lo_port = hi ? dport : sport;
 	k->hi_port = hi ? sport : dport;
 	k->vlan[0] = k->vlan[1] = 0;

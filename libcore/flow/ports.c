@@ -19,11 +19,20 @@ static const uint16_t udp_ports[] = {
 	2123, 2152, 3268, 3544, 4789, 5060, 5072, 5353, 5355, 6081, 20000,
 };
 
+/* The lists are sorted. */
 static bool listed(const uint16_t *list, size_t n, unsigned port)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (list[i] == port)
+	while (n) {
+		size_t half = n / 2;
+
+		if (list[half] == port)
 			return true;
+		if (list[half] < port) {
+			list += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
 	}
 	return false;
 }

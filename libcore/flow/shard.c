@@ -179,7 +179,7 @@ struct nr_flow *nr_shard_add(struct nr_shard *s, const struct nr_key *k, uint64_
 	f->in_use = true;
 	f->key = *k;
 	f->index = index;
-	f->shard = s->id;
+	f->shard = (uint8_t)s->id;
 	table_insert(s, hash, index);
 	s->n_flows++;
 	return f;

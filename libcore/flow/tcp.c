@@ -39,14 +39,14 @@ struct segment {
 
 void nr_history_add(struct nr_flow *f, unsigned s, char c)
 {
-	char *h = f->history_heap ? f->history_heap : f->history_inline;
+	char *h = nr_flow_history_is_heap(f) ? f->history_heap : f->history_inline;
 
 	if (f->history_len == NR_HISTORY_MAX)
 		return;
-	if (!f->history_heap && f->history_len == sizeof(f->history_inline) - 1) {
-		f->history_heap = nr_xcalloc(1, NR_HISTORY_MAX + 1);
-		memcpy(f->history_heap, f->history_inline, f->history_len);
-		h = f->history_heap;
+	if (f->history_len == sizeof(f->history_inline) - 1) {
+		h = nr_xcalloc(1, NR_HISTORY_MAX + 1);
+		memcpy(h, f->history_inline, f->history_len);
+		f->history_heap = h;
 	}
 	if (f->history_len == NR_HISTORY_MAX - 1)
 		c = 'X'; /* Zeek's letter for "limits exceeded" */
@@ -98,7 +98,6 @@ static void start_at(struct nr_side *s, uint32_t start, int64_t last)
 	if (start != s->start_seq) {
 		nr_holes_free(s);
 		s->top = s->trim = 1;
-		s->missed_forgotten = 0;
 	}
 	s->start_seq = start;
 	s->ack = 0;
@@ -200,8 +199,7 @@ static void note_window(struct segment *g)
 
 	if (w == 0 && !(g->flags & NR_TCP_RST) && g->peer->state != NR_TCP_CLOSED &&
 	    g->me->state != NR_TCP_RESET) {
-		g->me->n_zero_windows++;
-		nr_history_scaled(g->f, g->s, 'W', &g->me->hist_w);
+		nr_history_scaled(g->f, g->s, 'W', &g->me->n_zero_windows);
 	}
 	if (!(g->flags & (NR_TCP_SYN | NR_TCP_RST)))
 		g->me->window = w << g->me->window_scale;
@@ -523,8 +521,9 @@ static bool check_eof(struct nr_flow *f, unsigned s)
 	struct nr_side *me = &f->side[s];
 	bool closed = false;
 
-	if (me->did_eof || data_pending(f, s) ||
-	    !(me->fin || me->state == NR_TCP_CLOSED || me->state == NR_TCP_RESET))
+	if (!me->fin && me->state != NR_TCP_CLOSED && me->state != NR_TCP_RESET)
+		return false;
+	if (me->did_eof || data_pending(f, s))
 		return false;
 	me->did_eof = true;
 	if (f->close_deferred) {
@@ -577,7 +576,8 @@ static bool rst_is_stray(struct segment *g)
 	int64_t slack = (int64_t)peer->window + 1;
 
 	if (g->len)
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len, 0);
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len,
+			       0);
 	if (me->state != NR_TCP_ESTABLISHED || peer->state != NR_TCP_ESTABLISHED ||
 	    !(me->hist_seen & SEEN_SYN) || !(peer->hist_seen & SEEN_SYN))
 		return false;
@@ -622,7 +622,8 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 		f->partial = (g.flags & (NR_TCP_SYN | NR_TCP_ACK)) != NR_TCP_SYN;
 	else if (s == 1 && !(f->first_seen & 2) && !f->partial)
 		f->partial = !(g.flags & NR_TCP_SYN);
-	init_numbers(&g);
+	if ((g.flags & NR_TCP_SYN) || g.me->state == NR_TCP_INACTIVE)
+		init_numbers(&g);
 	g.seq = offset(g.me, l->tcp_seq, g.me->last);
 	g.underflow = g.seq < 0;
 	note_history(&g);
@@ -635,7 +636,8 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 		if (g.len && !(g.flags & NR_TCP_RST))
 			ev->anomaly(ev->arg, f, NR_ANOM_TCP_SYN_DATA, (int)s, g.len, 0);
 	}
-	note_handshake(&g);
+	if (f->handshake_rtt_ns < 0)
+		note_handshake(&g);
 	if (g.flags & NR_TCP_FIN)
 		take_fin(&g);
 	if ((g.flags & NR_TCP_RST) && rst_is_stray(&g))
@@ -644,8 +646,10 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 		take_ack(&g);
 	if (take_last(&g))
 		nr_history_scaled(f, s, 'T', &g.me->hist_t);
-	next_state(&g);
-	s = g.s; /* may have flipped */
+	if ((g.flags & (NR_TCP_SYN | NR_TCP_FIN | NR_TCP_RST)) ||
+	    g.me->state == NR_TCP_INACTIVE)
+		next_state(&g); /* nothing else moves it */
+	s = g.s;                /* may have flipped */
 	f->first_seen |= (uint8_t)(1 << s);
 	if (g.flags & NR_TCP_ACK) {
 		ack_received(&g, !s, g.ack);

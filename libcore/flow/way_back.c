@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "flow/way_back.h"
 
-static uint32_t put_varint(uint8_t *o, uint64_t v)
+#include "flow/flow.h"
+
+_Static_assert(NR_CHUNK_MIN << (NR_WAY_BACK_SIZES - 1) == NR_CHUNK_MAX, "list per size");
+
+static uint16_t put_varint(uint8_t *o, uint64_t v)
 {
-	uint32_t n = 0;
+	uint16_t n = 0;
 
 	while (v >= 0x80) {
 		o[n++] = (uint8_t)(v | 0x80);
@@ -13,21 +17,53 @@ static uint32_t put_varint(uint8_t *o, uint64_t v)
 	return n;
 }
 
-void nr_way_back_add(struct nr_way_back **wp, uint32_t source, uint64_t record)
+static unsigned size_of(const struct nr_way_back *w)
 {
-	struct nr_way_back *w = *wp;
+	return (unsigned)__builtin_ctz(w->cap / NR_CHUNK_MIN);
+}
 
-	if (!w || w->cap - w->len < NR_VARINT_MAX) {
-		uint32_t cap = w ? w->cap * 2 : 24;
+static void link_last(struct nr_way_backs *b, struct nr_way_back *w)
+{
+	unsigned i = size_of(w);
 
-		if (cap > NR_CHUNK_MAX)
-			cap = NR_CHUNK_MAX;
-		*wp = nr_xrealloc(w, sizeof(*w) + cap);
-		if (!w)
-			**wp = (struct nr_way_back){ 0 };
-		w = *wp;
-		w->cap = cap;
-	}
+	w->next = NULL;
+	w->prev = b->last[i];
+	*(w->prev ? &w->prev->next : &b->first[i]) = w;
+	b->last[i] = w;
+	b->bytes += sizeof(*w) + w->cap;
+}
+
+static void unlink_one(struct nr_way_backs *b, struct nr_way_back *w)
+{
+	unsigned i = size_of(w);
+
+	*(w->prev ? &w->prev->next : &b->first[i]) = w->next;
+	*(w->next ? &w->next->prev : &b->last[i]) = w->prev;
+	b->bytes -= sizeof(*w) + w->cap;
+}
+
+static struct nr_way_back *grow(struct nr_way_backs *b, struct nr_flow *f)
+{
+	struct nr_way_back *w = f->way_back;
+	uint16_t cap = w ? (uint16_t)(w->cap * 2) : NR_CHUNK_MIN;
+
+	if (w)
+		unlink_one(b, w);
+	w = nr_xrealloc(w, sizeof(*w) + cap);
+	if (!f->way_back)
+		*w = (struct nr_way_back){ .flow = f };
+	w->cap = cap;
+	link_last(b, w);
+	return f->way_back = w;
+}
+
+void nr_way_back_add(struct nr_way_backs *b, struct nr_flow *f, uint32_t source,
+		     uint64_t record)
+{
+	struct nr_way_back *w = f->way_back;
+
+	if (!w || w->cap - w->len < NR_VARINT_MAX)
+		w = grow(b, f);
 	if (w->len) {
 		int64_t d = (int64_t)(record - w->last);
 
@@ -38,4 +74,24 @@ void nr_way_back_add(struct nr_way_back **wp, uint32_t source, uint64_t record)
 		w->len = put_varint(w->buf, record);
 	}
 	w->last = record;
+}
+
+struct nr_flow *nr_way_back_over(const struct nr_way_backs *b)
+{
+	if (b->bytes <= b->max_bytes)
+		return NULL;
+	for (unsigned i = NR_WAY_BACK_SIZES; i-- > 0;) {
+		if (b->first[i])
+			return b->first[i]->flow;
+	}
+	return NULL;
+}
+
+void nr_way_back_drop(struct nr_way_backs *b, struct nr_flow *f)
+{
+	if (!f->way_back)
+		return;
+	unlink_one(b, f->way_back);
+	nr_free(f->way_back);
+	f->way_back = NULL;
 }

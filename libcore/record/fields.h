@@ -153,7 +153,7 @@
 	X(T, flow_id, INT, NR_NN, "flow(flow_id)", NULL, NULL, "the flow") \
 	X(T, source_id, INT, NR_NN, "source(source_id)", NULL, NULL, "source of the packets in this chunk") \
 	X(T, seq, INT, NR_NN, NULL, NULL, NULL, "number of the chunk in its flow, from 0") \
-	X(T, blob, BLOB, NR_NN, NULL, NULL, NULL, "record numbers as LEB128 deltas, at most 4096 bytes; the first delta of a chunk is from 0")
+	X(T, blob, BLOB, NR_NN, NULL, NULL, NULL, "record numbers as LEB128 varints, at most 4096 bytes: the first as it is, for each other the difference d to the one before, as 2d, or -2d - 1 if negative")
 
 #define NR_FIELDS_TUNNEL(X, T) \
 	X(T, source_id, INT, NR_NN, "source(source_id)", NULL, NULL, "source of the first packet") \

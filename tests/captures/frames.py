@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Frames of classic pcap files, for classes that must look at a row's own packets."""
+"""Frames of pcap and little-endian pcapng files, for classes that must look at a row's own packets."""
 
 import collections
 import ipaddress
@@ -10,11 +10,36 @@ Frame = collections.namedtuple("Frame", "link sec frac unit wire data")
 MAGIC = {0xa1b2c3d4: 10**6, 0xa1b23c4d: 10**9}
 
 
+def ng_frames(f, most):
+    """Enhanced packet blocks; times as microseconds, whatever the interface says."""
+    out, links = [], []
+    f.seek(0)
+    while len(out) < most:
+        h = f.read(8)
+        if len(h) < 8:
+            break
+        kind, n = struct.unpack("<II", h)
+        if n < 12 or n > 1 << 20:
+            break
+        body = f.read(n - 8)
+        if kind == 1 and len(body) >= 2:
+            links.append(struct.unpack("<H", body[:2])[0])
+        elif kind == 6 and len(body) >= 20:
+            at, high, low, cap, wire = struct.unpack("<IIIII", body[:20])
+            t = high << 32 | low
+            link = links[at] if at < len(links) else 0xffff
+            out.append(Frame(link, t // 10**6, t % 10**6, 10**6, wire,
+                             body[20:20 + cap]))
+    return out
+
+
 def frames(path, most=20000):
-    """The first frames of a file; none of one that is no plain pcap."""
+    """The first frames of a file; none of one in another format."""
     out = []
     with open(path, "rb") as f:
         head = f.read(24)
+        if head[:4] == b"\x0a\x0d\x0d\x0a" and head[8:12] == b"\x4d\x3c\x2b\x1a":
+            return ng_frames(f, most)
         for order in "<>":
             if len(head) == 24 and struct.unpack(order + "I", head[:4])[0] in MAGIC:
                 break

@@ -94,7 +94,8 @@ class Zeek(unittest.TestCase):
 
     def test_a_difference_without_a_class_is_unexplained(self):
         job = {"file": "x", "mode": "zeek9", "manifest": {"linktypes": "EN10MB"},
-               "truth": {}, "exit": "0", "words": "", "note": "", "options": (), "conns": [0]}
+               "truth": {}, "exit": "0", "words": "", "note": "", "options": (),
+               "conns": [0]}
         flows = [zeek.ours(flow(src_packets=99))]
         ctx = zeek.Context(job, flows, [])
         found, compared = zeek.compare_rows(ctx, flows, [zeek.theirs(conn())])

@@ -230,7 +230,7 @@ class Context:
         self.by_id = {f.raw["flow_id"]: f for f in flows}
         self.children = {f.raw.get("parent_flow_id") for f in flows} - {None}
         self.n_theirs = len(job["conns"])
-        self.theirs = [theirs(r, job["mode"] != "zeek9") for r in job["conns"]]
+        self.theirs = []  # all of Zeek's rows
         self.zeek9 = [theirs(r) for r in job.get("zeek9", ())]
         self.damage = any("damage" in r for r in self.other["source"])
         self._ahead = None
@@ -301,6 +301,7 @@ def work(job):
     flows = [ours(r) for r in rows if r["type"] == "flow"]
     conns = [theirs(r, job["mode"] != "zeek9") for r in job["conns"]]
     ctx = Context(job, flows, rows)
+    ctx.theirs = conns
     found, compared = compare_rows(ctx, flows, conns)
     show = job["show"]
     result = {"file": job["file"], "mode": job["mode"], "compared": compared,

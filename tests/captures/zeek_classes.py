@@ -64,6 +64,8 @@ def row(d):
 
 def own_frames(d):
     """The frames between the two hosts of a row, from the capture itself."""
+    if not (common.captures() / d.ctx.file).is_file():
+        return []
     return frames.of_row(common.captures() / d.ctx.file, row(d))
 
 
@@ -227,6 +229,15 @@ def amsdu(d):
         d.o.raw["wire_bytes"] - sum(d.o.ip_bytes) >= more
 
 
+def tunnel_rest(d):
+    """The inner packet ends before its tunnel's does."""
+    return (d.o.raw.get("tunnel") or "").startswith("gtpu") and \
+        sum(d.z.pkts) < sum(d.o.pkts) and any(
+            f.data[at] >> 4 == 4 and len(f.data) > 64 and
+            at + int.from_bytes(f.data[at + 2:at + 4], "big") < len(f.data)
+            for f, at in own_frames(d))
+
+
 def big_tcp(d):
     """IP length 0 and more bytes than a length field can say."""
     return d.o.pkts == d.z.pkts and sum(d.o.ip_bytes) > 65535 > sum(d.z.ip_bytes)
@@ -320,7 +331,7 @@ def ng_odd(d):
 
 
 def damaged(d):
-    return d.ctx.damage
+    return d.ctx.damage and not d.totals_equal()
 
 
 def reads_nothing(d):
@@ -346,7 +357,9 @@ def behind(d):
     """Some row of the key has packets older than what came before them in the file, or
     lies after a time that is far ahead."""
     ahead = d.ctx.ahead()
-    return any(o.ts < ahead.get(o.raw["flow_id"], 0) for o in d.key_ours) or \
+    return any(o.ts < ahead.get(o.raw["flow_id"], 0) or
+               o.raw["duration_ns"] < o.raw["last_ns"] - o.raw["first_ns"]
+               for o in d.key_ours) or \
         bool(d.ctx.anomalies & {"time_bogus", "time_jump"})
 
 
@@ -442,6 +455,10 @@ CLASSES = [
                     "orig_bytes", "resp_bytes", "duration"),
           "Zeek reads every subframe of an 802.11 A-MSDU, nrtool the first",
           amsdu),
+    Class("tunnel_rest", VALUES,
+          "bytes behind the inner packet of GTP-U: Zeek drops it, nrtool goes by IP's "
+          "length",
+          tunnel_rest),
     Class("big_tcp", ("conn_state",),
           "IP length 0 (BIG TCP): a datagram of length 0 is no data to Zeek",
           big_tcp),

@@ -49,7 +49,7 @@ static void on_ended(void *arg, struct nr_flow *f, enum nr_end_reason why)
 			     .state = nr_flow_conn_state(f),
 			     .duration = f->active_ns - f->first_ns,
 			     .flipped = f->flipped,
-			     .bad = f->bad_checksums };
+			     .bad = nr_flow_bad_checksums(f) };
 	snprintf(e->history, sizeof(e->history), "%s", nr_flow_history(f));
 	for (unsigned s = 0; s < 2; s++) {
 		e->packets[s] = f->side[s].packets;
