@@ -218,7 +218,7 @@ static const struct number_name ppp_protocols[] = {
 /* DSAPs; 0xff is Novell's raw 802.3 */
 static const struct number_name llc_saps[] = {
 	{ 0x42, "stp" },     { 0xaa, "snap" }, { 0xe0, "ipx" },
-	{ 0xf0, "netbios" }, { 0xfe, "iso" },  { 0xff, "ipx" },
+	{ 0xf0, "netbios" }, { 0xfe, "iso" },  { 0xff, "ipx_raw" },
 };
 
 static const struct number_name wlan_frames[] = {

@@ -142,14 +142,7 @@ const char *nr_ledger_detail(const struct nr_ledger_line *l, char buf[64])
 
 	switch ((enum nr_bucket)l->bucket) {
 	case NR_BUCKET_OTHER_L2:
-		name = nr_ethertype_name(l->detail);
-		if (name)
-			snprintf(buf, 64, "%s", name);
-		else if (l->detail & 0x10000)
-			snprintf(buf, 64, "llc 0x%02x", l->detail & 0xff);
-		else
-			snprintf(buf, 64, "0x%04x", l->detail);
-		return buf;
+		return nr_l2_detail_name(buf, l->detail);
 	case NR_BUCKET_UNSUPPORTED_LINKTYPE:
 		name = nr_link_type_name(l->detail);
 		if (name)

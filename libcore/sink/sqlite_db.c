@@ -140,8 +140,8 @@ static int open_new(struct nr_db *d, const struct nr_sink_options *o,
 	/*
 	 * Nobody sees the file before it is whole: no journal, no syncs until then. Rows
 	 * are appended, so a large cache is of no use to the load; to the indexes it is
-	 * harmful, because SQLite sorts as much at a time as the cache is large: with 4 MiB
-	 * they take half the time of 64 MiB.
+	 * harmful, because SQLite sorts as much at a time as the cache is large: with 4
+	 * MiB they take half the time of 64 MiB.
 	 */
 	nr_buf_str(&sql, "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF;"
 			 "PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
