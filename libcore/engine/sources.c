@@ -245,9 +245,9 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	if (info->sha256[0] && s->ended && !interrupted)
 		nr_set_str(r, NR_SOURCE_sha256, info->sha256);
 	nr_set_str(r, NR_SOURCE_hash_note,
-		   interrupted				? "interrupted"
+		   interrupted                    ? "interrupted"
 		   : info->sha256[0] && !s->ended ? "it was not read to its end"
-						       : info->hash_note);
+						  : info->hash_note);
 	nr_set_int(r, NR_SOURCE_packets, (int64_t)s->packets);
 	nr_set_int(r, NR_SOURCE_wire_bytes, (int64_t)s->wire_bytes);
 	nr_set_int(r, NR_SOURCE_captured_bytes, (int64_t)s->captured_bytes);

@@ -337,7 +337,8 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, const struct nr_flow_pac
 		f = NULL;
 	}
 	if (f && l->proto == PROTO_TCP && (l->tcp_flags & NR_TCP_SYN) && !p->drop_bad &&
-	    !(l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR)) && nr_tcp_is_reuse(f, src_is_hi != f->src_is_hi, l)) {
+	    !(l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR)) &&
+	    nr_tcp_is_reuse(f, src_is_hi != f->src_is_hi, l)) {
 		t->ev.anomaly(t->ev.arg, f, NR_ANOM_TCP_REUSE, -1, 0, 0);
 		end_flow(t, f, NR_END_REPLACED);
 		f = NULL;

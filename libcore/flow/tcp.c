@@ -577,7 +577,8 @@ static bool rst_is_stray(struct segment *g)
 	int64_t slack = (int64_t)peer->window + 1;
 
 	if (g->len)
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len, 0);
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len,
+			       0);
 	if (me->state != NR_TCP_ESTABLISHED || peer->state != NR_TCP_ESTABLISHED ||
 	    !(me->hist_seen & SEEN_SYN) || !(peer->hist_seen & SEEN_SYN))
 		return false;
