@@ -17,7 +17,7 @@ struct nr_arena {
 	struct nr_arena_block *cur;
 	size_t used;      /* bytes handed out of cur */
 	size_t in_blocks; /* bytes held from malloc in all */
-	size_t handed;	  /* bytes handed out since the last reset */
+	size_t handed;    /* bytes handed out since the last reset */
 };
 
 /* A zeroed struct nr_arena is ready for use. */

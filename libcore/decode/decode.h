@@ -55,15 +55,15 @@ enum nr_bucket {
 
 /* nr_decoded.detail of bucket OTHER_L2: a plain ethertype, or one of these with more. */
 enum nr_l2_detail {
-	NR_L2_LLC = 0x10000,	/* | DSAP; 0xaa: SNAP with a vendor's protocol */
-	NR_L2_WLAN = 0x20000,	/* | type << 4 | subtype, | 0x100 where encrypted, | 0x200
+	NR_L2_LLC = 0x10000,    /* | DSAP; 0xaa: SNAP with a vendor's protocol */
+	NR_L2_WLAN = 0x20000,   /* | type << 4 | subtype, | 0x100 where encrypted, | 0x200
 				   for a fragment */
-	NR_L2_PPP = 0x30000,	/* | protocol */
+	NR_L2_PPP = 0x30000,    /* | protocol */
 	NR_L2_FAMILY = 0x40000, /* | address family of NULL, LOOP, PFLOG, NFLOG */
-	NR_L2_NLPID = 0x50000,	/* | NLPID of frame relay */
+	NR_L2_NLPID = 0x50000,  /* | NLPID of frame relay */
 	NR_L2_ARCNET = 0x60000, /* | ARCNET protocol */
-	NR_L2_ATM = 0x70000,	/* | SunATM traffic type */
-	NR_L2_MAC = 0x80000,	/* | frame control of FDDI and token ring */
+	NR_L2_ATM = 0x70000,    /* | SunATM traffic type */
+	NR_L2_MAC = 0x80000,    /* | frame control of FDDI and token ring */
 };
 
 /* "lldp", "0x88b5", "llc:0x42", "802.11:beacon", "ppp:lcp", …; returns out. */
@@ -96,32 +96,32 @@ const char *nr_tunnel_name(enum nr_tunnel_kind k);
 bool nr_tunnel_has_carrier(enum nr_tunnel_kind k);
 
 struct nr_tunnel {
-	uint8_t kind;	    /* enum nr_tunnel_kind */
+	uint8_t kind; /* enum nr_tunnel_kind */
 	bool has_id;
-	uint8_t ip_version; /* of the outer packet */
-	uint32_t id;	    /* VNI, TEID, session, key */
+	uint8_t ip_version;       /* of the outer packet */
+	uint32_t id;              /* VNI, TEID, session, key */
 	const uint8_t *src, *dst; /* outer addresses, in the packet */
 };
 
 enum nr_level_flag {
 	NR_L_REASSEMBLED = 1 << 0, /* came from fragments */
-	NR_L_CUT = 1 << 1,	   /* fewer bytes captured than the IP length says */
-	NR_L_NO_PORTS = 1 << 2,	   /* the transport header was not captured: ports 0 */
+	NR_L_CUT = 1 << 1,         /* fewer bytes captured than the IP length says */
+	NR_L_NO_PORTS = 1 << 2,    /* the transport header was not captured: ports 0 */
 	NR_L_IP_CSUM_BAD = 1 << 3, /* IPv4 header checksum judged and wrong */
 	NR_L_CSUM_SKIP = 1 << 4,   /* transport checksum must not be judged (cut, offload
 				      flags of the packet, UDP checksum 0 over IPv4) */
-	NR_L_BAD_HDR = 1 << 5,	   /* TCP data offset or UDP length impossible: the level
+	NR_L_BAD_HDR = 1 << 5,     /* TCP data offset or UDP length impossible: the level
 				      is a flow all the same, payload_len 0 */
 };
 
 struct nr_level {
 	const uint8_t *src, *dst; /* 4 or 16 bytes, in the packet */
-	const uint8_t *l3;	  /* IP header */
-	const uint8_t *l4;	  /* transport header; in the frame, or reassembled */
-	const uint8_t *payload;	  /* behind the transport header (all of l4 for others) */
+	const uint8_t *l3;        /* IP header */
+	const uint8_t *l4;        /* transport header; in the frame, or reassembled */
+	const uint8_t *payload;   /* behind the transport header (all of l4 for others) */
 	const uint8_t *mac_src, *mac_dst; /* of the nearest Ethernet-like header; NULL */
-	uint32_t l4_len;      /* bytes from l4 by IP's length (wire) */
-	uint32_t l4_cap;      /* bytes from l4 captured, <= l4_len */
+	uint32_t l4_len;                  /* bytes from l4 by IP's length (wire) */
+	uint32_t l4_cap;                  /* bytes from l4 captured, <= l4_len */
 	uint32_t payload_len; /* by IP's (UDP: by UDP's, if smaller) length (wire) */
 	uint32_t payload_cap; /* captured, <= payload_len */
 	uint32_t ip_len;      /* IP header + payload by IP's length: what *_bytes adds up.
@@ -129,20 +129,20 @@ struct nr_level {
 				 Reassembled: headers of the first + whole payload */
 	uint16_t src_port, dst_port; /* host order; ICMP: as Community ID maps type and
 					code, see nr_icmp_ports() */
-	uint8_t ip_version;   /* 4, 6 */
-	uint8_t proto;	      /* IANA number of l4, after IPv6 extension headers and AH */
-	uint8_t ttl, tos;     /* hop limit, traffic class */
-	uint8_t flags;	      /* enum nr_level_flag */
-	uint8_t nesting;      /* encapsulations above: 0 for the outermost */
-	uint8_t n_tunnels;    /* the first n_tunnels entries of nr_decoded.tunnel are
-				 above this level */
-	uint8_t n_vlans;      /* VLAN tags in front of this level's IP header since the
-				 last tunnel: vlan[first_vlan … first_vlan + n_vlans) */
+	uint8_t ip_version;          /* 4, 6 */
+	uint8_t proto;     /* IANA number of l4, after IPv6 extension headers and AH */
+	uint8_t ttl, tos;  /* hop limit, traffic class */
+	uint8_t flags;     /* enum nr_level_flag */
+	uint8_t nesting;   /* encapsulations above: 0 for the outermost */
+	uint8_t n_tunnels; /* the first n_tunnels entries of nr_decoded.tunnel are
+			      above this level */
+	uint8_t n_vlans;   /* VLAN tags in front of this level's IP header since the
+			      last tunnel: vlan[first_vlan … first_vlan + n_vlans) */
 	uint8_t first_vlan;
-	uint8_t carries;      /* the tunnel whose header this UDP payload is and whose inside
-				 was decoded: enum nr_tunnel_kind + 1, 0: none */
+	uint8_t carries; /* the tunnel whose header this UDP payload is and whose inside
+			    was decoded: enum nr_tunnel_kind + 1, 0: none */
 	/* TCP only, host order; all 0 where the header is incomplete */
-	uint8_t tcp_flags;    /* FIN 1 SYN 2 RST 4 PSH 8 ACK 16 URG 32 ECE 64 CWR 128 */
+	uint8_t tcp_flags; /* FIN 1 SYN 2 RST 4 PSH 8 ACK 16 URG 32 ECE 64 CWR 128 */
 	uint16_t tcp_window, tcp_urgent;
 	uint32_t tcp_seq, tcp_ack;
 	uint16_t tcp_opt_len; /* captured option bytes at l4 + 20 */
@@ -168,15 +168,15 @@ struct nr_frag_record {
 };
 
 struct nr_decoded {
-	uint8_t bucket;	  /* enum nr_bucket, as the decoder sees it */
+	uint8_t bucket;   /* enum nr_bucket, as the decoder sees it */
 	uint8_t n_levels; /* > 0 only with bucket FLOW (or HELD: a carrier above a
 			     fragment) */
 	uint8_t n_tunnels, n_vlans, n_anomalies;
-	bool has_arp;	  /* bucket ARP, or ARP inside a carrier */
-	uint32_t detail;  /* OTHER_L2: ethertype or enum nr_l2_detail;
-			     UNSUPPORTED_LINKTYPE: link type; MALFORMED: enum
-			     nr_anomaly_kind (TRANSPORT_CUT: the snap length left no
-			     addresses); else 0 */
+	bool has_arp;    /* bucket ARP, or ARP inside a carrier */
+	uint32_t detail; /* OTHER_L2: ethertype or enum nr_l2_detail;
+			    UNSUPPORTED_LINKTYPE: link type; MALFORMED: enum
+			    nr_anomaly_kind (TRANSPORT_CUT: the snap length left no
+			    addresses); else 0 */
 	struct nr_arp arp;
 	/* Where this packet completed a datagram: its earlier fragments, which are
 	   credited to the innermost flow, or to the packet's bucket where there is none;
@@ -191,19 +191,19 @@ struct nr_decoded {
 };
 
 enum nr_overlap { /* whose bytes win where fragments (later: segments) overlap */
-	NR_OVERLAP_FIRST,
-	NR_OVERLAP_LAST,
-	NR_OVERLAP_WINDOWS,
-	NR_OVERLAP_LINUX,
-	NR_OVERLAP_BSD,
-	NR_OVERLAP_SOLARIS,
+		  NR_OVERLAP_FIRST,
+		  NR_OVERLAP_LAST,
+		  NR_OVERLAP_WINDOWS,
+		  NR_OVERLAP_LINUX,
+		  NR_OVERLAP_BSD,
+		  NR_OVERLAP_SOLARIS,
 };
 
 struct nr_decoder_config {
-	int64_t frag_timeout_ns;  /* 30 s */
-	size_t frag_memory;	  /* bytes held for incomplete datagrams, 32 MiB */
-	uint32_t frag_datagrams;  /* incomplete datagrams at once, 65536 */
-	enum nr_overlap overlap;  /* IPv4; IPv6 overlaps drop the datagram (RFC 5722) */
+	int64_t frag_timeout_ns; /* 30 s */
+	size_t frag_memory;      /* bytes held for incomplete datagrams, 32 MiB */
+	uint32_t frag_datagrams; /* incomplete datagrams at once, 65536 */
+	enum nr_overlap overlap; /* IPv4; IPv6 overlaps drop the datagram (RFC 5722) */
 	bool judge_ip_checksum;
 };
 

@@ -47,7 +47,8 @@ void nr_shard_init(struct nr_shard *s, uint32_t id, uint32_t max_flows,
 	/* Address space only: pages become memory when flows first use them. */
 	p = mmap(NULL, slab_bytes(s), PROT_READ | PROT_WRITE,
 		 /* no file: -1 is right */
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, /* cppcheck-suppress invalidFunctionArg */
+		 MAP_PRIVATE | MAP_ANONYMOUS |
+			 MAP_NORESERVE, /* cppcheck-suppress invalidFunctionArg */
 		 -1, 0);
 	if (p == MAP_FAILED)
 		p = nr_xcalloc(max_flows, SIZE_MAX / 2); /* says so and ends */

@@ -13,64 +13,65 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 
 #define NR_ANOMALIES(X)                                                                  \
 	/* the clock and the file */                                                     \
-	X(TIME_JUMP, "time_jump", WARNING, "packet time jumped by more than --max-jump")  \
-	X(TIME_BOGUS, "time_bogus", WARNING,                                              \
-	  "a packet's time is far from its neighbours'; processed at the clock")          \
+	X(TIME_JUMP, "time_jump", WARNING, "packet time jumped by more than --max-jump") \
+	X(TIME_BOGUS, "time_bogus", WARNING,                                             \
+	  "a packet's time is far from its neighbours'; processed at the clock")         \
 	/* link layer and IP, from the decoder */                                        \
-	X(LINK_MALFORMED, "link_malformed", WARNING,                                      \
-	  "a link-layer header is cut short or impossible")                               \
-	X(VLAN_DEPTH, "vlan_depth", WARNING, "more than 8 VLAN tags")                     \
-	X(MPLS_DEPTH, "mpls_depth", WARNING, "more than 16 MPLS labels")                  \
-	X(TUNNEL_DEPTH, "tunnel_depth", WARNING,                                          \
-	  "more than 15 encapsulations; what is inside was not decoded")                  \
-	X(TUNNEL_MALFORMED, "tunnel_malformed", WARNING,                                  \
-	  "an encapsulation header is impossible; the packet belongs to its carrier")     \
-	X(IP_MALFORMED, "ip_malformed", WARNING, "an IP header is impossible")            \
-	X(IP_LENGTH, "ip_length", WARNING,                                                \
-	  "IP's length is larger than the frame on the wire")                             \
-	X(IP_BAD_CHECKSUM, "ip_bad_checksum", WARNING, "IPv4 header checksum is wrong")   \
-	X(IP6_EXT_CHAIN, "ip6_ext_chain", WARNING,                                        \
-	  "an IPv6 extension header chain is broken or longer than 16")                   \
-	X(TCP_MALFORMED, "tcp_malformed", WARNING, "a TCP header is impossible")          \
-	X(UDP_MALFORMED, "udp_malformed", WARNING, "a UDP length is impossible")          \
-	X(TRANSPORT_CUT, "transport_cut", INFO, "the transport header is incomplete")     \
-	X(FRAGMENT_OVERLAP, "fragment_overlap", WARNING,                                  \
-	  "fragments overlap: offset and length of the overlap; IPv6 drops the datagram")  \
-	X(FRAGMENT_CONFLICT, "fragment_conflict", ERROR,                                  \
-	  "fragments overlap with different bytes")                                       \
-	X(FRAGMENT_TINY, "fragment_tiny", INFO,                                           \
-	  "a first fragment does not hold the transport header")                          \
-	X(FRAGMENT_EXCESS, "fragment_excess", WARNING,                                    \
-	  "fragments beyond the datagram's end, or larger than 65 535 bytes")             \
-	X(FRAGMENT_EVICTED, "fragment_evicted", WARNING,                                  \
-	  "an incomplete datagram was dropped at the memory cap")                         \
-	X(LAND, "land", WARNING, "source and destination are the same endpoint")          \
+	X(LINK_MALFORMED, "link_malformed", WARNING,                                     \
+	  "a link-layer header is cut short or impossible")                              \
+	X(VLAN_DEPTH, "vlan_depth", WARNING, "more than 8 VLAN tags")                    \
+	X(MPLS_DEPTH, "mpls_depth", WARNING, "more than 16 MPLS labels")                 \
+	X(TUNNEL_DEPTH, "tunnel_depth", WARNING,                                         \
+	  "more than 15 encapsulations; what is inside was not decoded")                 \
+	X(TUNNEL_MALFORMED, "tunnel_malformed", WARNING,                                 \
+	  "an encapsulation header is impossible; the packet belongs to its carrier")    \
+	X(IP_MALFORMED, "ip_malformed", WARNING, "an IP header is impossible")           \
+	X(IP_LENGTH, "ip_length", WARNING,                                               \
+	  "IP's length is larger than the frame on the wire")                            \
+	X(IP_BAD_CHECKSUM, "ip_bad_checksum", WARNING, "IPv4 header checksum is wrong")  \
+	X(IP6_EXT_CHAIN, "ip6_ext_chain", WARNING,                                       \
+	  "an IPv6 extension header chain is broken or longer than 16")                  \
+	X(TCP_MALFORMED, "tcp_malformed", WARNING, "a TCP header is impossible")         \
+	X(UDP_MALFORMED, "udp_malformed", WARNING, "a UDP length is impossible")         \
+	X(TRANSPORT_CUT, "transport_cut", INFO, "the transport header is incomplete")    \
+	X(FRAGMENT_OVERLAP, "fragment_overlap", WARNING,                                 \
+	  "fragments overlap: offset and length of the overlap; IPv6 drops the "         \
+	  "datagram")                                                                    \
+	X(FRAGMENT_CONFLICT, "fragment_conflict", ERROR,                                 \
+	  "fragments overlap with different bytes")                                      \
+	X(FRAGMENT_TINY, "fragment_tiny", INFO,                                          \
+	  "a first fragment does not hold the transport header")                         \
+	X(FRAGMENT_EXCESS, "fragment_excess", WARNING,                                   \
+	  "fragments beyond the datagram's end, or larger than 65 535 bytes")            \
+	X(FRAGMENT_EVICTED, "fragment_evicted", WARNING,                                 \
+	  "an incomplete datagram was dropped at the memory cap")                        \
+	X(LAND, "land", WARNING, "source and destination are the same endpoint")         \
 	/* flows */                                                                      \
-	X(FLOW_EVICTED, "flow_evicted", WARNING,                                          \
-	  "a flow was ended to stay under --max-flows; detail names its shard")           \
-	X(TCP_BAD_RST, "tcp_bad_rst", WARNING, "a RST outside the receiver's window")     \
-	X(TCP_RST_DATA, "tcp_rst_data", INFO, "a RST carries payload")                    \
-	X(TCP_SYN_DATA, "tcp_syn_data", INFO, "a SYN carries payload")                    \
-	X(TCP_ACK_UNSEEN, "tcp_ack_unseen", WARNING,                                      \
-	  "an ACK covers bytes that were never seen: offset and length")                  \
-	X(TCP_SYN_SEQ, "tcp_syn_seq", WARNING, "a repeated SYN with another number")      \
-	X(TCP_FLAGS, "tcp_flags", WARNING, "flags that make no sense together")           \
+	X(FLOW_EVICTED, "flow_evicted", WARNING,                                         \
+	  "a flow was ended to stay under --max-flows; detail names its shard")          \
+	X(TCP_BAD_RST, "tcp_bad_rst", WARNING, "a RST outside the receiver's window")    \
+	X(TCP_RST_DATA, "tcp_rst_data", INFO, "a RST carries payload")                   \
+	X(TCP_SYN_DATA, "tcp_syn_data", INFO, "a SYN carries payload")                   \
+	X(TCP_ACK_UNSEEN, "tcp_ack_unseen", WARNING,                                     \
+	  "an ACK covers bytes that were never seen: offset and length")                 \
+	X(TCP_SYN_SEQ, "tcp_syn_seq", WARNING, "a repeated SYN with another number")     \
+	X(TCP_FLAGS, "tcp_flags", WARNING, "flags that make no sense together")          \
 	X(TCP_HOLES, "tcp_holes", WARNING,                                               \
-	  "more holes in one direction than are kept; the oldest count as missed")        \
-	X(TCP_REUSE, "tcp_reuse", INFO, "a new connection on the ports of a live one")    \
-	X(FILTER_UNUSABLE, "filter_unusable", ERROR,                                             \
-	  "the filter cannot be applied to a link type; its packets are left out")               \
-	X(CHECKSUM_OFFLOAD, "checksum_offload", INFO,                                     \
-	  "checksums of one sending host are wrong throughout: offloaded, not damaged")    \
-	X(DUPLICATES, "duplicates", WARNING,                                              \
-	  "a large share of the capture's frames are copies; --dedup removes them")       \
+	  "more holes in one direction than are kept; the oldest count as missed")       \
+	X(TCP_REUSE, "tcp_reuse", INFO, "a new connection on the ports of a live one")   \
+	X(FILTER_UNUSABLE, "filter_unusable", ERROR,                                     \
+	  "the filter cannot be applied to a link type; its packets are left out")       \
+	X(CHECKSUM_OFFLOAD, "checksum_offload", INFO,                                    \
+	  "checksums of one sending host are wrong throughout: offloaded, not damaged")  \
+	X(DUPLICATES, "duplicates", WARNING,                                             \
+	  "a large share of the capture's frames are copies; --dedup removes them")      \
 	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
 	NR_ANOMALIES(NR_X)
 #undef NR_X
-	NR_N_ANOMALIES
+		NR_N_ANOMALIES
 };
 
 struct nr_anomaly_info {

@@ -20,14 +20,17 @@ struct nr_block *nr_block_new(size_t size); /* one reference, held by the caller
 uint8_t *nr_block_data(struct nr_block *b); /* 64-byte aligned */
 size_t nr_block_size(const struct nr_block *b);
 void nr_block_ref(struct nr_block *b);
-void nr_block_unref(struct nr_block *b); /* NULL is fine; the last one frees or pools it */
+void nr_block_unref(
+	struct nr_block *b); /* NULL is fine; the last one frees or pools it */
 
 enum nr_packet_flag { /* pcapng epb_flags and what live rings say */
-	NR_PKT_INBOUND = 1 << 0,
-	NR_PKT_OUTBOUND = 1 << 1,
-	NR_PKT_CSUM_NOT_READY = 1 << 2, /* the NIC was to compute it: do not judge */
-	NR_PKT_CSUM_VALID = 1 << 3,	/* the NIC has checked it */
-	NR_PKT_TSO = 1 << 4,		/* a giant that the NIC was to cut: do not judge */
+		      NR_PKT_INBOUND = 1 << 0,
+		      NR_PKT_OUTBOUND = 1 << 1,
+		      NR_PKT_CSUM_NOT_READY =
+			      1 << 2, /* the NIC was to compute it: do not judge */
+		      NR_PKT_CSUM_VALID = 1 << 3, /* the NIC has checked it */
+		      NR_PKT_TSO =
+			      1 << 4, /* a giant that the NIC was to cut: do not judge */
 };
 
 struct nr_event;
@@ -35,34 +38,36 @@ struct nr_event;
 struct nr_packet {
 	const uint8_t *data; /* cap_len bytes; NULL for an event */
 	uint32_t cap_len;
-	uint32_t wire_len;   /* what was on the wire; may be below cap_len in odd files */
-	int64_t ts_ns;	     /* the packet's own time, ns since 1970 UTC, clamped to int64 */
-	int64_t clock_ns;    /* engine time of this packet: never decreases (timeline.h) */
-	uint64_t record;     /* counted from 1 in its source; events carry the last one */
-	uint64_t offset;     /* of its record or block in the uncompressed content */
-	uint64_t ordinal;    /* counted from 1 over the merged inputs; 0 for events */
+	uint32_t wire_len; /* what was on the wire; may be below cap_len in odd files */
+	int64_t ts_ns;    /* the packet's own time, ns since 1970 UTC, clamped to int64 */
+	int64_t clock_ns; /* engine time of this packet: never decreases (timeline.h) */
+	uint64_t record;  /* counted from 1 in its source; events carry the last one */
+	uint64_t offset;  /* of its record or block in the uncompressed content */
+	uint64_t ordinal; /* counted from 1 over the merged inputs; 0 for events */
 	const struct nr_event *event; /* NULL for a frame */
-	struct nr_block *block;	      /* memory that data or event lies in */
-	uint32_t source;     /* index of the input, from 0, in the order given */
-	uint32_t interface_id; /* runs on through all sections of the source; 0 for pcap */
-	uint16_t link_type;  /* LINKTYPE_ number as in a pcap file */
-	uint8_t fcs_len;     /* bytes of frame check sequence at the end of data */
-	uint8_t flags;	     /* enum nr_packet_flag */
-	bool time_clamped;   /* ts_ns did not fit and is INT64_MIN or INT64_MAX */
-	bool time_bogus;     /* far ahead of its neighbours: processed at the clock */
-	bool time_backwards; /* older than the clock: processed at the clock */
-	bool time_jump;	     /* the first packet after a jump that is believed */
+	struct nr_block *block;       /* memory that data or event lies in */
+	uint32_t source;              /* index of the input, from 0, in the order given */
+	uint32_t
+		interface_id; /* runs on through all sections of the source; 0 for pcap */
+	uint16_t link_type;   /* LINKTYPE_ number as in a pcap file */
+	uint8_t fcs_len;      /* bytes of frame check sequence at the end of data */
+	uint8_t flags;        /* enum nr_packet_flag */
+	bool time_clamped;    /* ts_ns did not fit and is INT64_MIN or INT64_MAX */
+	bool time_bogus;      /* far ahead of its neighbours: processed at the clock */
+	bool time_backwards;  /* older than the clock: processed at the clock */
+	bool time_jump;       /* the first packet after a jump that is believed */
 };
 
 enum nr_event_kind {
-	NR_EVENT_SOURCE_START, /* first of a source; before anything else of it */
-	NR_EVENT_INTERFACE,    /* `interface` filled */
-	NR_EVENT_INTERFACE_STATS, /* interface_id, received, dropped (UINT64_MAX: unknown) */
-	NR_EVENT_COMMENT,      /* text; record 0: of the file or section, else the packet */
-	NR_EVENT_NAME,	       /* address text and name text (name resolution block) */
-	NR_EVENT_SECRETS,      /* a decryption secrets block was seen and not copied */
-	NR_EVENT_DAMAGE,       /* text: what and where; reading ends or goes on behind it */
-	NR_EVENT_SOURCE_END,   /* last of a source */
+	NR_EVENT_SOURCE_START,    /* first of a source; before anything else of it */
+	NR_EVENT_INTERFACE,       /* `interface` filled */
+	NR_EVENT_INTERFACE_STATS, /* interface_id, received, dropped (UINT64_MAX: unknown)
+				   */
+	NR_EVENT_COMMENT,    /* text; record 0: of the file or section, else the packet */
+	NR_EVENT_NAME,       /* address text and name text (name resolution block) */
+	NR_EVENT_SECRETS,    /* a decryption secrets block was seen and not copied */
+	NR_EVENT_DAMAGE,     /* text: what and where; reading ends or goes on behind it */
+	NR_EVENT_SOURCE_END, /* last of a source */
 };
 
 struct nr_text { /* not NUL-terminated, any bytes; p NULL: not known */
@@ -73,10 +78,10 @@ struct nr_text { /* not NUL-terminated, any bytes; p NULL: not known */
 /* One row of table `interface`; texts live as long as the event. */
 struct nr_interface {
 	uint32_t interface_id;
-	uint32_t section;   /* from 0 */
+	uint32_t section; /* from 0 */
 	uint16_t link_type;
-	uint32_t snap_len;  /* 0: no limit */
-	uint64_t tsresol;   /* units per second; 0 where it does not fit */
+	uint32_t snap_len; /* 0: no limit */
+	uint64_t tsresol;  /* units per second; 0 where it does not fit */
 	int64_t tsoffset_s;
 	struct nr_text name, description, filter, os, hardware;
 };
@@ -87,14 +92,14 @@ struct nr_event {
 	uint32_t interface_id;
 	uint64_t received, dropped;
 	struct nr_interface interface;
-	struct nr_text text; /* comment; damage; the name of NR_EVENT_NAME */
+	struct nr_text text;    /* comment; damage; the name of NR_EVENT_NAME */
 	struct nr_text address; /* NR_EVENT_NAME: canonical text */
 };
 
 enum { NR_BATCH_MAX = 1024 };
 
 struct nr_batch {
-	unsigned n;	/* views in pkt */
+	unsigned n; /* views in pkt */
 	unsigned n_blocks;
 	struct nr_packet pkt[NR_BATCH_MAX];
 	struct nr_block *blocks[NR_BATCH_MAX]; /* references held, one per run of views */

@@ -72,7 +72,7 @@ static void put32(FILE *f, uint32_t v)
 /* A nanosecond pcap of the packets in c. */
 static void write_pcap(FILE *f, struct nr_cursor *c)
 {
-	static const uint8_t link_types[] = { 1,   0,	101, 113, 105, 127, 9,	 50, 51,
+	static const uint8_t link_types[] = { 1,   0,   101, 113, 105, 127, 9,   50, 51,
 					      107, 100, 228, 229, 108, 239, 117, 10, 6 };
 	unsigned link_type = link_types[nr_get_u8(c) % sizeof(link_types)];
 	int64_t t = 1000000000000ll;

@@ -173,7 +173,8 @@ static int try(const struct act *a)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		const char *reads[] = { "-", in, "/no/such/file" }, *targets[] = { "-", out };
+		const char *reads[] = { "-", in, "/no/such/file" },
+			   *targets[] = { "-", out };
 		struct nr_sandbox s = { reads, 3, targets, 2 };
 		char applied[NR_SANDBOX_TEXT];
 		struct nr_err err;
