@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -211,8 +212,35 @@ static bool is_database(const char *target)
 {
 	const char *dot = strrchr(target, '.');
 
-	return strcmp(target, "-") != 0 && strncmp(target, "null:", 5) != 0 &&
+	return strcmp(target, "-") != 0 && strcmp(target, "null:") != 0 &&
 	       !(dot && !strcmp(dot, ".jsonl"));
+}
+
+static bool same_file(const struct stat *a, const char *path)
+{
+	struct stat b;
+
+	return stat(path, &b) == 0 && a->st_dev == b.st_dev && a->st_ino == b.st_ino;
+}
+
+/* --force must never cost the evidence: no output is an input. */
+static int check_outputs(const struct run *r)
+{
+	for (size_t i = 0; i < r->c->outputs.n; i++) {
+		const char *target = r->c->outputs.v[i];
+		struct stat st;
+
+		if (stat(target, &st) || !S_ISREG(st.st_mode))
+			continue;
+		for (size_t k = 0; k < nr_merge_n_sources(r->merge); k++) {
+			if (same_file(&st, nr_merge_info(r->merge, k)->path))
+				return nr_complain(NR_EXIT_USAGE, "replay",
+						   "%s is an input too; name another "
+						   "output with -o",
+						   target);
+		}
+	}
+	return NR_EXIT_OK;
 }
 
 /* --append: ids go on behind the highest of all databases that exist. */
@@ -317,12 +345,16 @@ static int run_all(struct run *r, int n, char **files)
 	if (rc)
 		return nr_complain(NR_EXIT_FAILED, "replay", "%s", r->err.text);
 	nr_report_skipped(r->merge, r->c->verbose);
+	rc = check_outputs(r);
+	if (rc)
+		return rc;
 	rc = next_ids(r);
 	if (!rc)
 		rc = nr_outputs_open(&r->out, r->c->outputs.v, r->c->outputs.n, &so,
 				     &r->err);
 	if (rc)
-		return nr_complain(NR_EXIT_FAILED, "replay", "%s", r->err.text);
+		return nr_complain(rc == -EINVAL ? NR_EXIT_USAGE : NR_EXIT_FAILED,
+				   "replay", "%s", r->err.text);
 	r->sinks = nr_xcalloc(r->out.n + 1, sizeof(*r->sinks));
 	n_sinks = nr_outputs_sinks(&r->out, r->sinks);
 	if (!r->c->quiet) {

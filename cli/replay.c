@@ -191,16 +191,18 @@ static void report_head(const struct nr_merge *m, const struct nr_engine_stats *
 	struct nr_colours c = nr_colours_for(stderr);
 	char a[NR_TEXT_MAX], b[NR_TEXT_MAX], d[NR_TEXT_MAX];
 	size_t n = nr_merge_n_sources(m);
+	int64_t span;
 
 	fprintf(stderr, "%s%s packets, %s%s, %s flows", c.bold,
 		nr_text_count(a, st->packets), nr_text_bytes(b, st->wire_bytes), c.reset,
 		nr_text_count(d, st->flows));
 	if (n > 1)
 		fprintf(stderr, ", %zu files", n);
+	if (__builtin_sub_overflow(st->last_ns, st->first_ns, &span))
+		span = INT64_MAX;
 	if (st->packets)
 		fprintf(stderr, "\n%s … %s (%s)", nr_text_time(a, st->first_ns, 6),
-			nr_text_time(b, st->last_ns, 6),
-			nr_text_duration(d, st->last_ns - st->first_ns));
+			nr_text_time(b, st->last_ns, 6), nr_text_duration(d, span));
 	fputc('\n', stderr);
 }
 

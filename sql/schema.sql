@@ -40,7 +40,8 @@ CREATE TABLE source ( -- capture files and streams that were read
 	interrupted INTEGER NOT NULL, -- 1 if reading was stopped before the end
 	record_options TEXT, -- object of the options that change records: filter, checksums, caps, overlap, timeouts
 	time_backwards INTEGER, -- packets older than the clock, processed at the clock [packets]
-	time_jumps INTEGER -- jumps of packet time by more than --max-jump that were believed
+	time_jumps INTEGER, -- jumps of packet time by more than --max-jump that were believed
+	times_clamped INTEGER -- packets whose time does not fit 64 bits of nanoseconds and was clamped [packets]
 ) STRICT;
 
 CREATE TABLE ledger ( -- where every packet of a source went, counted once
@@ -134,9 +135,9 @@ CREATE TABLE flow ( -- flows: the packets of one key until it ends
 	dst_retransmits INTEGER, -- TCP segments from dst that repeat bytes seen before [packets]
 	src_out_of_order INTEGER, -- TCP segments from src that fill a hole [packets]
 	dst_out_of_order INTEGER, -- TCP segments from dst that fill a hole [packets]
-	src_zero_windows INTEGER, -- times src closed its receive window [packets]
-	dst_zero_windows INTEGER, -- times dst closed its receive window [packets]
-	syn_options TEXT, -- object of the TCP options in the SYN of each side: mss, wscale, sack, timestamps, order
+	src_zero_windows INTEGER, -- segments from src that advertise a closed receive window [packets]
+	dst_zero_windows INTEGER, -- segments from dst that advertise a closed receive window [packets]
+	syn_options TEXT, -- object of src and dst, the TCP options in the SYN of each: mss, wscale, and order, a letter for each option (M mss, W window scale, S SACK permitted, T timestamps, F fast open, N no-op, ? other, + and more)
 	handshake_rtt_ns INTEGER, -- from the SYN to the ACK that completes the handshake [ns]
 	bad_checksums INTEGER, -- packets whose IP or transport checksum is wrong [packets]
 	continues INTEGER -- flow_id of the same flow in the previous file of a rotated set

@@ -5,6 +5,8 @@
 #include "base/ip.h"
 #include "flow/proto.h"
 
+#include <stdio.h>
+
 int64_t nr_engine_source_id(const struct nr_engine *e, uint32_t source)
 {
 	return (int64_t)(e->cfg.first_source_id + source);
@@ -101,6 +103,20 @@ static void identity(struct nr_engine *e, struct nr_record *r, const struct nr_f
 	nr_set_int(r, NR_FLOW_first_ns, f->first_ns);
 }
 
+static const char *syn_json(struct nr_engine *e, const struct nr_syn_options *o)
+{
+	char mss[16] = "", wscale[16] = "";
+
+	if (!o->n)
+		return "";
+	if (o->has_mss)
+		snprintf(mss, sizeof(mss), "\"mss\":%u,", o->mss);
+	if (o->has_wscale)
+		snprintf(wscale, sizeof(wscale), "\"wscale\":%u,", o->wscale);
+	return nr_arena_printf(&e->arena, "{%s%s\"order\":\"%.*s\"}", mss, wscale, o->n,
+			       o->order);
+}
+
 static void tcp_columns(struct nr_engine *e, struct nr_record *r, const struct nr_flow *f)
 {
 	const struct nr_side *s = &f->side[0], *d = &f->side[1];
@@ -118,13 +134,13 @@ static void tcp_columns(struct nr_engine *e, struct nr_record *r, const struct n
 	nr_set_int(r, NR_FLOW_dst_zero_windows, d->n_zero_windows);
 	if (f->handshake_rtt_ns >= 0)
 		nr_set_int(r, NR_FLOW_handshake_rtt_ns, f->handshake_rtt_ns);
-	if (x && (x->syn_options[0] || x->syn_options[1])) {
-		const char *a = x->syn_options[0], *b = x->syn_options[1];
+	if (x && (x->syn[0].n || x->syn[1].n)) {
+		const char *a = syn_json(e, &x->syn[0]), *b = syn_json(e, &x->syn[1]);
 
 		nr_set_str(r, NR_FLOW_syn_options,
-			   nr_arena_printf(&e->arena, "{%s%s%s%s%s}", a ? "\"src\":" : "",
-					   a ? a : "", a && b ? "," : "",
-					   b ? "\"dst\":" : "", b ? b : ""));
+			   nr_arena_printf(&e->arena, "{%s%s%s%s%s}",
+					   *a ? "\"src\":" : "", a, *a && *b ? "," : "",
+					   *b ? "\"dst\":" : "", b));
 	}
 }
 

@@ -275,6 +275,7 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	nr_set_str(r, NR_SOURCE_record_options, run->record_options);
 	nr_set_int(r, NR_SOURCE_time_backwards, (int64_t)s->time_backwards);
 	nr_set_int(r, NR_SOURCE_time_jumps, (int64_t)s->time_jumps);
+	nr_set_int(r, NR_SOURCE_times_clamped, (int64_t)s->times_clamped);
 }
 
 static void ledger_rows(struct nr_engine *e)

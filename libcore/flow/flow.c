@@ -47,8 +47,6 @@ static void flow_fini(struct nr_flow *f)
 	if (f->extra) {
 		nr_free(f->extra->tunnel);
 		nr_free(f->extra->vlan);
-		nr_free(f->extra->syn_options[0]);
-		nr_free(f->extra->syn_options[1]);
 		nr_free(f->extra);
 	}
 	if (nr_flow_history_is_heap(f))
@@ -260,10 +258,10 @@ void nr_flow_flip(struct nr_flow *f)
 	f->flipped = true;
 	f->first_seen = (uint8_t)((f->first_seen >> 1 & 1) | (f->first_seen << 1 & 2));
 	if (f->extra) {
-		char *o = f->extra->syn_options[0];
+		struct nr_syn_options o = f->extra->syn[0];
 
-		f->extra->syn_options[0] = f->extra->syn_options[1];
-		f->extra->syn_options[1] = o;
+		f->extra->syn[0] = f->extra->syn[1];
+		f->extra->syn[1] = o;
 	}
 	nr_history_add(f, 0, '^');
 }

@@ -80,12 +80,21 @@ struct nr_side {
 	uint8_t mac[6]; /* as in the flow's first packet */
 };
 
+/* The TCP options of a side's first SYN. */
+struct nr_syn_options {
+	uint16_t mss;
+	uint8_t wscale;
+	bool has_mss, has_wscale;
+	uint8_t n;      /* letters in order */
+	char order[10]; /* M W S T F N ?, in order; '+' last: and more */
+};
+
 /* What few flows need, allocated when they do. */
 struct nr_flow_extra {
-	uint64_t parent_flow_id; /* 0: none */
-	char *tunnel;            /* "vxlan:42/gre", NUL-terminated */
-	char *vlan;              /* "10,20" */
-	char *syn_options[2];    /* JSON, by side */
+	uint64_t parent_flow_id;      /* 0: none */
+	char *tunnel;                 /* "vxlan:42/gre", NUL-terminated */
+	char *vlan;                   /* "10,20" */
+	struct nr_syn_options syn[2]; /* by side; n 0: none */
 };
 
 struct nr_flow {

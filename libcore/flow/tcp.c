@@ -5,8 +5,6 @@
 #include "flow/holes.h"
 #include "record/anomaly.h"
 
-#include <stdio.h>
-
 enum {
 	FAR_JUMP = 1 << 20,         /* a SYN or RST further off does not move `last` */
 	MAX_INITIAL_WINDOW = 16384, /* unacknowledged data kept while no ACK was seen */
@@ -207,60 +205,71 @@ static void note_window(struct segment *g)
 		g->me->window = w;
 }
 
-/* The options of a SYN (RFC 9293 3.2, RFC 7323, RFC 2018, RFC 7413) as JSON. */
+static char option_letter(unsigned kind)
+{
+	switch (kind) {
+	case 1:
+		return 'N';
+	case 2:
+		return 'M';
+	case 3:
+		return 'W';
+	case 4:
+		return 'S';
+	case 8:
+		return 'T';
+	case 34:
+		return 'F';
+	default:
+		return '?';
+	}
+}
+
+/* The options of a SYN (RFC 9293 3.2, RFC 7323, RFC 2018, RFC 7413). */
+static struct nr_syn_options read_syn_options(const struct nr_level *l)
+{
+	struct nr_cursor c = nr_cursor(l->l4 + 20, l->tcp_opt_len);
+	struct nr_syn_options o = { 0 };
+
+	while (nr_left(&c) && *c.p) {
+		unsigned kind = *c.p++, len = 1;
+		const uint8_t *v = NULL;
+
+		if (kind != 1) {
+			if (!nr_left(&c) || (len = *c.p++) < 2 ||
+			    !(v = nr_take(&c, len - 2)))
+				break;
+		}
+		if (kind == 2 && len == 4 && !o.has_mss) {
+			o.mss = nr_be16(v);
+			o.has_mss = true;
+		} else if (kind == 3 && len == 3 && !o.has_wscale) {
+			o.wscale = v[0];
+			o.has_wscale = true;
+		}
+		if (o.n == sizeof(o.order)) {
+			o.order[o.n - 1] = '+'; /* and more */
+			break;
+		}
+		o.order[o.n++] = option_letter(kind);
+	}
+	return o;
+}
+
 static void note_syn_options(struct segment *g)
 {
-	struct nr_cursor c = nr_cursor(g->l->l4 + 20, g->l->tcp_opt_len);
-	char buf[384], order[41];
-	size_t n = 0, n_order = 0;
-	int scale = -1;
-	struct nr_flow_extra *x;
+	struct nr_syn_options o = read_syn_options(g->l);
 
-	while (nr_left(&c) && n_order < sizeof(order) - 1) {
-		unsigned kind = *c.p++, len;
-		const uint8_t *v;
-
-		if (kind == 0)
-			break;
-		if (kind == 1) {
-			order[n_order++] = 'N';
-			continue;
-		}
-		if (!nr_left(&c))
-			break;
-		len = *c.p++;
-		if (len < 2 || !(v = nr_take(&c, len - 2)))
-			break;
-		order[n_order++] = (char)(kind == 2    ? 'M'
-					  : kind == 3  ? 'W'
-					  : kind == 4  ? 'S'
-					  : kind == 8  ? 'T'
-					  : kind == 34 ? 'F'
-						       : '?');
-		if (kind == 2 && len == 4)
-			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "\"mss\":%u,",
-					      nr_be16(v));
-		else if (kind == 3 && len == 3)
-			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "\"wscale\":%d,",
-					      scale = v[0]);
-		if (n > 256)
-			break;
-	}
-	order[n_order] = '\0';
-	if (scale >= 0)
-		g->me->window_scale = (uint8_t)(scale > 14 ? 14 : scale);
+	if (o.has_wscale)
+		g->me->window_scale = o.wscale > 14 ? 14 : o.wscale; /* RFC 7323 2.3 */
 	else if (g->flags & NR_TCP_ACK)
 		g->me->window_scale = g->peer->window_scale = 0;
-	if (!g->l->tcp_opt_len)
+	if (!o.n)
 		return;
 	if (!g->f->extra)
 		g->f->extra = nr_xcalloc(1, sizeof(*g->f->extra));
-	x = g->f->extra;
-	if (x->syn_options[g->s])
-		return;
-	x->syn_options[g->s] = nr_xmalloc(n + n_order + 16);
-	snprintf(x->syn_options[g->s], n + n_order + 16, "{%.*s\"order\":\"%s\"}", (int)n,
-		 buf, order);
+	if (!g->f->extra->syn[g->s].n)
+		g->f->extra->syn[g->s] = o;
 }
 
 /* A FIN ends the stream; an ACK may have told of it before it came (reordering). */

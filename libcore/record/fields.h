@@ -51,7 +51,8 @@
 	X(T, interrupted, BOOL, NR_NN, NULL, NULL, NULL, "1 if reading was stopped before the end") \
 	X(T, record_options, JSON, 0, NULL, NULL, NULL, "object of the options that change records: filter, checksums, caps, overlap, timeouts") \
 	X(T, time_backwards, INT, 0, NULL, "packets", NULL, "packets older than the clock, processed at the clock") \
-	X(T, time_jumps, INT, 0, NULL, NULL, NULL, "jumps of packet time by more than --max-jump that were believed")
+	X(T, time_jumps, INT, 0, NULL, NULL, NULL, "jumps of packet time by more than --max-jump that were believed") \
+	X(T, times_clamped, INT, 0, NULL, "packets", NULL, "packets whose time does not fit 64 bits of nanoseconds and was clamped")
 
 #define NR_FIELDS_LEDGER(X, T) \
 	X(T, source_id, INT, NR_NN, "source(source_id)", NULL, NULL, "the source") \
@@ -142,9 +143,9 @@
 	X(T, dst_retransmits, INT, 0, NULL, "packets", NULL, "TCP segments from dst that repeat bytes seen before") \
 	X(T, src_out_of_order, INT, 0, NULL, "packets", NULL, "TCP segments from src that fill a hole") \
 	X(T, dst_out_of_order, INT, 0, NULL, "packets", NULL, "TCP segments from dst that fill a hole") \
-	X(T, src_zero_windows, INT, 0, NULL, "packets", NULL, "times src closed its receive window") \
-	X(T, dst_zero_windows, INT, 0, NULL, "packets", NULL, "times dst closed its receive window") \
-	X(T, syn_options, JSON, 0, NULL, NULL, NULL, "object of the TCP options in the SYN of each side: mss, wscale, sack, timestamps, order") \
+	X(T, src_zero_windows, INT, 0, NULL, "packets", NULL, "segments from src that advertise a closed receive window") \
+	X(T, dst_zero_windows, INT, 0, NULL, "packets", NULL, "segments from dst that advertise a closed receive window") \
+	X(T, syn_options, JSON, 0, NULL, NULL, NULL, "object of src and dst, the TCP options in the SYN of each: mss, wscale, and order, a letter for each option (M mss, W window scale, S SACK permitted, T timestamps, F fast open, N no-op, ? other, + and more)") \
 	X(T, handshake_rtt_ns, INT, 0, NULL, "ns", NULL, "from the SYN to the ACK that completes the handshake") \
 	X(T, bad_checksums, INT, 0, NULL, "packets", NULL, "packets whose IP or transport checksum is wrong") \
 	X(T, continues, INT, 0, NULL, NULL, NULL, "flow_id of the same flow in the previous file of a rotated set")

@@ -33,6 +33,12 @@ int nr_sink_open(struct nr_sink **out, const char *target,
 	*out = NULL;
 	if (!target[0])
 		return nr_fail(err, -EINVAL, "an output has an empty name");
+	if (strstr(target, ".jsonl."))
+		return nr_fail(
+			err, -EINVAL,
+			"%s: JSON lines are written plain; name it *.jsonl, or pipe "
+			"-o - into a compressor",
+			target);
 	ops = ops_for(target);
 	if (posix_memalign((void **)&s, 16, sizeof(*s) + ops->ctx_size) != 0)
 		return nr_fail(err, -ENOMEM, "out of memory");

@@ -88,6 +88,22 @@ class Outputs(Case):
                                              status=1).stderr)
 
 
+class Evidence(Case):
+    def test_no_output_is_an_input(self):
+        mine = self.dir / "mine.pcap"
+        mine.write_bytes(HTTP_TLS.read_bytes())
+        (self.dir / "link").symlink_to(mine)
+        for target in ("mine.pcap", "./link"):
+            p = self.nrtool("replay", mine, "-q", "-o", target, "--force", status=2)
+            self.assertIn("is an input too", p.stderr)
+        self.assertEqual(mine.read_bytes(), HTTP_TLS.read_bytes())
+
+    def test_compressed_lines_are_refused_with_a_way_out(self):
+        p = self.nrtool("replay", HTTP_TLS, "-q", "-o", "x.jsonl.zst", status=2)
+        self.assertIn("into a compressor", p.stderr)
+        self.assertFalse((self.dir / "x.jsonl.zst").exists())
+
+
 class Inputs(Case):
     def test_hash_is_of_the_file_as_stored(self):
         self.nrtool("replay", DATA / "http-tls.pcap.zst", "-q", "-o", "a.db")
