@@ -174,9 +174,12 @@ static bool expired(const struct nr_defrag *d, const struct dgram *g, int64_t cl
 
 static void drop_expired(struct nr_defrag *d, int64_t clock_ns)
 {
-	while (d->oldest && expired(d, d->oldest, clock_ns)) {
-		lose(d, d->oldest, "timeout");
-		drop(d, d->oldest);
+	for (struct dgram *g = d->oldest, *newer; g; g = newer) {
+		newer = g->newer;
+		if (!expired(d, g, clock_ns))
+			break;
+		lose(d, g, "timeout");
+		drop(d, g);
 	}
 }
 
@@ -443,7 +446,8 @@ static void place(struct nr_defrag *d, struct dgram *g, const struct nr_fragment
 		  struct nr_frag_oddity *odd, bool *duplicate)
 {
 	uint32_t a = f->off / UNIT, b = (f->off + f->len + UNIT - 1) / UNIT;
-	uint32_t with_bytes = a + (f->cap + UNIT - 1) / UNIT; /* behind it: lengths only */
+	uint32_t with_bytes =
+		a + (f->cap + UNIT - 1) / UNIT; /* behind it: lengths only */
 	uint32_t i, first_old = 0, last_old = 0, first = 0, last = 0;
 	uint32_t n_old = count_bits(g->covered, a, b, &first_old, &last_old);
 	bool split = n_old && b > a && count_bits(g->starts, a + 1, b, &first, &last);
@@ -461,7 +465,7 @@ static void place(struct nr_defrag *d, struct dgram *g, const struct nr_fragment
 			n = f->cap - in;
 		if (n > g->cut_at - at)
 			n = g->cut_at - at;
-		if (memcmp(g->buf + at, f->data + in, n))
+		if (memcmp(g->buf + at, f->data + in, n) != 0)
 			odd->conflict = true;
 	}
 	if (n_old) {

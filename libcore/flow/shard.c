@@ -37,6 +37,7 @@ static size_t slab_bytes(const struct nr_shard *s)
 void nr_shard_init(struct nr_shard *s, uint32_t id, uint32_t max_flows,
 		   struct nr_siphash_key secret)
 {
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	void *p;
 
 	s->id = id;
@@ -45,11 +46,8 @@ void nr_shard_init(struct nr_shard *s, uint32_t id, uint32_t max_flows,
 	s->mask = FIRST_BUCKETS - 1;
 	s->buckets = buckets_new(FIRST_BUCKETS);
 	/* Address space only: pages become memory when flows first use them. */
-	p = mmap(NULL, slab_bytes(s), PROT_READ | PROT_WRITE,
-		 /* no file: -1 is right */
-		 MAP_PRIVATE | MAP_ANONYMOUS |
-			 MAP_NORESERVE, /* cppcheck-suppress invalidFunctionArg */
-		 -1, 0);
+	/* cppcheck-suppress invalidFunctionArg */
+	p = mmap(NULL, slab_bytes(s), PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (p == MAP_FAILED)
 		p = nr_xcalloc(max_flows, SIZE_MAX / 2); /* says so and ends */
 	s->slab = p;

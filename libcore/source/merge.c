@@ -5,6 +5,7 @@
 #include "source/paths.h"
 #include "source/reader.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -96,10 +97,12 @@ static void close_input(struct nr_merge *m, struct input *in)
 
 static size_t block_size(const struct nr_merge *m)
 {
-	size_t share = BLOCKS_IN_ALL / (m->n_open + 1);
+	size_t share;
 
 	if (m->opt.block_size)
 		return m->opt.block_size;
+	assert(m->n_open < SIZE_MAX);
+	share = BLOCKS_IN_ALL / (m->n_open + 1);
 	if (share < PROBE_BLOCK)
 		share = PROBE_BLOCK;
 	return share < NR_BLOCK_SIZE ? share : NR_BLOCK_SIZE;

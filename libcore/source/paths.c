@@ -92,7 +92,7 @@ static int walk(struct nr_paths *p, const char *top, struct nr_err *err)
 			rc = nr_fail(err, -errno, "cannot open %s: %s", d.path,
 				     strerror(errno));
 		while (dir && (e = readdir(dir)) != NULL)
-			if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 				take_entry(p, &dirs, join(d.path, e->d_name));
 		if (dir)
 			closedir(dir);
@@ -140,7 +140,7 @@ bool nr_paths_is_regular(const char *path)
 {
 	struct stat sb;
 
-	return strcmp(path, "-") && stat(path, &sb) == 0 && S_ISREG(sb.st_mode);
+	return strcmp(path, "-") != 0 && stat(path, &sb) == 0 && S_ISREG(sb.st_mode);
 }
 
 void nr_paths_fini(struct nr_paths *p)
