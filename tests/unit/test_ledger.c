@@ -120,7 +120,7 @@ static struct nr_engine_stats replay(const char *hex, const struct nr_engine_con
 	return stats;
 }
 
-static void test_review_copies_of_fragments_are_counted_once(void **state)
+static void test_ledger_copies_of_fragments_are_counted_once(void **state)
 {
 	struct nr_engine_config c;
 	struct sum s;
@@ -131,7 +131,7 @@ static void test_review_copies_of_fragments_are_counted_once(void **state)
 	replay(copied_fragments, &c, &s);
 }
 
-static void test_review_fragment_in_a_bad_carrier_is_counted_once(void **state)
+static void test_ledger_fragment_in_a_bad_carrier_is_counted_once(void **state)
 {
 	struct nr_engine_config c;
 	struct sum s;
@@ -142,7 +142,7 @@ static void test_review_fragment_in_a_bad_carrier_is_counted_once(void **state)
 	replay(fragments_in_bad_carrier, &c, &s);
 }
 
-static void test_review_clamped_times_are_in_an_open_range(void **state)
+static void test_ledger_clamped_times_are_in_an_open_range(void **state)
 {
 	struct nr_engine_config c;
 	struct sum s;
@@ -153,7 +153,7 @@ static void test_review_clamped_times_are_in_an_open_range(void **state)
 		replay(clamped_times, &c, &s).bucket_packets[NR_BUCKET_OUT_OF_RANGE], 0);
 }
 
-static void test_review_count_ends_alike_for_every_batch(void **state)
+static void test_ledger_count_ends_alike_for_every_batch(void **state)
 {
 	struct nr_engine_config c;
 	struct sum one, s;
@@ -174,10 +174,10 @@ static void test_review_count_ends_alike_for_every_batch(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_review_copies_of_fragments_are_counted_once),
-		cmocka_unit_test(test_review_fragment_in_a_bad_carrier_is_counted_once),
-		cmocka_unit_test(test_review_clamped_times_are_in_an_open_range),
-		cmocka_unit_test(test_review_count_ends_alike_for_every_batch),
+		cmocka_unit_test(test_ledger_copies_of_fragments_are_counted_once),
+		cmocka_unit_test(test_ledger_fragment_in_a_bad_carrier_is_counted_once),
+		cmocka_unit_test(test_ledger_clamped_times_are_in_an_open_range),
+		cmocka_unit_test(test_ledger_count_ends_alike_for_every_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
