@@ -3,12 +3,12 @@
 
 #include "base/mem.h"
 #include "flow/holes.h"
+#include "flow/segment.h"
 #include "record/anomaly.h"
 
 enum {
 	FAR_JUMP = 1 << 20,         /* a SYN or RST further off does not move `last` */
 	MAX_INITIAL_WINDOW = 16384, /* unacknowledged data kept while no ACK was seen */
-	MAX_UNACKED = 10 << 20,     /* out-of-order data kept without further ACKs */
 };
 
 enum { /* nr_side.hist_seen */
@@ -19,20 +19,6 @@ enum { /* nr_side.hist_seen */
        SEEN_ACK = 1 << 4,
        SEEN_MULTI = 1 << 5,
        SEEN_FIN_RST = 1 << 6,
-};
-
-struct segment {
-	struct nr_flow *f;
-	struct nr_side *me, *peer;
-	unsigned s; /* side of me */
-	const struct nr_level *l;
-	int64_t ts_ns;
-	const struct nr_flow_events *ev;
-	unsigned flags;
-	uint32_t len;     /* payload on the wire */
-	int64_t seq, ack; /* offsets */
-	bool underflow;
-	bool do_close;
 };
 
 void nr_history_add(struct nr_flow *f, unsigned s, char c)
@@ -62,7 +48,7 @@ void nr_history_scaled(struct nr_flow *f, unsigned s, char c, uint32_t *count)
 		nr_history_add(f, s, c);
 }
 
-static bool history_once(struct segment *g, uint16_t bit, char c)
+static bool history_once(struct nr_segment *g, uint16_t bit, char c)
 {
 	if (g->me->hist_seen & bit)
 		return true;
@@ -102,7 +88,7 @@ static void start_at(struct nr_side *s, uint32_t start, int64_t last)
 	s->last = last;
 }
 
-static uint32_t seq_space(const struct segment *g)
+static uint32_t seq_space(const struct nr_segment *g)
 {
 	uint32_t n = (g->flags & NR_TCP_RST) ? 0 : g->len;
 
@@ -110,7 +96,7 @@ static uint32_t seq_space(const struct segment *g)
 }
 
 /* Where a side's numbers begin: at its SYN, or as if one stood before what is seen. */
-static void init_numbers(struct segment *g)
+static void init_numbers(struct nr_segment *g)
 {
 	struct nr_side *me = g->me;
 	uint32_t seq = g->l->tcp_seq;
@@ -149,7 +135,7 @@ static void init_numbers(struct segment *g)
 	}
 }
 
-static void note_repeatable(struct segment *g, uint16_t bit, char c, uint32_t *last,
+static void note_repeatable(struct nr_segment *g, uint16_t bit, char c, uint32_t *last,
 			    uint32_t at)
 {
 	if (history_once(g, bit, c) && at != *last)
@@ -157,7 +143,7 @@ static void note_repeatable(struct segment *g, uint16_t bit, char c, uint32_t *l
 	*last = at;
 }
 
-static void note_history(struct segment *g)
+static void note_history(struct nr_segment *g)
 {
 	unsigned ctl = g->flags & (NR_TCP_SYN | NR_TCP_FIN | NR_TCP_RST);
 
@@ -191,7 +177,7 @@ static void note_history(struct segment *g)
 			       0);
 }
 
-static void note_window(struct segment *g)
+static void note_window(struct nr_segment *g)
 {
 	uint32_t w = g->l->tcp_window;
 
@@ -205,60 +191,9 @@ static void note_window(struct segment *g)
 		g->me->window = w;
 }
 
-static char option_letter(unsigned kind)
+static void note_syn_options(struct nr_segment *g)
 {
-	switch (kind) {
-	case 1:
-		return 'N';
-	case 2:
-		return 'M';
-	case 3:
-		return 'W';
-	case 4:
-		return 'S';
-	case 8:
-		return 'T';
-	case 34:
-		return 'F';
-	default:
-		return '?';
-	}
-}
-
-/* The options of a SYN (RFC 9293 3.2, RFC 7323, RFC 2018, RFC 7413). */
-static struct nr_syn_options read_syn_options(const struct nr_level *l)
-{
-	struct nr_cursor c = nr_cursor(l->l4 + 20, l->tcp_opt_len);
-	struct nr_syn_options o = { 0 };
-
-	while (nr_left(&c) && *c.p) {
-		unsigned kind = *c.p++, len = 1;
-		const uint8_t *v = NULL;
-
-		if (kind != 1) {
-			if (!nr_left(&c) || (len = *c.p++) < 2 ||
-			    !(v = nr_take(&c, len - 2)))
-				break;
-		}
-		if (kind == 2 && len == 4 && !o.has_mss) {
-			o.mss = nr_be16(v);
-			o.has_mss = true;
-		} else if (kind == 3 && len == 3 && !o.has_wscale) {
-			o.wscale = v[0];
-			o.has_wscale = true;
-		}
-		if (o.n == sizeof(o.order)) {
-			o.order[o.n - 1] = '+'; /* and more */
-			break;
-		}
-		o.order[o.n++] = option_letter(kind);
-	}
-	return o;
-}
-
-static void note_syn_options(struct segment *g)
-{
-	struct nr_syn_options o = read_syn_options(g->l);
+	struct nr_syn_options o = nr_syn_options_read(g->l);
 
 	if (o.has_wscale)
 		g->me->window_scale = o.wscale > 14 ? 14 : o.wscale; /* RFC 7323 2.3 */
@@ -273,7 +208,7 @@ static void note_syn_options(struct segment *g)
 }
 
 /* A FIN ends the stream; an ACK may have told of it before it came (reordering). */
-static void take_fin(struct segment *g)
+static void take_fin(struct nr_segment *g)
 {
 	int64_t end = g->seq + seq_space(g);
 
@@ -284,7 +219,7 @@ static void take_fin(struct segment *g)
 }
 
 /* The highest offset the peer has acknowledged, and where a silent peer must stand. */
-static void take_ack(struct segment *g)
+static void take_ack(struct nr_segment *g)
 {
 	struct nr_side *p = g->peer;
 
@@ -307,7 +242,7 @@ static void take_ack(struct segment *g)
 }
 
 /* Moves `last`; true where the segment brought nothing beyond it but had data. */
-static bool take_last(struct segment *g)
+static bool take_last(struct nr_segment *g)
 {
 	int64_t end = g->seq + seq_space(g), d = end - g->me->last;
 
@@ -326,127 +261,6 @@ static bool take_last(struct segment *g)
 	return g->len > 0;
 }
 
-static void set_state(struct nr_flow *f, struct nr_side *s, enum nr_tcp_state to)
-{
-	if (s->state == to)
-		return;
-	if (to != NR_TCP_SYN_SENT && to != NR_TCP_SYN_ACK_SENT)
-		f->established = true; /* past the handshake: the long timeout holds */
-	s->prev_state = s->state;
-	s->state = (uint8_t)to;
-}
-
-static void flip(struct segment *g)
-{
-	nr_flow_flip(g->f);
-	g->s = !g->s;
-	g->me = &g->f->side[g->s];
-	g->peer = &g->f->side[!g->s];
-	g->f->partial = false;
-}
-
-/* A responder's SYN or SYN-ACK, the first packet seen of it. */
-static void first_syn_of_responder(struct segment *g)
-{
-	if (!(g->flags & NR_TCP_ACK) && g->peer->state == NR_TCP_SYN_ACK_SENT &&
-	    g->l->tcp_seq == g->me->start_seq) {
-		/* SYN-ACK and SYN arrived in the wrong order. */
-		flip(g);
-		set_state(g->f, g->peer, NR_TCP_ESTABLISHED);
-		g->f->first_seen |= 1;
-	}
-	if (g->peer->state == NR_TCP_SYN_SENT)
-		set_state(g->f, g->peer, NR_TCP_ESTABLISHED);
-	set_state(g->f, g->me, NR_TCP_ESTABLISHED);
-}
-
-static void from_inactive(struct segment *g)
-{
-	struct nr_flow *f = g->f;
-	struct nr_side *me, *peer;
-
-	if (g->flags & NR_TCP_SYN) {
-		if (g->s == 0)
-			set_state(f, g->me,
-				  g->flags & NR_TCP_ACK ? NR_TCP_SYN_ACK_SENT
-							: NR_TCP_SYN_SENT);
-		else
-			first_syn_of_responder(g);
-	}
-	me = g->me;
-	peer = g->peer;
-	if (g->flags & NR_TCP_FIN) {
-		set_state(f, me, NR_TCP_CLOSED);
-		g->do_close = true;
-	}
-	if (g->flags & NR_TCP_RST) {
-		set_state(f, me, NR_TCP_RESET);
-		g->do_close = true;
-	}
-	if (me->state != NR_TCP_INACTIVE)
-		return;
-	if (g->s == 1 && g->len == 0 && peer->state == NR_TCP_SYN_SENT)
-		return; /* an ACK before the SYN-ACK: some stacks do */
-	if ((g->flags & NR_TCP_ACK) && peer->state == NR_TCP_ESTABLISHED) {
-		/* SYN-ACK seen, SYN missed, now the third step */
-		set_state(f, me, NR_TCP_ESTABLISHED);
-		f->partial = false;
-	} else {
-		set_state(f, me, NR_TCP_PARTIAL);
-	}
-}
-
-static void from_established(struct segment *g)
-{
-	struct nr_side *me = g->me, *peer = g->peer;
-
-	if ((g->flags & NR_TCP_SYN) && !(g->flags & NR_TCP_ACK) &&
-	    me->state == NR_TCP_PARTIAL && peer->state == NR_TCP_INACTIVE)
-		set_state(g->f, me, NR_TCP_SYN_SENT);
-	if ((g->flags & NR_TCP_FIN) && !(g->flags & NR_TCP_RST)) {
-		set_state(g->f, me, NR_TCP_CLOSED);
-		if (peer->state == NR_TCP_RESET && peer->prev_state == NR_TCP_CLOSED)
-			set_state(g->f, peer, NR_TCP_CLOSED); /* FIN, then RST: normal */
-		g->do_close = true;
-	}
-	if (g->flags & NR_TCP_RST) {
-		set_state(g->f, me, NR_TCP_RESET);
-		g->do_close = true;
-	}
-}
-
-static void next_state(struct segment *g)
-{
-	switch ((enum nr_tcp_state)g->me->state) {
-	case NR_TCP_INACTIVE:
-		from_inactive(g);
-		break;
-	case NR_TCP_SYN_SENT:
-	case NR_TCP_SYN_ACK_SENT:
-		if (g->flags & NR_TCP_FIN) {
-			set_state(g->f, g->me, NR_TCP_CLOSED);
-			g->do_close = true;
-		}
-		if (g->flags & NR_TCP_RST) {
-			set_state(g->f, g->me, NR_TCP_RESET);
-			g->do_close = true;
-		}
-		break;
-	case NR_TCP_ESTABLISHED:
-	case NR_TCP_PARTIAL:
-		from_established(g);
-		break;
-	case NR_TCP_CLOSED:
-		if ((g->flags & NR_TCP_RST) && g->peer->state != NR_TCP_CLOSED) {
-			set_state(g->f, g->me, NR_TCP_RESET);
-			g->do_close = !g->me->did_close;
-		}
-		break;
-	case NR_TCP_RESET:
-		break;
-	}
-}
-
 static bool is_clean(const struct nr_side *s)
 {
 	return s->state == NR_TCP_ESTABLISHED ||
@@ -460,7 +274,7 @@ static uint64_t delivered(const struct nr_side *s)
 }
 
 /* The peer's ACK covers everything below `ack` of side s: holes below it are gaps. */
-static void ack_received(struct segment *g, unsigned s, int64_t ack)
+static void ack_received(struct nr_segment *g, unsigned s, int64_t ack)
 {
 	struct nr_side *me = &g->f->side[s], *peer = &g->f->side[!s];
 	struct nr_seen out = { 0 };
@@ -542,7 +356,7 @@ static bool check_eof(struct nr_flow *f, unsigned s)
 	return closed;
 }
 
-static void take_data(struct segment *g)
+static void take_data(struct nr_segment *g)
 {
 	struct nr_side *me = g->me;
 	uint64_t from = (uint64_t)g->seq + !!(g->flags & NR_TCP_SYN);
@@ -579,7 +393,7 @@ static void take_data(struct segment *g)
  * forged or stale. Judged generously (a window on both sides of what was acknowledged),
  * and only where the handshake told how windows are scaled. True: it resets nothing.
  */
-static bool rst_is_stray(struct segment *g)
+static bool rst_is_stray(struct nr_segment *g)
 {
 	const struct nr_side *me = g->me, *peer = g->peer;
 	int64_t slack = (int64_t)peer->window + 1;
@@ -597,7 +411,7 @@ static bool rst_is_stray(struct segment *g)
 	return true;
 }
 
-static void note_handshake(struct segment *g)
+static void note_handshake(struct nr_segment *g)
 {
 	struct nr_flow *f = g->f;
 	unsigned ctl = g->flags & (NR_TCP_SYN | NR_TCP_ACK | NR_TCP_RST | NR_TCP_FIN);
@@ -616,15 +430,15 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 				   const struct nr_level *l, int64_t ts_ns,
 				   const struct nr_flow_events *ev)
 {
-	struct segment g = { .f = f,
-			     .me = &f->side[s],
-			     .peer = &f->side[!s],
-			     .s = s,
-			     .l = l,
-			     .ts_ns = ts_ns,
-			     .ev = ev,
-			     .flags = l->tcp_flags,
-			     .len = l->payload_len };
+	struct nr_segment g = { .f = f,
+				.me = &f->side[s],
+				.peer = &f->side[!s],
+				.s = s,
+				.l = l,
+				.ts_ns = ts_ns,
+				.ev = ev,
+				.flags = l->tcp_flags,
+				.len = l->payload_len };
 	bool closed = false;
 
 	if (s == 0 && !(f->first_seen & 1))
@@ -657,8 +471,8 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 		nr_history_scaled(f, s, 'T', &g.me->hist_t);
 	if ((g.flags & (NR_TCP_SYN | NR_TCP_FIN | NR_TCP_RST)) ||
 	    g.me->state == NR_TCP_INACTIVE)
-		next_state(&g); /* nothing else moves it */
-	s = g.s;                /* may have flipped */
+		nr_segment_next_state(&g); /* nothing else moves it */
+	s = g.s;                           /* may have flipped */
 	f->first_seen |= (uint8_t)(1 << s);
 	if (g.flags & NR_TCP_ACK) {
 		ack_received(&g, !s, g.ack);
@@ -670,80 +484,4 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 	if (g.do_close)
 		closed |= close_side(f, s);
 	return closed ? NR_TCP_CLOSE_NOW : NR_TCP_OPEN;
-}
-
-bool nr_tcp_began_with_answer(const struct nr_flow *f, const struct nr_level *l)
-{
-	return f->history_len == 1 && f->history_inline[0] == 'H' &&
-	       !(l->tcp_flags & (NR_TCP_SYN | NR_TCP_FIN | NR_TCP_RST)) &&
-	       ((l->tcp_flags & NR_TCP_ACK) || l->payload_len);
-}
-
-bool nr_tcp_is_reuse(const struct nr_flow *f, unsigned s, const struct nr_level *l)
-{
-	const struct nr_side *orig = &f->side[0], *resp = &f->side[1];
-	const struct nr_side *first = orig;
-	bool closed = orig->did_close || resp->did_close;
-
-	if (!(l->tcp_flags & NR_TCP_SYN) || (l->tcp_flags & NR_TCP_RST))
-		return false;
-	if (s == 1 && !(l->tcp_flags & NR_TCP_ACK) && orig->state == NR_TCP_SYN_SENT &&
-	    resp->state == NR_TCP_INACTIVE)
-		return false; /* simultaneous open (RFC 9293 3.5) */
-	if (l->tcp_flags & NR_TCP_ACK) {
-		if (orig->state != NR_TCP_INACTIVE)
-			return false;
-		first = resp;
-	}
-	if (closed)
-		return true;
-	if (l->tcp_seq == first->start_seq)
-		return false;
-	if (!(l->tcp_flags & NR_TCP_ACK) && first->state == NR_TCP_SYN_ACK_SENT &&
-	    resp->state == NR_TCP_INACTIVE && l->tcp_seq == resp->start_seq)
-		return false; /* SYN-ACK and SYN in the wrong order */
-	return true;
-}
-
-/* SYN and RST by the initiator, nothing in between that shows a connection. */
-static bool only_syn_then_rst(const char *h)
-{
-	if (*h == '^')
-		h++;
-	if (*h++ != 'S')
-		return false;
-	while (*h && *h != 'R' && !strchr("HAFGIQ", *h))
-		h++;
-	return *h == 'R';
-}
-
-const char *nr_tcp_conn_state(const struct nr_flow *f)
-{
-	unsigned o = f->side[0].state, r = f->side[1].state;
-	bool o_silent = o == NR_TCP_INACTIVE || o == NR_TCP_PARTIAL;
-	bool r_silent = r == NR_TCP_INACTIVE || r == NR_TCP_PARTIAL;
-
-	if (r == NR_TCP_RESET) {
-		if (o == NR_TCP_SYN_SENT || o == NR_TCP_SYN_ACK_SENT ||
-		    (o == NR_TCP_RESET && !nr_flow_payload_bytes(f, 0) &&
-		     !nr_flow_payload_bytes(f, 1)))
-			return "REJ";
-		return o_silent ? "RSTRH" : "RSTR";
-	}
-	if (o == NR_TCP_RESET) {
-		if (!r_silent)
-			return "RSTO";
-		return only_syn_then_rst(nr_flow_history(f)) ? "RSTOS0" : "OTH";
-	}
-	if (o == NR_TCP_CLOSED && r == NR_TCP_CLOSED)
-		return "SF";
-	if (o == NR_TCP_CLOSED)
-		return r_silent ? "SH" : "S2";
-	if (r == NR_TCP_CLOSED)
-		return o_silent ? "SHR" : "S3";
-	if (o == NR_TCP_SYN_SENT && r == NR_TCP_INACTIVE)
-		return "S0";
-	if (o == NR_TCP_ESTABLISHED && r == NR_TCP_ESTABLISHED)
-		return "S1";
-	return "OTH";
 }

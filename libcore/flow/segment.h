@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A TCP segment on its way through tcp.c and tcp_state.c; nobody else includes this. */
+#pragma once
+
+#include "flow/tcp.h"
+
+struct nr_segment {
+	struct nr_flow *f;
+	struct nr_side *me, *peer;
+	unsigned s; /* side of me */
+	const struct nr_level *l;
+	int64_t ts_ns;
+	const struct nr_flow_events *ev;
+	unsigned flags;
+	uint32_t len;     /* payload on the wire */
+	int64_t seq, ack; /* offsets */
+	bool underflow;
+	bool do_close;
+};
+
+/* Moves the state of the side that sent g (and its peer's, where g says so); sets
+   do_close; may flip the flow, after which g's sides are exchanged. */
+void nr_segment_next_state(struct nr_segment *g);
+
+/* The options of a SYN (RFC 9293 3.2, RFC 7323, RFC 2018, RFC 7413); n is 0 without any.
+ */
+struct nr_syn_options nr_syn_options_read(const struct nr_level *l);
