@@ -25,6 +25,18 @@ static size_t put_name(const char *name, size_t column)
 	return column + 1 + n;
 }
 
+/* Some link types have several numbers. */
+static bool named_before(size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *other = nr_link_type_name(link_types[i]);
+
+		if (other && !strcmp(other, name))
+			return true;
+	}
+	return false;
+}
+
 static void put_tunnels(bool has_carrier)
 {
 	size_t column = 1;
@@ -51,7 +63,7 @@ static int protocols_run(const struct nr_call *call)
 	for (size_t i = 0; i < sizeof(link_types) / sizeof(*link_types); i++) {
 		const char *name = nr_link_type_name(link_types[i]);
 
-		if (name)
+		if (name && !named_before(i, name))
 			column = put_name(name, column);
 	}
 	fputs("\ntunnels whose carrier is a flow\n ", stdout);
