@@ -54,6 +54,7 @@ static void pcapng_close(void *ctx)
 	struct nr_ng *g = ctx;
 
 	nr_free(g->ifs);
+	nr_ng_section_fini(g);
 }
 
 static void tell_later(struct nr_ng *g, enum nr_ng_pending what, struct nr_cursor rest,
@@ -113,6 +114,7 @@ static void take_section(struct nr_source *s, struct nr_ng *g, struct nr_cursor 
 	g->in_section = true;
 	g->first_if += g->n_if;
 	g->n_if = 0;
+	nr_ng_section(g, body);
 	tell_later(g, NR_NG_COMMENTS, body, offset, false);
 }
 

@@ -5,7 +5,11 @@
 #include "base/cursor.h"
 #include "source/reader.h"
 
-enum { NR_NG_INTERFACES = 65536 }; /* of one section; more is damage */
+enum {
+	NR_NG_INTERFACES = 65536, /* of one section; more is damage */
+	NR_NG_INHERIT = 256,      /* bytes of a section's text that its interfaces take
+				     over; a longer one would be multiplied by them */
+};
 
 struct nr_ng_if {
 	int64_t max_fast; /* units up to which ts * mult fits; -1: always the long way */
@@ -22,7 +26,10 @@ enum nr_ng_pending { NR_NG_NOTHING, NR_NG_COMMENTS, NR_NG_NAMES };
 struct nr_ng {
 	bool swapped; /* the section's byte order is not this machine's */
 	bool in_section;
-	uint32_t section;  /* of the current one, from 0 */
+	uint32_t section; /* of the current one, from 0 */
+	/* What the section says of the capturing host, for interfaces that do not say it
+	   themselves; owned, NULL: nothing. */
+	struct nr_text os, hardware;
 	uint32_t first_if; /* interface_id of the section's interface 0 */
 	uint32_t n_if;
 	uint32_t room_if;
@@ -57,6 +64,9 @@ uint64_t nr_ng_units(uint8_t resol); /* units per second; 0: does not fit */
 struct nr_block *nr_ng_interface(const struct nr_ng *g, struct nr_ng_if *i,
 				 struct nr_cursor options, uint32_t id,
 				 struct nr_event **e, bool *bad);
+/* The section header's os and hardware into g. */
+void nr_ng_section(struct nr_ng *g, struct nr_cursor options);
+void nr_ng_section_fini(struct nr_ng *g);
 /* A statistics block's counters. */
 struct nr_block *nr_ng_stats(const struct nr_ng *g, struct nr_cursor options, uint32_t id,
 			     struct nr_event **e, bool *bad);

@@ -2,6 +2,7 @@
 #include "source/pcapng.h"
 
 #include "base/ip.h"
+#include "base/mem.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 enum { /* option codes, draft-ietf-opsawg-pcapng */
        OPT_END = 0,
        OPT_COMMENT = 1,
+       SHB_HARDWARE = 2,
+       SHB_OS = 3,
        IF_NAME = 2,
        IF_DESCRIPTION = 3,
        IF_TSRESOL = 9,
@@ -98,6 +101,45 @@ static void text_option(struct nr_text *t, const struct nr_ng_option *o, char **
 	*room += n;
 }
 
+static void keep(struct nr_text *t, const struct nr_ng_option *o)
+{
+	char *room;
+
+	if (t->p || !o->len || o->len > NR_NG_INHERIT)
+		return;
+	room = nr_xmalloc(o->len);
+	text_option(t, o, &room);
+}
+
+void nr_ng_section_fini(struct nr_ng *g)
+{
+	nr_free((char *)g->os.p);
+	nr_free((char *)g->hardware.p);
+	g->os = g->hardware = (struct nr_text){ 0 };
+}
+
+void nr_ng_section(struct nr_ng *g, struct nr_cursor options)
+{
+	struct nr_ng_option o;
+
+	nr_ng_section_fini(g);
+	while (nr_ng_option(g, &options, &o) > 0) {
+		if (o.code == SHB_HARDWARE)
+			keep(&g->hardware, &o);
+		else if (o.code == SHB_OS)
+			keep(&g->os, &o);
+	}
+}
+
+static void inherit(struct nr_text *t, const struct nr_text *from, char **room)
+{
+	if (!from->p)
+		return;
+	memcpy(*room, from->p, from->len);
+	*t = (struct nr_text){ *room, from->len };
+	*room += from->len;
+}
+
 static void take_fcslen(struct nr_ng_if *i, uint8_t v)
 {
 	/* "in bits" in older drafts, while files of that age say 4 */
@@ -112,7 +154,8 @@ struct nr_block *nr_ng_interface(const struct nr_ng *g, struct nr_ng_if *i,
 	struct nr_interface *f;
 	uint8_t resol = 6;
 	char *room;
-	struct nr_block *block = nr_event_new(e, nr_left(&options), &room);
+	size_t inherited = g->os.len + g->hardware.len;
+	struct nr_block *block = nr_event_new(e, nr_left(&options) + inherited, &room);
 	int rc;
 
 	(*e)->kind = NR_EVENT_INTERFACE;
@@ -140,6 +183,10 @@ struct nr_block *nr_ng_interface(const struct nr_ng *g, struct nr_ng_if *i,
 			i->offset_s = (int64_t)nr_ng_64(g, o.p);
 	}
 	*bad = rc < 0;
+	if (!f->os.p)
+		inherit(&f->os, &g->os, &room);
+	if (!f->hardware.p)
+		inherit(&f->hardware, &g->hardware, &room);
 	nr_ng_if_resolution(i, resol);
 	f->interface_id = id;
 	f->section = g->section;

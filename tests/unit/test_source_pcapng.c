@@ -139,6 +139,48 @@ static void test_pcapng_reads_all_interface_options(void **state)
 		   "1 @172 if0 link1 3600.000000001 64/64 01 fcs4\nend\n");
 }
 
+/* What the section says of its host, its interfaces say unless they know better. */
+static void test_pcapng_interfaces_inherit_from_their_section(void **state)
+{
+	char *text = calloc(1, 300);
+	struct buf b = { 0 };
+	size_t at;
+
+	(void)state;
+	at = begin(&b, SHB);
+	put32(&b, 0x1a2b3c4d);
+	put16(&b, 1);
+	put16(&b, 0);
+	put64(&b, UINT64_MAX);
+	option(&b, 2, "cpu", 3);
+	option(&b, 3, "Linux 6", 7);
+	end(&b, at);
+	interface(&b, 1, 0);
+	at = begin(&b, IDB);
+	put32(&b, 1);
+	put32(&b, 0);
+	option(&b, 12, "own", 3);
+	end(&b, at);
+	section(&b); /* says nothing: nothing goes on */
+	interface(&b, 1, 0);
+	at = begin(&b, SHB);
+	put32(&b, 0x1a2b3c4d);
+	put16(&b, 1);
+	put16(&b, 0);
+	put64(&b, UINT64_MAX);
+	memset(text, 'x', 300);
+	option(&b, 3, text, 300); /* too long to be multiplied by interfaces */
+	end(&b, at);
+	interface(&b, 1, 0);
+	expect(&b,
+	       "start\n"
+	       "interface 0 section 0 link 1 snap 0 res 1000000 off 0 [|||Linux 6|cpu]\n"
+	       "interface 1 section 0 link 1 snap 0 res 1000000 off 0 [|||own|cpu]\n"
+	       "interface 2 section 1 link 1 snap 0 res 1000000 off 0 [||||]\n"
+	       "interface 3 section 2 link 1 snap 0 res 1000000 off 0 [||||]\nend\n");
+	free(text);
+}
+
 static void test_pcapng_knows_every_resolution(void **state)
 {
 	/* units a second, ts, what is printed of the time */
@@ -470,6 +512,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pcapng_reads_both_orders_and_many_sections),
 		cmocka_unit_test(test_pcapng_reads_all_interface_options),
+		cmocka_unit_test(test_pcapng_interfaces_inherit_from_their_section),
 		cmocka_unit_test(test_pcapng_knows_every_resolution),
 		cmocka_unit_test(test_pcapng_clamps_offsets),
 		cmocka_unit_test(test_pcapng_reads_packet_options),
