@@ -25,11 +25,6 @@ void nr_talkers_free(struct nr_talkers *t)
 	free(t);
 }
 
-size_t nr_talkers_count(const struct nr_talkers *t)
-{
-	return t->n;
-}
-
 /* FNV-1a with a final mix; the table holds 4096 names, so collisions cost little. */
 static size_t home(const char *name, size_t len)
 {

@@ -27,4 +27,3 @@ void nr_talkers_add(struct nr_talkers *t, const char *name, size_t len, uint64_t
 		    uint64_t sent);
 /* Copies the heaviest up to max, heaviest first (ties by name); returns how many. */
 size_t nr_talkers_top(const struct nr_talkers *t, struct nr_talker *out, size_t max);
-size_t nr_talkers_count(const struct nr_talkers *t); /* hosts in the table */

@@ -33,6 +33,12 @@ def tsv(path):
     return [dict(zip(lines[0], fields)) for fields in lines[1:] if fields != [""]]
 
 
+def manifest(root, part=None):
+    """Paths of the captures below root, of those whose path contains part."""
+    return [r["path"] for r in tsv(root / "MANIFEST.tsv")
+            if not part or part in r["path"]]
+
+
 def zstd_lines(path):
     p = subprocess.Popen(["zstd", "-dcq", str(path)], stdout=subprocess.PIPE)
     yield from p.stdout

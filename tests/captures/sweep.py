@@ -103,8 +103,7 @@ def main():
     if not root:
         tally.skip("no captures (set NRTOOL_CAPTURES)")
         return tally.close()
-    files = [r["path"] for r in common.tsv(root / "MANIFEST.tsv")]
-    files = [f for f in files if not a.file or a.file in f]
+    files = common.manifest(root, a.file)
     tool = common.Nrtool(a.build, root, a.jobs)
     verdicts = tool.replay(files)
     clean(tally, "plain", files, verdicts, root, 1)

@@ -81,7 +81,7 @@ def main():
         judge(tally, f, prove(a, [str(Path(f).resolve())]))
     root = common.captures()
     if root:
-        files = [str(root / r["path"]) for r in common.tsv(root / "MANIFEST.tsv")]
+        files = [str(root / p) for p in common.manifest(root)]
         judge(tally, "captures", prove(a, files))
         judge(tally, "captures, no memory", prove(a, files, "--index-memory", "0"))
     else:

@@ -50,8 +50,10 @@ static void is_committed(const char *name,
 	struct nr_buf b = { 0 };
 	char *text = slurp(name);
 
-	if (!text)
+	if (!text) {
+		print_message("skipped: NRTOOL_ROOT does not name the source tree\n");
 		skip();
+	}
 	put(&b, nr_core_record_types, NR_N_CORE_TYPES);
 	if (strcmp(b.p, text) != 0)
 		fail_msg("%s is not what the tables make; run ninja -C build schema",
