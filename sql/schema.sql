@@ -201,6 +201,28 @@ CREATE TABLE capture_stats ( -- what the capture received and lost
 	detail TEXT -- object of driver counters
 ) STRICT;
 
+CREATE TABLE credential ( -- user names and secrets that crossed the wire in the clear
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	service TEXT NOT NULL, -- protocol that carried it: ftp, http, smtp, …
+	user TEXT, -- name of the user
+	secret TEXT, -- password or token, an asterisk for each byte unless --store-secrets
+	secret_hash TEXT, -- HMAC-SHA-256 of the secret with the key of --secret-key; NULL without one
+	mechanism TEXT, -- how it was sent: plain, login, basic, cram-md5, …
+	success INTEGER -- whether the server accepted it; NULL where that was not seen
+) STRICT;
+
+CREATE TABLE ntp ( -- NTP messages
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	mode INTEGER, -- association mode: 1, 2 symmetric, 3 client, 4 server, 5 broadcast, 6 control, 7 private
+	version INTEGER -- version of the protocol
+) STRICT;
+
 CREATE INDEX source_block_by_source_id_record ON source_block (source_id, record);
 CREATE INDEX flow_by_first_ns ON flow (first_ns);
 CREATE INDEX flow_by_src_ip_dst_ip_dst_port_proto_first_ns ON flow (src_ip, dst_ip, dst_port, proto, first_ns);
@@ -209,3 +231,4 @@ CREATE INDEX flow_by_parent_flow_id ON flow (parent_flow_id) WHERE parent_flow_i
 CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, source_id, seq);
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
+CREATE INDEX credential_by_flow_id ON credential (flow_id);

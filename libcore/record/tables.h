@@ -20,10 +20,6 @@ NR_RECORD_TYPES(NR_T)
 #undef NR_T
 #undef NR_X
 
-#define NR_T(t, table, flags, indexes, doc) NR_RT_##t,
-/* Positions in nr_core_record_types. */
-enum nr_core_type { NR_RECORD_TYPES(NR_T) NR_N_CORE_TYPES };
-#undef NR_T
-
-/* All of them, in table order. */
-extern const struct nr_record_type *const nr_core_record_types[NR_N_CORE_TYPES];
+/* All tables of a database: these, and those of the parsers (parsers/registry.c). */
+extern const struct nr_record_type *const nr_record_types[];
+extern const size_t nr_n_record_types;

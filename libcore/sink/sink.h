@@ -17,7 +17,7 @@ struct nr_sink_options {
 	bool append;           /* add a run to an existing database */
 	bool keep_partial;     /* leave NAME.partial behind after a failure */
 	const char *argv_text; /* for messages only; may be NULL */
-	/* The tables of a database; NULL: nr_core_record_types. */
+	/* The tables of a database; NULL: nr_record_types. */
 	const struct nr_record_type *const *types;
 	size_t n_types;
 };

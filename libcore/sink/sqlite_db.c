@@ -244,8 +244,8 @@ static const char *not_regular(const char *target)
 int nr_db_open(struct nr_db *d, const char *target, const struct nr_sink_options *o,
 	       struct nr_err *err)
 {
-	const struct nr_record_type *const *types = nr_core_record_types;
-	size_t n = NR_N_CORE_TYPES;
+	const struct nr_record_type *const *types = nr_record_types;
+	size_t n = nr_n_record_types;
 	const char *why;
 	int rc;
 
