@@ -1,6 +1,6 @@
 -- The session database of nrtool. Generated from the record tables: do not edit.
 PRAGMA application_id = 1852994671; -- nrto
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE run ( -- runs of nrtool that wrote into this database
 	run_id INTEGER PRIMARY KEY, -- number of the run in this database, from 1
