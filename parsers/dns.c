@@ -32,12 +32,11 @@
 	X(T, answers, JSON, 0, NULL, NULL, NULL, "list of the response's records: section (answer, authority, additional), name, type, class where it is not IN, ttl, data in presentation format (RFC 1035, 3597), flush for mDNS' cache flush") \
 	X(T, edns, JSON, 0, NULL, NULL, NULL, "object of query and response, the EDNS of each: udp_size, version, do, options") \
 	X(T, answered, BOOL, NR_NN, NULL, NULL, NULL, "1 if the query has its response in this row") \
-	X(T, rtt_ns, INT, 0, NULL, "ns", NULL, "from query to response") \
+	X(T, rtt_ns, INT, 0, NULL, "ns", NULL, "from query to response; negative where the capture has their times the other way round") \
 	X(T, repeat_of, INT, 0, NULL, NULL, NULL, "query_packet of the first identical query, if that waited for its response") \
 	X(T, response_only, BOOL, NR_NN, NULL, NULL, NULL, "1 for a response that no open query asked for, or one more to the same query") \
 	X(T, complete, BOOL, NR_NN, NULL, NULL, NULL, "0 if a message was cut short or could not be read to its end") \
-	X(T, query_packet, INT, 0, NULL, NULL, NULL, "packet that completed the query") \
-	X(T, query_ns, TIME, 0, NULL, "ns", NULL, "its time") \
+	X(T, query_packet, INT, 0, NULL, NULL, NULL, "packet that completed the query; its time is ts_ns - rtt_ns, without a response ts_ns") \
 	X(T, query_bytes, INT, 0, NULL, "bytes", NULL, "length of the query message") \
 	X(T, response_bytes, INT, 0, NULL, "bytes", NULL, "length of the response message") \
 	X(T, unicast_response, BOOL, 0, NULL, NULL, NULL, "mDNS: the query asks for a unicast response") \
@@ -216,6 +215,7 @@ static void put_query(struct nr_parse *p, const struct nr_dns_query *q,
 	enum nr_dns_service service = service_of(p->port);
 	struct half query = { .wire_len = q->wire_len, .complete = q->complete };
 	struct nr_record *row;
+	int64_t rtt_ns;
 
 	nr_dns_read(&query.r, msg, q->len, service, p->arena);
 	row = put_row(p, &query, response);
@@ -223,11 +223,10 @@ static void put_query(struct nr_parse *p, const struct nr_dns_query *q,
 		nr_set_int(row, NR_DNS_source_id, q->source_id);
 		nr_set_int(row, NR_DNS_packet, (int64_t)q->packet);
 		nr_set_int(row, NR_DNS_ts_ns, q->ts_ns);
-	} else if (p->ts_ns >= q->ts_ns) {
-		nr_set_int(row, NR_DNS_rtt_ns, p->ts_ns - q->ts_ns);
+	} else if (!__builtin_sub_overflow(p->ts_ns, q->ts_ns, &rtt_ns)) {
+		nr_set_int(row, NR_DNS_rtt_ns, rtt_ns);
 	}
 	nr_set_int(row, NR_DNS_query_packet, (int64_t)q->packet);
-	nr_set_int(row, NR_DNS_query_ns, q->ts_ns);
 	nr_set_int(row, NR_DNS_query_bytes, q->wire_len);
 	if (q->repeat_of)
 		nr_set_int(row, NR_DNS_repeat_of, (int64_t)q->repeat_of);
@@ -341,10 +340,15 @@ static void take_response(struct nr_parse *p, struct dns *d, unsigned side,
 			q = NULL;
 		}
 	}
-	if (q)
-		close_query(p, d, q, h);
-	else
+	if (!q) {
 		put_row(p, NULL, h);
+		return;
+	}
+	close_query(p, d, q, h);
+	if (!nr_dns_open_oldest(&d->open)) {
+		nr_parse_wake(p, INT64_MAX);
+		d->armed = false;
+	}
 }
 
 static void say_bad(struct nr_parse *p, unsigned side, const struct nr_dns_read *r)
@@ -517,7 +521,7 @@ static bool is_certain(const uint8_t *m, size_t len)
 	return !(flags & (NR_DNS_AA | NR_DNS_TC | NR_DNS_RA | 15)) && !r.n_records;
 }
 
-/* On a port that speaks for it; the message may go on behind len. */
+/* On a port that speaks for it; the message may be cut at len. */
 static enum nr_probe_result probe_known_port(const uint8_t *m, size_t len,
 					     enum nr_dns_service service)
 {
@@ -526,17 +530,13 @@ static enum nr_probe_result probe_known_port(const uint8_t *m, size_t len,
 
 	if (len < NR_DNS_HEADER)
 		return NR_PROBE_NO;
-	if (!nr_dns_opcode_name(m[2] >> 3 & 15, service == NR_DNS_NBNS))
-		return NR_PROBE_NO;
 	nr_dns_read_question(&r, m, len, service);
 	if (r.has_question && (is_class(r.class) || r.class == 254))
 		return NR_PROBE_YES;
-	/* Nothing asked, or something odd: the counts must fit a message. */
+	/* Nothing asked, or something odd: random bytes have no such counts. */
 	records = (size_t)r.count[1] + r.count[2] + r.count[3];
-	if (!r.count[0] && !records)
-		return NR_PROBE_NO;
-	if (5 * r.count[0] + 11 * records > UINT16_MAX ||
-	    len - NR_DNS_HEADER < 5 * records)
+	if (!nr_dns_opcode_name(r.flags >> 11 & 15, service == NR_DNS_NBNS) ||
+	    (!r.count[0] && !records) || 5 * r.count[0] + 11 * records > UINT16_MAX)
 		return NR_PROBE_NO;
 	return NR_PROBE_MAYBE;
 }

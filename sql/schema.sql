@@ -236,12 +236,11 @@ CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, N
 	answers TEXT, -- list of the response's records: section (answer, authority, additional), name, type, class where it is not IN, ttl, data in presentation format (RFC 1035, 3597), flush for mDNS' cache flush
 	edns TEXT, -- object of query and response, the EDNS of each: udp_size, version, do, options
 	answered INTEGER NOT NULL, -- 1 if the query has its response in this row
-	rtt_ns INTEGER, -- from query to response [ns]
+	rtt_ns INTEGER, -- from query to response; negative where the capture has their times the other way round [ns]
 	repeat_of INTEGER, -- query_packet of the first identical query, if that waited for its response
 	response_only INTEGER NOT NULL, -- 1 for a response that no open query asked for, or one more to the same query
 	complete INTEGER NOT NULL, -- 0 if a message was cut short or could not be read to its end
-	query_packet INTEGER, -- packet that completed the query
-	query_ns INTEGER, -- its time [ns]
+	query_packet INTEGER, -- packet that completed the query; its time is ts_ns - rtt_ns, without a response ts_ns
 	query_bytes INTEGER, -- length of the query message [bytes]
 	response_bytes INTEGER, -- length of the response message [bytes]
 	unicast_response INTEGER, -- mDNS: the query asks for a unicast response
