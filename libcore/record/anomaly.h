@@ -73,7 +73,15 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "bytes of a parsed stream were sent twice with different content")             \
 	X(TCP_FAR_AHEAD, "tcp_far_ahead", WARNING,                                       \
 	  "a segment far beyond the window was left out of a parsed stream")             \
-	/* sessions */
+	/* sessions */                                                                   \
+	X(DNS_MALFORMED, "dns_malformed", WARNING,                                       \
+	  "a DNS message cannot be read to its end: what, and the offset in it")         \
+	X(DNS_TRAILING, "dns_trailing", INFO, "bytes behind the end of a DNS message")   \
+	X(DNS_MISMATCH, "dns_mismatch", WARNING,                                         \
+	  "a DNS response has the id of an open query, but another question")            \
+	X(DNS_EVICTED, "dns_evicted", WARNING,                                           \
+	  "too many open DNS queries in a flow, or too little memory: from here on the " \
+	  "oldest become rows before they time out")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
