@@ -83,7 +83,7 @@ static enum nr_probe_result probe_server(const struct nr_probe *in, unsigned sid
 		return NR_PROBE_NO;
 	if (nr_word_in((const char *)d, n, "smtp"))
 		return NR_PROBE_NO;
-	if (code == 220 && names_ftp(d, n))
+	if (code == 220 && names_ftp(d, n) && (in->port_match || in->last))
 		return NR_PROBE_YES;
 	return in->port_match ? NR_PROBE_MAYBE : NR_PROBE_MORE;
 }
