@@ -65,7 +65,10 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "checksums of one sending host are wrong throughout: offloaded, not damaged")  \
 	X(DUPLICATES, "duplicates", WARNING,                                             \
 	  "a large share of the capture's frames are copies; --dedup removes them")      \
-	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")
+	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")      \
+	/* sessions */                                                                   \
+	X(MESSAGE_MALFORMED, "message_malformed", WARNING,                               \
+	  "a message that does not follow the flow's protocol, which detail names")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
