@@ -93,7 +93,10 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(SMTP_SMUGGLING, "smtp_smuggling", WARNING,                                     \
 	  "a line that ends a mail is not between CR LFs: servers disagree on it")       \
 	X(STARTTLS_INJECTION, "starttls_injection", ERROR,                               \
-	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")
+	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")            \
+	/* sessions */                                                                   \
+	X(MESSAGE_MALFORMED, "message_malformed", WARNING,                               \
+	  "a message that does not follow the flow's protocol, which detail names")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
