@@ -38,7 +38,7 @@ static const char *const overlap_values[] = { "first", "last",    "windows", "li
 static const struct nr_option replay_options[] = {
 	{ "output", 'o', NR_OPT_LIST, "TARGET", NR_OPT(replay, outputs),
 	  .help = "where to write: FILE.db a database, FILE.jsonl or - (standard output) "
-		  "JSON lines, null: nothing; may be given several times "
+		  "JSON lines, FILE.jsonl.zst an archive of them, null: nothing; may be given several times "
 		  "[the first file's name with .db, here]" },
 	{ "force", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, force),
 	  .help = "replace a target that exists" },
@@ -208,14 +208,6 @@ static void on_progress(void *arg)
 	nr_progress_draw(&r->progress, nr_engine_stats(r->engine)->packets, done, total);
 }
 
-static bool is_database(const char *target)
-{
-	const char *dot = strrchr(target, '.');
-
-	return strcmp(target, "-") != 0 && strcmp(target, "null:") != 0 &&
-	       !(dot && !strcmp(dot, ".jsonl"));
-}
-
 static bool same_file(const struct stat *a, const char *path)
 {
 	struct stat b;
@@ -251,7 +243,7 @@ static int next_ids(struct run *r)
 		uint64_t ordinal;
 		int rc;
 
-		if (!is_database(r->c->outputs.v[i]) || access(r->c->outputs.v[i], F_OK))
+		if (!nr_outputs_is_database(r->c->outputs.v[i]) || access(r->c->outputs.v[i], F_OK))
 			continue;
 		rc = nr_sqlite_next_ids(r->c->outputs.v[i], &run_id, &source_id, &ordinal,
 					&r->err);
@@ -376,6 +368,8 @@ static int run_all(struct run *r, int n, char **files)
 	if (rc)
 		return failed(r, rc);
 	st = nr_engine_stats(r->engine);
+	if (!r->c->quiet)
+		nr_outputs_report_archives(&r->out, stderr);
 	if (!r->c->quiet)
 		nr_replay_report(r->merge, r->engine, r->summary, &r->c->outputs,
 				 nr_monotonic_ns() - r->monotonic_ns);
