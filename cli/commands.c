@@ -20,6 +20,8 @@ const struct nr_command *const nr_commands[] = {
 	&nr_cmd_query,
 	&nr_cmd_info,
 	&nr_cmd_archive,
+	&nr_cmd_export,
+	&nr_cmd_import,
 	&nr_cmd_schema,
 	&nr_cmd_protocols,
 	&nr_cmd_completion,
