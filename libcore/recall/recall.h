@@ -31,9 +31,9 @@
 struct nr_recall;
 
 struct nr_recall_options {
-	/* Where the captures lie now: files, and directories to look through. Beside these
-	   the command line in table run and the database's own directory are tried. They
-	   need to live until nr_recall_locate() has returned. */
+	/* Where the captures lie now: files, and directories to look through. Beside
+	   these the command line in table run and the database's own directory are tried.
+	   They need to live until nr_recall_locate() has returned. */
 	const char *const *sources;
 	size_t n_sources;
 	bool check;             /* hash every source in use before its packets are read */
@@ -87,6 +87,9 @@ uint64_t nr_recall_count(const struct nr_recall *r);
  * that was tried, and --source.
  */
 int nr_recall_locate(struct nr_recall *r, struct nr_err *err);
+
+/* The same for source i alone, used or not. */
+int nr_recall_find(struct nr_recall *r, size_t i, struct nr_err *err);
 
 /* Sources in order of source_id: nr_packet.source counts in this. */
 size_t nr_recall_n_sources(const struct nr_recall *r);

@@ -57,6 +57,15 @@ static void pcapng_close(void *ctx)
 	nr_ng_section_fini(g);
 }
 
+static void pcapng_seek(void *ctx)
+{
+	struct nr_ng *g = ctx;
+
+	g->pending = NR_NG_NOTHING;
+	g->rest = nr_cursor(NULL, 0);
+	g->name = g->name_end = NULL;
+}
+
 static void tell_later(struct nr_ng *g, enum nr_ng_pending what, struct nr_cursor rest,
 		       uint64_t offset, bool of_packet)
 {
@@ -527,4 +536,5 @@ const struct nr_format nr_format_pcapng = {
 	.open = pcapng_open,
 	.next = pcapng_next,
 	.close = pcapng_close,
+	.seek = pcapng_seek,
 };
