@@ -120,8 +120,8 @@ struct nr_archive_frame {
 	uint64_t record; /* records before this frame */
 	uint64_t n_records;
 	int64_t lo_ns, hi_ns; /* lo > hi: nothing in it has a time */
-	const struct nr_archive_count *count;
-	size_t n_counts;
+	size_t n_counts;      /* of nr_archive_count() */
+	const uint8_t *counts;
 	const uint8_t *filter; /* see nr_archive_may_hold() */
 	size_t filter_len;
 	const uint8_t *stored_sha, *content_sha, *chain; /* NR_ARCHIVE_HASH bytes */
@@ -145,6 +145,7 @@ struct nr_archive_info {
 	uint64_t bytes;          /* stored size of the file */
 	uint64_t whole;          /* stored bytes up to the end of the last whole frame */
 	size_t n_frames;         /* of content */
+	bool seeks;              /* heads has all of them: one can begin at any frame */
 	uint64_t content_len;    /* of all frames */
 	uint64_t n_records;      /* 0 without an index */
 	const uint8_t *head;     /* chain behind the last frame, NULL without an index */
@@ -164,8 +165,10 @@ struct nr_archive_info {
  */
 int nr_archive_open(struct nr_archive **out, const char *path, struct nr_err *err);
 const struct nr_archive_info *nr_archive_info(const struct nr_archive *a);
-/* Frame i < n_frames; valid until close. */
-const struct nr_archive_frame *nr_archive_frame(const struct nr_archive *a, size_t i);
+/* Fills *f with frame i < n_frames; what it points to lives until close. */
+void nr_archive_frame(const struct nr_archive *a, size_t i, struct nr_archive_frame *f);
+/* Count i < n_counts of a frame; in the order in which the types first came. */
+struct nr_archive_count nr_archive_count(const struct nr_archive_frame *f, size_t i);
 /* The frame that holds byte `content` of the content / record number `record` (from 1);
    n_frames: none does, or it is not known. O(log n). */
 size_t nr_archive_find_content(const struct nr_archive *a, uint64_t content);
