@@ -172,6 +172,7 @@ int nr_recall_input_open(struct nr_recall *r, struct nr_recall_input *in,
 	struct nr_source_options o = {
 		.index = (uint32_t)(in - r->in),
 		.park = r->n_used > NR_RECALL_MANY,
+		.secrets = r->opt.secrets,
 		.stop = r->opt.stop,
 	};
 	int rc = read_blocks(r, in, err);

@@ -171,6 +171,7 @@ struct nr_source {
 	void *ctx;
 	enum nr_source_state state;
 	bool ended;
+	bool secrets; /* see nr_source_options */
 	uint32_t index;
 	uint64_t record;   /* packets handed out */
 	uint64_t n_bad;    /* blocks passed over */

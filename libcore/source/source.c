@@ -178,6 +178,7 @@ int nr_source_open(struct nr_source **out, const char *path,
 	*out = NULL;
 	s->win.stream = &s->stream;
 	s->index = opt ? opt->index : 0;
+	s->secrets = opt && opt->secrets;
 	rc = nr_stream_open(&s->stream, path, opt, err);
 	s->info.path = strcmp(path, "-") ? s->stream.path : "-";
 	slash = strrchr(s->stream.path, '/');

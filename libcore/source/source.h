@@ -21,6 +21,7 @@ struct nr_source_options {
 	size_t block_size; /* bytes per read block; 0: 1 MiB */
 	uint32_t index;    /* what nr_packet.source says */
 	bool hash;         /* SHA-256 of the file as stored: the whole file is read */
+	bool secrets;      /* hand out the content of decryption secrets blocks */
 	bool park;         /* hold no descriptor between reads of a regular file */
 	/* Not 0: a pipe that is waited for counts as ended. NULL: none. Signal handlers
 	   that set it are installed without SA_RESTART. */
