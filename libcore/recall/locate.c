@@ -167,7 +167,6 @@ static int judge(struct search *s, const char *path, const struct stat *st, bool
  */
 static int consider(struct search *s, const char *path, struct nr_err *err)
 {
-	const struct nr_recall_source *src = &s->in->s;
 	bool named = is_named(s, path);
 	struct stat st;
 
@@ -181,7 +180,7 @@ static int consider(struct search *s, const char *path, struct nr_err *err)
 	if (is_taken(s, &st) != s->taken_too)
 		return 0;
 	return judge(s, path, &st, named,
-		     !named || s->r->opt.check || src->compression ||
+		     !named || s->r->opt.check ||
 			     st.st_size <= NR_RECALL_HASH_SMALL,
 		     err);
 }
