@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include "base/mem.h"
+#include "carriers.h"
 #include "database.h"
 #include "extract.h"
 #include "sandbox.h"
@@ -20,7 +21,7 @@ struct extract {
 	struct nr_selection selection;
 	struct nr_list sources;
 	const char *filter, *write;
-	bool force, check, secrets, names, no_comments, no_sandbox, quiet;
+	bool force, check, no_inner, secrets, names, no_comments, no_sandbox, quiet;
 };
 
 /* clang-format off */
@@ -40,8 +41,8 @@ static const struct nr_option extract_options[] = {
 		  "of all packets" },
 	{ "with-carriers", 0, NR_OPT_FLAG, NULL, NR_OPT(extract, selection.carriers),
 	  .help = "also the other packets of the flows that carry the chosen ones" },
-	{ "no-inner", 0, NR_OPT_FLAG, NULL, NR_OPT(extract, selection.no_inner),
-	  .help = "of a flow that carries others only packets that are in none of them" },
+	{ "no-inner", 0, NR_OPT_FLAG, NULL, NR_OPT(extract, no_inner),
+	  .help = "of a flow that is a tunnel's only the packets that hold no flow" },
 	{ "with-secrets", 0, NR_OPT_FLAG, NULL, NR_OPT(extract, secrets),
 	  .help = "also the decryption secrets that the captures hold" },
 	{ "with-names", 0, NR_OPT_FLAG, NULL, NR_OPT(extract, names),
@@ -68,6 +69,8 @@ struct run {
 	const char *path; /* of the database */
 	sqlite3 *db;
 	struct nr_recall *recall;
+	struct nr_recall *inside; /* what tunnels may have carried; NULL: nothing */
+	struct nr_carriers *carriers;
 	struct nr_filter *filter;
 	struct nr_selected selected;
 	struct nr_err err;
@@ -97,6 +100,21 @@ static int failed(const struct run *r, int rc)
 			   "%s", r->err.text);
 }
 
+/* Where tunnels are among the flows: what may have been in them. */
+static int select_inside(struct run *r, struct nr_recall_options o)
+{
+	int rc = nr_carriers_new(&r->carriers, r->db, r->selected.flow_id, r->selected.n,
+				 &r->err);
+
+	if (rc || !r->carriers)
+		return rc;
+	o.secrets = false;
+	rc = nr_recall_open(&r->inside, r->db, r->path, &o, &r->err);
+	if (!rc)
+		rc = nr_carriers_candidates(r->carriers, r->inside, &r->err);
+	return rc ? rc : nr_recall_locate(r->inside, &r->err);
+}
+
 static int select_all(struct run *r)
 {
 	const struct extract *c = r->c;
@@ -116,6 +134,10 @@ static int select_all(struct run *r)
 		rc = nr_recall_add_all(r->recall, &r->err);
 	if (!rc)
 		rc = nr_recall_locate(r->recall, &r->err);
+	if (!rc && !c->no_inner)
+		rc = select_inside(r, o);
+	if (!rc && r->inside)
+		nr_recall_adopt(r->recall, r->inside);
 	return rc ? failed(r, rc) : 0;
 }
 
@@ -173,13 +195,12 @@ static void report(const struct run *r, const struct nr_ngw_result *res)
 		n_sources += nr_recall_path(r->recall, i) != NULL;
 	if (!res->packets)
 		fputs("no packet matches: the output holds none\n", stderr);
-	fprintf(stderr, "%s: %s packets",
+	fprintf(stderr, "%s: %s packet%s",
 		!strcmp(r->c->write, "-") ? "standard output" : r->c->write,
-		nr_text_count(packets, res->packets));
-	if (r->selected.n_flows)
-		fprintf(stderr, " of %s flow%s",
-			nr_text_count(flows, r->selected.n_flows),
-			r->selected.n_flows == 1 ? "" : "s");
+		nr_text_count(packets, res->packets), res->packets == 1 ? "" : "s");
+	if (r->selected.n)
+		fprintf(stderr, " of %s flow%s", nr_text_count(flows, r->selected.n),
+			r->selected.n == 1 ? "" : "s");
 	fprintf(stderr, " from %u capture%s, %s\n", n_sources, n_sources == 1 ? "" : "s",
 		nr_text_bytes(bytes, res->bytes));
 }
@@ -194,6 +215,26 @@ static void report_refused(const struct run *r)
 		nr_complain(0, "extract",
 			    "the filter lets nothing of link type %u pass: %s", link_type,
 			    why);
+}
+
+/* In the sandbox: takes the packets apart that tunnels may have carried. */
+static int read_inside(struct run *r)
+{
+	int64_t flow_id;
+	uint64_t says, found;
+	size_t at = 0;
+	int rc = nr_carriers_read(r->carriers, r->inside, r->recall, &r->err);
+
+	if (!rc)
+		rc = nr_recall_locate(r->recall, &r->err);
+	if (rc)
+		return failed(r, rc);
+	while (nr_carriers_short(r->carriers, &at, &flow_id, &says, &found))
+		nr_complain(0, "extract",
+			    "flow %lld carried %llu packets, and %llu are found",
+			    (long long)flow_id, (unsigned long long)says,
+			    (unsigned long long)found);
+	return 0;
 }
 
 static int write_out(struct run *r)
@@ -251,9 +292,14 @@ static int extract_run(const struct nr_call *call)
 		status = check_output(&r);
 	if (!status)
 		status = confine(&r);
+	if (!status && r.carriers)
+		status = read_inside(&r);
 	if (!status)
 		status = write_out(&r);
+	nr_carriers_free(r.carriers);
+	nr_recall_close(r.inside);
 	nr_recall_close(r.recall);
+	nr_free(r.selected.flow_id);
 	nr_filter_free(r.filter);
 	sqlite3_close(r.db);
 	return status;

@@ -15,7 +15,7 @@
 
 struct verify {
 	struct nr_list sources;
-	bool json, no_sources, replay, no_sandbox;
+	bool json, no_sources, replay, repair, no_sandbox;
 };
 
 static const struct nr_option verify_options[] = {
@@ -26,6 +26,8 @@ static const struct nr_option verify_options[] = {
 	  .help = "do not read the captures: the database by itself" },
 	{ "replay", 0, NR_OPT_FLAG, NULL, NR_OPT(verify, replay),
 	  .help = "replay the captures with the options of then, and compare every row" },
+	{ "repair", 0, NR_OPT_FLAG, NULL, NR_OPT(verify, repair),
+	  .help = "archives: write index and seek table where they are missing" },
 	{ "json", 0, NR_OPT_FLAG, NULL, NR_OPT(verify, json),
 	  .help = "one JSON object for each argument" },
 	{ "no-sandbox", 0, NR_OPT_FLAG, NULL, NR_OPT(verify, no_sandbox),
@@ -57,6 +59,7 @@ static int open_subject(struct subject *s, const struct verify *c, const char *p
 					     .n_sources = c->sources.n,
 					     .stop = &nr_stop };
 	struct nr_err err = { "" };
+	size_t n;
 	int status;
 
 	s->path = s->v.path = path;
@@ -74,12 +77,17 @@ static int open_subject(struct subject *s, const struct verify *c, const char *p
 		nr_verify_db_fail(&s->v, "SQLite");
 		return 0;
 	}
-	for (size_t i = 0; !c->no_sources && i < nr_recall_n_sources(s->v.recall); i++)
-		(void)nr_recall_find(s->v.recall, i, &err); /* what fails is said later */
+	n = nr_recall_n_sources(s->v.recall);
+	s->v.found = nr_xcalloc(n + 1, sizeof(*s->v.found));
+	s->v.lost = nr_xcalloc(n + 1, sizeof(*s->v.lost));
+	for (size_t i = 0; !c->no_sources && i < n; i++) {
+		s->v.found[i] = nr_recall_find(s->v.recall, i, &err);
+		s->v.lost[i] = nr_xstrdup(err.text);
+	}
 	return 0;
 }
 
-static int confine(const struct verify *c, struct subject *s, size_t n)
+static int confine(const struct verify *c, struct subject *s, char **operands, size_t n)
 {
 	const char **reads = NULL;
 	size_t k = 0;
@@ -99,6 +107,8 @@ static int confine(const struct verify *c, struct subject *s, size_t n)
 	}
 	box.reads = reads;
 	box.n_reads = k;
+	box.targets = c->repair ? (const char *const *)operands : NULL;
+	box.n_targets = c->repair ? n : 0;
 	rc = c->no_sandbox ? 0 : nr_sandbox_enter(&box, applied, &err);
 	nr_free(reads);
 	return rc ? nr_complain(NR_EXIT_FAILED, "verify", "%s", err.text) : 0;
@@ -111,12 +121,26 @@ static void say_finding(void *arg, const char *finding)
 	nr_report_add(&s->report, NR_CHANGED, "archive", "%s", finding);
 }
 
-static void verify_archive(struct subject *s, char what[128])
+static void repair_archive(struct subject *s)
+{
+	struct nr_err err = { "" };
+	char said[512] = "";
+
+	if (nr_archive_repair(s->path, false, said, sizeof(said), &err))
+		nr_report_add(&s->report, NR_UNCHECKED, "repair", "%s", err.text);
+	else
+		nr_report_add(&s->report, NR_CONSISTENT, "repair", "%s",
+			      said[0] ? said : "nothing was missing");
+}
+
+static void verify_archive(struct subject *s, const struct verify *o, char what[128])
 {
 	struct nr_archive_check c = { 0 };
 	struct nr_err err = { "" };
 	char bytes[NR_TEXT_MAX];
 
+	if (o->repair)
+		repair_archive(s);
 	if (nr_archive_verify(s->path, &c, say_finding, s, &err)) {
 		snprintf(what, 128, "zstd data");
 		nr_report_add(&s->report, NR_UNCHECKED, "archive", "%s", err.text);
@@ -159,6 +183,10 @@ static void free_subject(struct subject *s)
 
 	for (size_t i = 0; s->v.owner && i < n; i++)
 		nr_free(s->v.owner[i]);
+	for (size_t i = 0; s->v.lost && i < n; i++)
+		nr_free(s->v.lost[i]);
+	nr_free(s->v.lost);
+	nr_free(s->v.found);
 	nr_free(s->v.owner);
 	nr_free(s->v.flow);
 	nr_recall_close(s->v.recall);
@@ -185,7 +213,7 @@ static int verify_run(const struct nr_call *call)
 	nr_signals_init();
 	for (size_t i = 0; i < n; i++)
 		opened[i] = open_subject(&s[i], c, call->operands[i]);
-	rc = confine(c, s, n);
+	rc = confine(c, s, call->operands, n);
 	for (size_t i = 0; i < n && !rc; i++) {
 		char what[128];
 
@@ -195,7 +223,7 @@ static int verify_run(const struct nr_call *call)
 		if (s[i].is_database)
 			verify_database(&s[i], c, what);
 		else
-			verify_archive(&s[i], what);
+			verify_archive(&s[i], c, what);
 		if (c->json)
 			nr_report_json(&s[i].report, s[i].path, what, stdout);
 		else

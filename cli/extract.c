@@ -272,6 +272,9 @@ int nr_extract_write(const struct nr_extract *x, struct nr_ngw_result *res,
 	snprintf(application, sizeof(application), "nrtool %s", nr_version);
 	*output_failed = false;
 	rc = nr_ngw_open(&o.w, x->target, &no, err);
+	if (rc == -EEXIST)
+		nr_fail(err, rc, "%s exists; --force replaces it, -w names another",
+			x->target);
 	if (!rc)
 		rc = write_head(&o);
 	if (!rc)

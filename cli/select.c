@@ -18,7 +18,6 @@ struct select {
 	struct nr_recall *r;
 	sqlite3 *db;
 	struct ids ids;
-	bool by_packet;
 	struct nr_err *err;
 };
 
@@ -91,7 +90,6 @@ static int take_row(struct select *s, sqlite3_stmt *st, const int at[3])
 		packet = id_at(st, at[2]);
 
 	if (source && packet) {
-		s->by_packet = true;
 		return nr_recall_add_packet(s->r, source, (uint64_t)packet, flow, s->err);
 	}
 	if (flow)
@@ -179,53 +177,31 @@ static int take_communities(struct select *s, const struct nr_list *l)
 	return rc;
 }
 
-/* Adds what sql says of each flow from the first on, and of those in turn. */
-static int spread(struct select *s, const char *sql)
+/* The flow that carries each one, what carries that, and so on. */
+static int take_carriers(struct select *s)
 {
 	sqlite3_stmt *st = NULL;
-	struct ids now = { 0 }, next = { 0 };
-	int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) ? db_fail(s) : 0;
+	int rc = sqlite3_prepare_v2(s->db,
+				    "SELECT parent_flow_id FROM flow WHERE flow_id = ?"
+				    " AND parent_flow_id IS NOT NULL",
+				    -1, &st, NULL);
 
-	for (size_t i = 0; i < s->ids.n; i++)
-		add_id(&now, s->ids.v[i]);
-	for (int depth = 0; depth < DEPTH && now.n && !rc; depth++) {
-		struct ids t = now;
+	for (size_t i = 0, n = s->ids.n; i < n && !rc; i++) {
+		int64_t id = s->ids.v[i];
 
-		next.n = 0;
-		for (size_t i = 0; i < now.n && !rc; i++) {
-			int step;
-
-			sqlite3_bind_int64(st, 1, now.v[i]);
-			while ((step = sqlite3_step(st)) == SQLITE_ROW)
-				add_id(&next, sqlite3_column_int64(st, 0));
-			if (step != SQLITE_DONE)
-				rc = db_fail(s);
+		for (int depth = 0; depth < DEPTH; depth++) {
+			sqlite3_bind_int64(st, 1, id);
+			if (sqlite3_step(st) != SQLITE_ROW)
+				break;
+			id = sqlite3_column_int64(st, 0);
+			add_id(&s->ids, id);
 			sqlite3_reset(st);
 		}
-		sort_ids(&next);
-		for (size_t i = 0; i < next.n; i++)
-			add_id(&s->ids, next.v[i]);
-		now = next;
-		next = t;
+		rc = sqlite3_reset(st);
 	}
 	sqlite3_finalize(st);
-	nr_free(now.v);
-	nr_free(next.v);
 	sort_ids(&s->ids);
-	return rc;
-}
-
-static bool has_carriers(struct select *s)
-{
-	sqlite3_stmt *st = NULL;
-	bool any = !sqlite3_prepare_v2(
-			   s->db,
-			   "SELECT 1 FROM flow WHERE parent_flow_id IS NOT NULL LIMIT 1",
-			   -1, &st, NULL) &&
-		   sqlite3_step(st) == SQLITE_ROW;
-
-	sqlite3_finalize(st);
-	return any;
+	return rc ? db_fail(s) : 0;
 }
 
 int nr_select(struct nr_selected *out, struct nr_recall *r, sqlite3 *db,
@@ -239,34 +215,11 @@ int nr_select(struct nr_selected *out, struct nr_recall *r, sqlite3 *db,
 	if (!rc && c->where)
 		rc = take_where(&s, c->where);
 	sort_ids(&s.ids);
-	if (!rc && s.ids.n && has_carriers(&s)) {
-		struct ids chosen = { 0 };
-
-		for (size_t i = 0; i < s.ids.n; i++)
-			add_id(&chosen, s.ids.v[i]);
-		if (!c->no_inner)
-			rc = spread(&s,
-				    "SELECT flow_id FROM flow WHERE parent_flow_id = ?");
-		if (!rc && c->carriers) {
-			/* of the chosen alone: an inner flow's carrier is chosen itself
-			 */
-			struct ids inner = s.ids;
-
-			s.ids = chosen;
-			chosen = inner;
-			rc = spread(&s,
-				    "SELECT parent_flow_id FROM flow WHERE flow_id = ?"
-				    " AND parent_flow_id IS NOT NULL");
-			for (size_t i = 0; i < chosen.n; i++)
-				add_id(&s.ids, chosen.v[i]);
-			sort_ids(&s.ids);
-		}
-		nr_free(chosen.v);
-	}
+	if (!rc && s.ids.n && c->carriers)
+		rc = take_carriers(&s);
 	for (size_t i = 0; i < s.ids.n && !rc; i++)
 		rc = nr_recall_add_flow(r, s.ids.v[i], err);
-	out->n_flows = s.ids.n;
-	out->by_packet = s.by_packet;
-	nr_free(s.ids.v);
+	out->flow_id = s.ids.v;
+	out->n = s.ids.n;
 	return rc;
 }

@@ -12,18 +12,17 @@ struct nr_selection {
 	const char *where; /* a condition on flow_v, or a SELECT; NULL: none */
 	struct nr_list flows, community_ids;
 	bool carriers; /* the flows that carry the chosen ones, too */
-	bool no_inner; /* not the flows inside the chosen ones */
 };
 
 struct nr_selected {
-	size_t n_flows; /* in all, carriers and inner ones included */
-	bool by_packet; /* the SELECT yielded packets */
+	int64_t *flow_id; /* the flows, carriers included, in order */
+	size_t n;
 };
 
 /*
- * Adds what is selected to r: flows, by a SELECT with columns source_id and packet single
- * packets. 0; -EINVAL where a word or the SQL is wrong; -ENOENT where --flow names none;
- * else as nr_recall_add_flow().
+ * Fills *out (free its list with nr_free()) and adds what is selected to r: flows, by a
+ * SELECT with columns source_id and packet single packets. 0; -EINVAL where a word or the
+ * SQL is wrong; -ENOENT where --flow names none; else as nr_recall_add_flow().
  */
 int nr_select(struct nr_selected *out, struct nr_recall *r, sqlite3 *db,
 	      const struct nr_selection *s, struct nr_err *err);

@@ -58,9 +58,11 @@ struct nr_verify {
 	struct nr_recall *recall;
 	struct nr_report *report;
 	bool no_sources;
+	int *found; /* by source: what nr_recall_find() said, before the sandbox */
 	struct nr_flow_sum *flow; /* by flow_id */
 	size_t n_flows;
 	uint32_t **owner; /* by source and record: index into flow + 1; NULL: too many */
+	char **lost;      /* by source: why it was not found, before the sandbox */
 	bool sources_whole; /* every source was read and is what it was */
 };
 

@@ -219,18 +219,16 @@ static void find_source(struct nr_verify *v, size_t i)
 {
 	const struct nr_recall_source *s = nr_recall_source(v->recall, i);
 	char subject[320];
-	struct nr_err err;
-	int rc = nr_recall_path(v->recall, i) ? 0 : nr_recall_find(v->recall, i, &err);
 
-	if (!rc) {
+	if (!v->found[i]) {
 		check_source(v, i);
 		return;
 	}
 	v->sources_whole = false;
 	snprintf(subject, sizeof(subject), "source %" PRId64 " (%.280s)", s->source_id,
 		 s->name);
-	nr_report_add(v->report, rc == -ESTALE ? NR_CHANGED : NR_UNCHECKED, subject, "%s",
-		      err.text);
+	nr_report_add(v->report, v->found[i] == -ESTALE ? NR_CHANGED : NR_UNCHECKED,
+		      subject, "%s", v->lost[i]);
 }
 
 /* The packets that each flow names, by their lengths on the wire. */

@@ -93,9 +93,6 @@ struct nr_recall {
 
 /* "cannot read case.db: …"; -EIO. */
 int nr_recall_db_fail(const struct nr_recall *r, struct nr_err *err);
-/* SHA-256 of a file as text. 0, -EINTR where stop is set, -errno. */
-int nr_recall_hash(const char *path, const atomic_int *stop, char out[65],
-		   struct nr_err *err);
 
 /* recall.c: the lists of packets in order, each packet with its flow. 0 or -errno. */
 int nr_recall_settle(struct nr_recall *r, struct nr_err *err);

@@ -180,8 +180,7 @@ static int consider(struct search *s, const char *path, struct nr_err *err)
 	if (is_taken(s, &st) != s->taken_too)
 		return 0;
 	return judge(s, path, &st, named,
-		     !named || s->r->opt.check ||
-			     st.st_size <= NR_RECALL_HASH_SMALL,
+		     !named || s->r->opt.check || st.st_size <= NR_RECALL_HASH_SMALL,
 		     err);
 }
 
@@ -374,4 +373,18 @@ int nr_recall_locate(struct nr_recall *r, struct nr_err *err)
 		if (nr_recall_is_used(r, i))
 			rc = nr_recall_find(r, i, err);
 	return rc;
+}
+
+void nr_recall_adopt(struct nr_recall *r, const struct nr_recall *from)
+{
+	for (size_t i = 0; i < r->n && i < from->n; i++) {
+		const struct nr_recall_input *f = &from->in[i];
+
+		if (r->in[i].path || !f->path)
+			continue;
+		r->in[i].path = nr_xstrdup(f->path);
+		r->in[i].dev = f->dev;
+		r->in[i].ino = f->ino;
+		r->in[i].is_hashed = f->is_hashed;
+	}
 }

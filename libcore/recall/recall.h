@@ -88,8 +88,14 @@ uint64_t nr_recall_count(const struct nr_recall *r);
  */
 int nr_recall_locate(struct nr_recall *r, struct nr_err *err);
 
+/* Takes over the files that another recall of the same database has located. */
+void nr_recall_adopt(struct nr_recall *r, const struct nr_recall *from);
 /* The same for source i alone, used or not. */
 int nr_recall_find(struct nr_recall *r, size_t i, struct nr_err *err);
+
+/* SHA-256 of a file as text. 0; -EINTR where stop (may be NULL) is set; -errno. */
+int nr_recall_hash(const char *path, const atomic_int *stop, char out[65],
+		   struct nr_err *err);
 
 /* Sources in order of source_id: nr_packet.source counts in this. */
 size_t nr_recall_n_sources(const struct nr_recall *r);
