@@ -101,7 +101,10 @@ ssize_t nr_stream_read(struct nr_stream *st, struct nr_block *block, uint8_t *ro
 		       size_t n, struct nr_err *err);
 /* Reads the rest of the stored file for the hasher. 0 or -errno. */
 int nr_stream_drain(struct nr_stream *st, struct nr_err *err);
-/* The next read is of the stored byte at offset; the hasher is given up. 0 or -errno. */
+/*
+ * The next read is of the stored byte at offset, where a decoder begins anew; the hasher
+ * is given up. 0 or -errno.
+ */
 int nr_stream_seek(struct nr_stream *st, uint64_t offset, struct nr_err *err);
 void nr_stream_close(struct nr_stream *st);
 

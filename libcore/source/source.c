@@ -283,21 +283,23 @@ int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
 	return (int)(b->n - start);
 }
 
-int nr_source_seek(struct nr_source *s, uint64_t offset, uint64_t record,
-		   struct nr_err *err)
+static int seek(struct nr_source *s, uint64_t stored, uint64_t content, uint64_t offset,
+		uint64_t record, struct nr_err *err)
 {
-	int rc;
+	int rc = -ESPIPE;
 
-	if (!s->stream.is_regular || s->stream.codec || s->failed)
-		return nr_fail(err, -ESPIPE, "%s cannot be entered at offset %llu",
-			       s->info.path, (unsigned long long)offset);
-	rc = nr_stream_seek(&s->stream, offset, err);
+	if (s->stream.is_regular && !s->failed && content <= offset)
+		rc = nr_stream_seek(&s->stream, stored, err);
+	else
+		nr_fail(err, rc, "%s cannot be entered at offset %llu", s->info.path,
+			(unsigned long long)offset);
 	if (rc < 0)
 		return rc;
 	nr_block_unref(s->win.block);
-	s->win = (struct nr_window){ .stream = &s->stream };
-	/* the block that is read next begins behind its headroom: see move_on() */
-	s->win.start = offset;
+	s->win = (struct nr_window){ .stream = &s->stream, .start = content };
+	rc = nr_window_skip(&s->win, offset - content, err);
+	if (rc < 0)
+		return rc;
 	if (s->format->seek)
 		s->format->seek(s->ctx);
 	s->state = NR_SRC_BODY;
@@ -305,6 +307,23 @@ int nr_source_seek(struct nr_source *s, uint64_t offset, uint64_t record,
 	s->damage_noted = false;
 	s->record = record - 1;
 	return 0;
+}
+
+int nr_source_seek(struct nr_source *s, uint64_t offset, uint64_t record,
+		   struct nr_err *err)
+{
+	if (s->stream.codec)
+		return nr_fail(err, -ESPIPE, "%s is compressed: no place in it is known",
+			       s->info.path);
+	return seek(s, offset, offset, offset, record, err);
+}
+
+int nr_source_seek_frame(struct nr_source *s, uint64_t stored, uint64_t content,
+			 uint64_t offset, uint64_t record, struct nr_err *err)
+{
+	if (!s->stream.codec)
+		return nr_fail(err, -ESPIPE, "%s is not compressed", s->info.path);
+	return seek(s, stored, content, offset, record, err);
 }
 
 int nr_source_finish(struct nr_source *s, char sha256[65], struct nr_err *err)

@@ -68,6 +68,12 @@ int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
 int nr_source_seek(struct nr_source *s, uint64_t offset, uint64_t record,
 		   struct nr_err *err);
 /*
+ * The same in a compressed file, of which a frame (one that depends on no other) begins
+ * at byte `stored` of the file and at `content` of its content, not behind `offset`.
+ */
+int nr_source_seek_frame(struct nr_source *s, uint64_t stored, uint64_t content,
+			 uint64_t offset, uint64_t record, struct nr_err *err);
+/*
  * Ends reading early: takes the rest of the stored file for its hash alone, undecoded. 0
  * and the SHA-256 as text; -EIO with a sentence.
  */

@@ -280,7 +280,16 @@ int nr_stream_seek(struct nr_stream *st, uint64_t offset, struct nr_err *err)
 	st->hasher = NULL;
 	st->position = offset;
 	st->raw_eof = false;
-	return 0;
+	st->in_len = 0;
+	st->in_frame = st->decoder_done = false;
+	st->damage[0] = '\0';
+	if (!st->codec)
+		return 0;
+	st->codec->close(st->codec_ctx);
+	memset(st->codec_ctx, 0, st->codec->ctx_size);
+	return st->codec->open(st->codec_ctx) < 0
+		       ? nr_fail(err, -ENOMEM, "no memory to decode %s", st->path)
+		       : 0;
 }
 
 void nr_stream_close(struct nr_stream *st)
