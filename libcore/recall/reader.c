@@ -222,7 +222,7 @@ static int check_block(const struct nr_recall *r, struct nr_recall_input *in,
 static int go_to(struct nr_recall_input *in, const struct nr_recall_block *b,
 		 struct nr_err *err)
 {
-	const struct nr_archive_frame *f;
+	struct nr_archive_frame f;
 	size_t i;
 
 	if (!in->archive)
@@ -231,8 +231,8 @@ static int go_to(struct nr_recall_input *in, const struct nr_recall_block *b,
 	if (i == nr_archive_info(in->archive)->n_frames)
 		return nr_fail(err, -ESTALE, "%s has no byte %llu", in->path,
 			       (unsigned long long)b->offset);
-	f = nr_archive_frame(in->archive, i);
-	return nr_source_seek_frame(in->src, f->offset, f->content, b->offset, b->record,
+	nr_archive_frame(in->archive, i, &f);
+	return nr_source_seek_frame(in->src, f.offset, f.content, b->offset, b->record,
 				    err);
 }
 
@@ -260,7 +260,7 @@ static int finish(struct nr_recall *r, struct nr_recall_input *in, struct nr_err
 	char sha256[65] = "";
 	int rc;
 
-	if (in->n_out < in->s.n_selected)
+	if (in->n_out < in->s.n_selected && !(in->all && in->s.is_part))
 		return is_other(r, in, "it has no more", in->last + 1, err);
 	if (!in->hash_at_end)
 		return 0;

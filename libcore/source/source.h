@@ -23,6 +23,10 @@ struct nr_source_options {
 	bool hash;         /* SHA-256 of the file as stored: the whole file is read */
 	bool secrets;      /* hand out the content of decryption secrets blocks */
 	bool park;         /* hold no descriptor between reads of a regular file */
+	bool parallel; /* threads may decompress an archive (archive/archive.h) ahead */
+	/* Of an archive only frames that can hold a time in [from_ns, to_ns) are read;
+	   both 0: all. Where any is left out hash_note says "partial_read". */
+	int64_t from_ns, to_ns;
 	/* Not 0: a pipe that is waited for counts as ended. NULL: none. Signal handlers
 	   that set it are installed without SA_RESTART. */
 	const atomic_int *stop;
