@@ -6,6 +6,7 @@
 #include "outputs.h"
 #include "progress.h"
 #include "replay.h"
+#include "replay_config.h"
 #include "sandbox.h"
 #include "summary.h"
 
@@ -191,20 +192,30 @@ static int count_stdin(const struct nr_call *call)
 	return n;
 }
 
-/* What the rows cannot check by themselves. */
-static int check_config(struct replay *c, const struct nr_call *call)
+struct nr_engine_config *nr_replay_settle(void *config, struct nr_err *err)
 {
-	int n_stdin = count_stdin(call);
+	struct replay *c = config;
 
 	c->e.batch = (uint32_t)c->batch;
 	c->e.checksums = (enum nr_checksums)c->checksums;
 	c->e.overlap = (enum nr_overlap)c->overlap;
-	if (c->dedup && parse_dedup(c))
-		return nr_complain(
-			NR_EXIT_USAGE, "replay",
-			"--dedup needs N, DURATION or N,DURATION with N from 1 to "
-			"65536, not '%s'",
-			c->dedup);
+	if (!c->dedup || !parse_dedup(c))
+		return &c->e;
+	nr_fail(err, -EINVAL,
+		"--dedup needs N, DURATION or N,DURATION with N from 1 to 65536, not "
+		"'%s'",
+		c->dedup);
+	return NULL;
+}
+
+/* What the rows cannot check by themselves. */
+static int check_config(struct replay *c, const struct nr_call *call)
+{
+	int n_stdin = count_stdin(call);
+	struct nr_err err;
+
+	if (!nr_replay_settle(c, &err))
+		return nr_complain(NR_EXIT_USAGE, "replay", "%s", err.text);
 	if (c->e.from >= c->e.to)
 		return nr_complain(NR_EXIT_USAGE, "replay",
 				   "--from must lie before --to");

@@ -270,6 +270,19 @@ int nr_stream_drain(struct nr_stream *st, struct nr_err *err)
 	return rc;
 }
 
+int nr_stream_seek(struct nr_stream *st, uint64_t offset, struct nr_err *err)
+{
+	if (offset > INT64_MAX ||
+	    (st->fd >= 0 && lseek(st->fd, (off_t)offset, SEEK_SET) < 0))
+		return nr_fail(err, -EINVAL, "cannot seek in %s to byte %llu", st->path,
+			       (unsigned long long)offset);
+	nr_hasher_free(st->hasher);
+	st->hasher = NULL;
+	st->position = offset;
+	st->raw_eof = false;
+	return 0;
+}
+
 void nr_stream_close(struct nr_stream *st)
 {
 	nr_hasher_free(st->hasher);
@@ -291,7 +304,7 @@ static void move_on(struct nr_window *w, size_t need)
 	size_t left = nr_window_left(w);
 	size_t size = w->stream->block_size;
 	struct nr_block *block;
-	uint64_t offset = w->block ? nr_window_offset(w, w->p) : 0;
+	uint64_t offset = w->block ? nr_window_offset(w, w->p) : w->start;
 	uint8_t *to;
 
 	if (left > HEADROOM || need > left + size) {
