@@ -396,6 +396,10 @@ static int run_all(struct run *r, int n, char **files)
 	size_t n_sinks;
 	int rc;
 
+	if (r->c->e.from != INT64_MIN || r->c->e.to != INT64_MAX) {
+		mo.from_ns = r->c->e.from;
+		mo.to_ns = r->c->e.to;
+	}
 	rc = nr_merge_open(&r->merge, (const char *const *)files, (size_t)n, &mo,
 			   &r->err);
 	if (rc && nr_stop)

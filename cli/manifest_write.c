@@ -47,9 +47,7 @@ static void add_json(struct nr_buf *b, const char *key, const char *s)
 	nr_buf_str(b, s);
 }
 
-void nr_hex(char *out, const uint8_t *p, size_t n);
-
-void nr_hex(char *out, const uint8_t *p, size_t n)
+static void to_hex(char *out, const uint8_t *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		snprintf(out + 2 * i, 3, "%02x", p[i]);
@@ -121,6 +119,7 @@ static int add_source(struct nr_buf *b, const struct nr_manifest_file *f, size_t
 	*n_unchecked += !path;
 	add_int(b, "source_id", s->source_id);
 	add_text(b, "name", s->name);
+	add_text(b, "path", path);
 	if (s->bytes >= 0)
 		add_int(b, "bytes", s->bytes);
 	add_text(b, "sha256", s->sha256 ? s->sha256 : sha256[0] ? sha256 : NULL);
@@ -177,7 +176,7 @@ static int add_archive(struct nr_buf *b, const struct nr_manifest_file *f,
 		return nr_fail(err, -ESTALE,
 			       "%.150s is damaged, nothing is signed: %.250s", f->path,
 			       c.finding);
-	nr_hex(head, c.head, NR_ARCHIVE_HASH);
+	to_hex(head, c.head, NR_ARCHIVE_HASH);
 	add_int(b, "frames", (int64_t)c.n_frames);
 	add_int(b, "records", (int64_t)c.n_records);
 	add_text(b, "chain_head", head);
@@ -258,9 +257,9 @@ int nr_manifest_sign(struct nr_buf *b, const struct nr_signing_key *k, struct nr
 		return rc;
 	nr_buf_str(b, "{\"algorithm\":\"ed25519\"");
 	add_text(b, "key_id", id);
-	nr_hex(hex, raw, NR_PUBLIC_KEY);
+	to_hex(hex, raw, NR_PUBLIC_KEY);
 	add_text(b, "public_key", hex);
-	nr_hex(hex, signature, NR_SIGNATURE);
+	to_hex(hex, signature, NR_SIGNATURE);
 	add_text(b, "signature", hex);
 	nr_buf_str(b, "}\n");
 	return 0;

@@ -147,9 +147,11 @@ static void make_owners(struct nr_verify *v)
 	uint64_t total = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint64_t packets = nr_recall_source(v->recall, i)->packets;
+		uint64_t packets = nr_recall_source(v->recall, i)->last_record;
 
 		total = packets > NR_RECALL_MAX ? UINT64_MAX / 2 : total + packets;
+		if (nr_recall_source(v->recall, i)->is_part)
+			return; /* which is said where the sources are read */
 		if (total > NR_RECALL_MAX) {
 			nr_report_add(v->report, NR_UNCHECKED, "flow_packets",
 				      "more than %d packets are too many to be held "
@@ -160,7 +162,7 @@ static void make_owners(struct nr_verify *v)
 	}
 	v->owner = nr_xcalloc(n ? n : 1, sizeof(*v->owner));
 	for (size_t i = 0; i < n; i++)
-		v->owner[i] = nr_xcalloc(nr_recall_source(v->recall, i)->packets + 1,
+		v->owner[i] = nr_xcalloc(nr_recall_source(v->recall, i)->last_record + 1,
 					 sizeof(**v->owner));
 }
 
@@ -214,7 +216,7 @@ static void chunk_row(struct nr_verify *v, sqlite3_stmt *st)
 			      " should",
 			      seq, flow_id, c.flow->next_seq);
 	c.flow->next_seq = seq + 1;
-	if (!nr_chunk_walk(p, n, nr_recall_source(v->recall, i)->packets, own, &c))
+	if (!nr_chunk_walk(p, n, nr_recall_source(v->recall, i)->last_record, own, &c))
 		nr_report_add(v->report, NR_CHANGED, "flow_packets",
 			      "chunk %" PRId64 " of flow %" PRId64 " cannot be read", seq,
 			      flow_id);

@@ -220,13 +220,19 @@ static void find_source(struct nr_verify *v, size_t i)
 	const struct nr_recall_source *s = nr_recall_source(v->recall, i);
 	char subject[320];
 
-	if (!v->found[i]) {
+	if (!v->found[i] && !s->is_part) {
 		check_source(v, i);
 		return;
 	}
 	v->sources_whole = false;
 	snprintf(subject, sizeof(subject), "source %" PRId64 " (%.280s)", s->source_id,
 		 s->name);
+	if (s->is_part) {
+		nr_report_add(v->report, NR_UNCHECKED, subject,
+			      "it was read in part, by --from or --to: what the rest "
+			      "holds is not known");
+		return;
+	}
 	nr_report_add(v->report, v->found[i] == -ESTALE ? NR_CHANGED : NR_UNCHECKED,
 		      subject, "%s", v->lost[i]);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "archive/index.h"
+#include "archive/chunk.h"
 
 #include "base/mem.h"
 
@@ -248,16 +248,41 @@ static void put_head(const struct nr_ax_build *b, size_t meta_len, struct nr_buf
 	nr_buf_add(out, h, sizeof(h));
 }
 
+/* Zeroes behind the index, hashed like it, so that it ends with its page (chunk.h). */
+static void pad_index(const struct nr_ax_build *b, struct nr_buf *out)
+{
+	uint64_t end = b->stored_len + out->len + NR_ARCHIVE_HASH;
+	size_t room = (size_t)(NR_AX_PAGE - end % NR_AX_PAGE) % NR_AX_PAGE;
+
+	if (b->kind != NR_ARCHIVE_PACKETS ||
+	    (end / NR_AX_PAGE == b->stored_len / NR_AX_PAGE && room >= NR_AX_SKIP_HEAD))
+		return;
+	memset(nr_buf_room(out, room), 0, room);
+	out->len += room;
+}
+
+/* A page's beginning must be a frame's, for Wireshark. */
+static void begin_page(struct nr_ax_build *b, struct nr_buf *out)
+{
+	if (b->kind != NR_ARCHIVE_PACKETS || (b->stored_len + out->len) % NR_AX_PAGE)
+		return;
+	nr_buf_add(out, nr_ax_empty_frame, NR_AX_EMPTY_FRAME);
+	add(&b->sizes, NR_AX_EMPTY_FRAME, 4);
+	add(&b->sizes, 0, 4);
+}
+
 int nr_ax_build_encode(struct nr_ax_build *b, struct nr_buf *out, struct nr_err *err)
 {
-	size_t body = out->len + NR_AX_SKIP_HEAD;
+	size_t body;
 	uint8_t sha[NR_ARCHIVE_HASH];
 	struct nr_buf meta = { 0 };
 
 	nr_buf_printf(&meta, "{\"tool\":\"nrtool %s\"%s%s}", NR_VERSION,
 		      b->meta.len ? "," : "", b->meta.len ? b->meta.p : "");
+	begin_page(b, out);
 	add(out, NR_AX_INDEX_MAGIC, 4);
 	add(out, 0, 4);
+	body = out->len;
 	put_head(b, meta.len, out);
 	nr_buf_add(out, meta.p, meta.len);
 	nr_buf_fini(&meta);
@@ -269,6 +294,7 @@ int nr_ax_build_encode(struct nr_ax_build *b, struct nr_buf *out, struct nr_err 
 		nr_buf_add(out, b->heads.p, b->heads.len);
 	if (b->frames.len)
 		nr_buf_add(out, b->frames.p, b->frames.len);
+	pad_index(b, out);
 	if (out->len - body > UINT32_MAX - NR_ARCHIVE_HASH - NR_AX_SKIP_HEAD ||
 	    b->sizes.len + 64 > UINT32_MAX)
 		return nr_fail(err, -EFBIG, "the archive's index grows beyond 4 GiB");
@@ -278,10 +304,11 @@ int nr_ax_build_encode(struct nr_ax_build *b, struct nr_buf *out, struct nr_err 
 	/* the index is a frame without content to the seek table */
 	add(&b->sizes, out->len - body + NR_AX_SKIP_HEAD, 4);
 	add(&b->sizes, 0, 4);
+	begin_page(b, out);
 	add(out, NR_AX_TABLE_MAGIC, 4);
 	add(out, b->sizes.len + NR_AX_FOOTER, 4);
 	nr_buf_add(out, b->sizes.p, b->sizes.len);
-	add(out, b->n_frames + 1, 4);
+	add(out, b->sizes.len / 8, 4);
 	add(out, 0, 1); /* no checksums: each frame has its own */
 	add(out, nr_ax_seekable_magic, 4);
 	return 0;

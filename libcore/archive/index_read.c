@@ -128,6 +128,8 @@ static bool take_body(struct nr_archive *a, const uint8_t *h, struct nr_cursor *
 	for (size_t i = 0; i < a->n_places; i++)
 		if (!take_entry(a, c, &a->place[i]))
 			return false;
+	while (c->p < c->end && !*c->p) /* up to the end of a page, see chunk.h */
+		c->p++;
 	return !nr_left(c);
 }
 
@@ -226,17 +228,27 @@ static bool frame_header(struct nr_cursor c, size_t *len, uint64_t *content,
 static int walk_blocks(struct nr_archive *a, uint64_t at, uint64_t *end,
 		       struct nr_err *err)
 {
-	uint8_t b[3];
+	uint8_t buf[4096]; /* frames may be filled up with thousands of empty blocks */
+	uint64_t base = 0;
+	size_t n = 0;
 	uint32_t h;
 
 	do {
-		int rc;
+		const uint8_t *b;
 
 		if (!there(a, at, 3))
 			return cut(a);
-		rc = nr_ax_pread(a, at, b, sizeof(b), err);
-		if (rc < 0)
-			return rc;
+		if (at < base || at + 3 > base + n) {
+			uint64_t left = a->info.bytes - at;
+			int rc;
+
+			base = at;
+			n = left < sizeof(buf) ? (size_t)left : sizeof(buf);
+			rc = nr_ax_pread(a, at, buf, n, err);
+			if (rc < 0)
+				return rc;
+		}
+		b = buf + (at - base);
 		h = (uint32_t)(b[0] | b[1] << 8 | b[2] << 16);
 		if ((h >> 1 & 3) == 3)
 			return broken(a, "the headers of a frame are damaged");

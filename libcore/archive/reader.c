@@ -66,7 +66,7 @@ int nr_ax_add_place(struct nr_archive *a, uint64_t offset, uint64_t stored_len,
 
 /*
  * The seek table: 1 where there is one that fits the file, places filled and *index_at,
- * *index_len set where its last entry has no content; 0 where there is none, or none that
+ * *index_len set where an entry has no content; 0 where there is none, or none that
  * fits (info.wrong); -errno.
  */
 static int read_table(struct nr_archive *a, uint64_t *index_at, uint64_t *index_len,
@@ -105,10 +105,10 @@ static int read_table(struct nr_archive *a, uint64_t *index_at, uint64_t *index_
 		uint32_t stored = nr_le32(e), content = nr_le32(e + 4);
 
 		if (content > NR_ARCHIVE_FRAME_MAX || stored > nr_ax_stored_max(content))
-			rc = content ? 0 : i + 1 == n;
+			rc = !content; /* the index; others are empty frames */
 		if (rc && content)
 			nr_ax_add_place(a, at, stored, content);
-		else if (i + 1 == n) {
+		else if (stored > NR_AX_SKIP_HEAD + NR_AX_HEAD) {
 			*index_at = at;
 			*index_len = stored;
 		}

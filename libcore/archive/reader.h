@@ -57,5 +57,5 @@ int nr_ax_walk_frame(struct nr_archive *a, uint64_t at, struct nr_ax_walked *f,
 /* Nobody stores so little content in more bytes than this. */
 static inline uint64_t nr_ax_stored_max(uint64_t content)
 {
-	return content + content / 128 + 512;
+	return content + content / 64 + 3 * 131075; /* filled up to pages, see chunk.h */
 }

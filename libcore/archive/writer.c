@@ -1,34 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames go round in a ring of slots: the caller fills one, threads compress and hash
- * those before it, and the caller writes the oldest when it comes round to it. So the
- * file is written by one thread, in order, and errors reach the caller.
+ * Chunks of content go round in a ring of slots: the caller fills one, threads compress
+ * and hash those before it, and the caller writes the oldest when it comes round to it.
+ * So the file is written by one thread, in order, and errors reach the caller.
  */
-#include "archive/index.h"
+#include "archive/chunk.h"
 
 #include "base/mem.h"
 #include "sink/outfile.h"
 
 #include <errno.h>
-#include <openssl/sha.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <zstd.h>
 
-enum { THREADS_DEFAULT = 8, THREADS_MAX = 64, SLOTS_MAX = 2 * THREADS_MAX + 2 };
+enum {
+	THREADS_DEFAULT = 8,
+	THREADS_MAX = 64,
+	SLOTS_MAX = THREADS_MAX + 2,
+	CHUNK_FRAMES = 8 /* of packets: what is left of its last page is lost */
+};
 
 enum slot_state { FREE, QUEUED, IN_WORK, DONE };
 
 struct slot {
 	enum slot_state state;
-	uint8_t *content, *stored;
-	size_t n, room, stored_len, stored_room;
-	struct nr_ax_entry entry;
-	uint8_t content_sha[NR_ARCHIVE_HASH], stored_sha[NR_ARCHIVE_HASH];
-	const char *failed; /* what libzstd says */
+	struct nr_ax_chunk chunk;
 };
 
 struct nr_archive_writer {
@@ -36,9 +35,9 @@ struct nr_archive_writer {
 	bool is_stdout, finished;
 	int failed;
 	int level;
-	size_t frame_size;
+	size_t frame_size, chunk_size;
 	struct nr_ax_build build;
-	ZSTD_CCtx *zstd; /* of the caller's thread, where no other runs */
+	void *zstd; /* of the caller's thread, where no other runs */
 
 	unsigned n_slots, cur; /* the slot being filled */
 	unsigned n_out;        /* slots between the oldest not written and cur */
@@ -53,46 +52,10 @@ struct nr_archive_writer {
 	pthread_t thread[THREADS_MAX];
 };
 
-static ZSTD_CCtx *new_compressor(int level)
-{
-	ZSTD_CCtx *z = ZSTD_createCCtx();
-
-	if (!z)
-		return NULL;
-	ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, level);
-	ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
-	ZSTD_CCtx_setParameter(z, ZSTD_c_contentSizeFlag, 1);
-	return z;
-}
-
-static void compress(ZSTD_CCtx *z, struct slot *s)
-{
-	size_t need = ZSTD_compressBound(s->n), rc;
-
-	if (s->stored_room < need) {
-		nr_free(s->stored);
-		s->stored = nr_xmalloc(need);
-		s->stored_room = need;
-	}
-	s->failed = NULL;
-	if (!z) {
-		s->failed = "no memory for a compressor";
-		return;
-	}
-	SHA256(s->content, s->n, s->content_sha);
-	rc = ZSTD_compress2(z, s->stored, s->stored_room, s->content, s->n);
-	if (ZSTD_isError(rc)) {
-		s->failed = ZSTD_getErrorName(rc);
-		return;
-	}
-	s->stored_len = rc;
-	SHA256(s->stored, s->stored_len, s->stored_sha);
-}
-
 static void *work(void *arg)
 {
 	struct nr_archive_writer *w = arg;
-	ZSTD_CCtx *z = new_compressor(w->level);
+	void *z = nr_ax_compressor(w->level, (uint32_t)w->frame_size);
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
@@ -107,13 +70,13 @@ static void *work(void *arg)
 		w->n_queued--;
 		s->state = IN_WORK;
 		pthread_mutex_unlock(&w->lock);
-		compress(z, s);
+		nr_ax_chunk_compress(&s->chunk, z);
 		pthread_mutex_lock(&w->lock);
 		s->state = DONE;
 		pthread_cond_signal(&w->done);
 	}
 	pthread_mutex_unlock(&w->lock);
-	ZSTD_freeCCtx(z);
+	nr_ax_compressor_free(z);
 	return NULL;
 }
 
@@ -138,7 +101,9 @@ int nr_archive_create(struct nr_archive_writer **out, const char *target,
 	w->max_threads = o->threads ? o->threads : n_cpus();
 	if (w->max_threads > THREADS_MAX)
 		w->max_threads = THREADS_MAX;
-	w->n_slots = 2 * w->max_threads + 1;
+	w->n_slots = w->max_threads + 2;
+	w->chunk_size = o->kind == NR_ARCHIVE_PACKETS ? CHUNK_FRAMES * w->frame_size
+						      : w->frame_size;
 	if (w->is_stdout)
 		w->file = (struct nr_outfile){ .fd = STDOUT_FILENO };
 	else
@@ -180,7 +145,36 @@ static int write_bytes(struct nr_archive_writer *w, const void *p, size_t n,
 		       w->is_stdout ? "standard output" : w->file.path, strerror(-rc));
 }
 
-/* Waits for the oldest frame that is under way and writes it. */
+/* What the index is to know of the chunk's frames, in order. */
+static void note_frames(struct nr_archive_writer *w, const struct nr_ax_chunk *c)
+{
+	size_t begin = 0, rec = 0, at = 0;
+
+	for (size_t i = 0; i < c->n_frames; i++) {
+		const struct nr_ax_done *d = &c->frame[i];
+		struct nr_ax_entry e;
+
+		for (begin += d->content_len; rec < c->n_rec && c->rec[rec].end <= begin;
+		     rec++) {
+			const struct nr_ax_record *r = &c->rec[rec];
+			const struct nr_archive_fact f = {
+				.flags = r->flags,
+				.type = r->type,
+				.ts_ns = r->ts_ns,
+				.addr = c->addr + r->addr,
+				.n_addr = r->n_addr,
+			};
+
+			nr_ax_build_fact(&w->build, c->content + at, r->end - at, &f);
+			at = r->end;
+		}
+		e = nr_ax_build_end(&w->build);
+		nr_ax_build_add(&w->build, &e, d->stored_len, d->content_len,
+				d->stored_sha, d->content_sha);
+	}
+}
+
+/* Waits for the oldest chunk that is under way and writes it. */
 static int write_oldest(struct nr_archive_writer *w, struct nr_err *err)
 {
 	struct slot *s = &w->slot[(w->cur + w->n_slots - w->n_out) % w->n_slots];
@@ -192,22 +186,21 @@ static int write_oldest(struct nr_archive_writer *w, struct nr_err *err)
 	s->state = FREE;
 	pthread_mutex_unlock(&w->lock);
 	w->n_out--;
-	if (s->failed) {
+	if (s->chunk.failed) {
 		w->failed = -ENOMEM;
 		return nr_fail(err, w->failed, "cannot compress for %s: %s",
 			       w->is_stdout ? "standard output" : w->file.path,
-			       s->failed);
+			       s->chunk.failed);
 	}
-	rc = write_bytes(w, s->stored, s->stored_len, err);
+	rc = write_bytes(w, s->chunk.stored, s->chunk.stored_len, err);
 	if (rc < 0)
 		return rc;
-	nr_ax_build_add(&w->build, &s->entry, (uint32_t)s->stored_len, (uint32_t)s->n,
-			s->stored_sha, s->content_sha);
-	s->n = 0;
+	note_frames(w, &s->chunk);
+	nr_ax_chunk_clear(&s->chunk);
 	return 0;
 }
 
-/* One thread more for each frame that finds none idle. */
+/* One thread more for each chunk that finds none idle. */
 static void hire(struct nr_archive_writer *w)
 {
 	if (w->n_threads == w->max_threads)
@@ -218,14 +211,18 @@ static void hire(struct nr_archive_writer *w)
 		w->max_threads = w->n_threads; /* those that there are do it */
 }
 
-/* Hands the current frame to the threads and moves to the next slot. */
+/* Hands the current chunk to the threads and moves to the next slot. */
 static int submit(struct nr_archive_writer *w, bool is_last, struct nr_err *err)
 {
 	struct slot *s = &w->slot[w->cur];
 
-	if (!s->n)
+	if (!s->chunk.n)
 		return 0;
-	s->entry = nr_ax_build_end(&w->build);
+	s->chunk.frame_size = (uint32_t)w->frame_size;
+	s->chunk.is_paged = w->build.kind == NR_ARCHIVE_PACKETS;
+	s->chunk.ends_page = !is_last;
+	/* where nothing is written yet of what is before it, that ends with a page */
+	s->chunk.page_off = w->n_out ? 0 : (uint32_t)(w->build.stored_len % NR_AX_PAGE);
 	if (!is_last || w->n_threads)
 		hire(w);
 	if (w->n_threads) {
@@ -236,8 +233,8 @@ static int submit(struct nr_archive_writer *w, bool is_last, struct nr_err *err)
 		pthread_mutex_unlock(&w->lock);
 	} else { /* nothing else to do meanwhile, or no threads to be had */
 		if (!w->zstd)
-			w->zstd = new_compressor(w->level);
-		compress(w->zstd, s);
+			w->zstd = nr_ax_compressor(w->level, (uint32_t)w->frame_size);
+		nr_ax_chunk_compress(&s->chunk, w->zstd);
 		s->state = DONE;
 		w->next = (w->next + 1) % w->n_slots;
 	}
@@ -252,17 +249,6 @@ static int failed_before(const struct nr_archive_writer *w, struct nr_err *err)
 		       w->is_stdout ? "standard output" : w->file.path);
 }
 
-static uint8_t *make_room(struct nr_archive_writer *w, size_t n)
-{
-	struct slot *s = &w->slot[w->cur];
-
-	if (s->room < s->n + n) {
-		s->room = s->n + n > w->frame_size ? s->n + n : w->frame_size;
-		s->content = nr_xrealloc(s->content, s->room);
-	}
-	return s->content + s->n;
-}
-
 int nr_archive_append(struct nr_archive_writer *w, const void *p, size_t n,
 		      const struct nr_archive_fact *f, struct nr_err *err)
 {
@@ -275,14 +261,12 @@ int nr_archive_append(struct nr_archive_writer *w, const void *p, size_t n,
 		return nr_fail(err, -EFBIG,
 			       "a record of %zu bytes is too large for an archive", n);
 	}
-	if (w->slot[w->cur].n && w->slot[w->cur].n + n > w->frame_size) {
+	if (w->slot[w->cur].chunk.n && w->slot[w->cur].chunk.n + n > w->chunk_size) {
 		rc = submit(w, false, err);
 		if (rc < 0)
 			return rc;
 	}
-	memcpy(make_room(w, n), p, n);
-	w->slot[w->cur].n += n;
-	nr_ax_build_fact(&w->build, p, n, f);
+	nr_ax_chunk_add(&w->slot[w->cur].chunk, p, n, f);
 	return 0;
 }
 
@@ -342,12 +326,9 @@ void nr_archive_abandon(struct nr_archive_writer *w)
 		return;
 	/* what is queued still is compressed: at most a few frames */
 	stop_threads(w);
-	for (unsigned i = 0; i < w->n_slots; i++) {
-		nr_free(w->slot[i].content);
-		nr_free(w->slot[i].stored);
-		nr_free(w->slot[i].entry.p);
-	}
-	ZSTD_freeCCtx(w->zstd);
+	for (unsigned i = 0; i < w->n_slots; i++)
+		nr_ax_chunk_fini(&w->slot[i].chunk);
+	nr_ax_compressor_free(w->zstd);
 	pthread_cond_destroy(&w->done);
 	pthread_cond_destroy(&w->work);
 	pthread_mutex_destroy(&w->lock);

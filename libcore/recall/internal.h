@@ -4,6 +4,7 @@
 
 #include "recall/recall.h"
 
+#include "archive/archive.h"
 #include "base/text.h"
 #include "source/source.h"
 
@@ -59,7 +60,8 @@ struct nr_recall_input {
 	bool has_sections;     /* more than one */
 	struct nr_interface *ifs;
 	size_t n_ifs;
-	struct nr_source *src; /* NULL: not open */
+	struct nr_source *src;      /* NULL: not open */
+	struct nr_archive *archive; /* NULL: none, or none with frames to seek */
 	struct nr_batch *in;
 	unsigned at;      /* next view of in */
 	unsigned max;     /* views read at once */

@@ -169,6 +169,7 @@ int nr_recall_input_open(struct nr_recall *r, struct nr_recall_input *in,
 			 struct nr_err *err)
 {
 	bool is_plain = !in->s.compression, sparse, ng;
+	struct nr_err ignored;
 	struct nr_source_options o = {
 		.index = (uint32_t)(in - r->in),
 		.park = r->n_used > NR_RECALL_MANY,
@@ -181,8 +182,12 @@ int nr_recall_input_open(struct nr_recall *r, struct nr_recall_input *in,
 		rc = count_interfaces(r, in, err);
 	if (rc)
 		return rc;
-	sparse = is_plain && in->n_blocks && is_sparse(in);
-	in->hash_at_end = in->s.sha256 && !in->is_hashed && !is_plain;
+	sparse = in->n_blocks && is_sparse(in);
+	if (sparse && !is_plain) /* a zstd file of several frames, else streamed */
+		sparse = !strcmp(in->s.compression, "zstd") &&
+			 !nr_archive_open(&in->archive, in->path, &ignored) &&
+			 nr_archive_info(in->archive)->n_frames > 1;
+	in->hash_at_end = in->s.sha256 && !in->is_hashed && !is_plain && !sparse;
 	in->max = sparse ? SPARSE_VIEWS : DENSE_VIEWS;
 	o.hash = in->hash_at_end;
 	o.block_size = sparse ? SPARSE_BLOCK : 0;
@@ -214,6 +219,23 @@ static int check_block(const struct nr_recall *r, struct nr_recall_input *in,
 	return is_other(r, in, "offset or time differ", p->record, err);
 }
 
+static int go_to(struct nr_recall_input *in, const struct nr_recall_block *b,
+		 struct nr_err *err)
+{
+	struct nr_archive_frame f;
+	size_t i;
+
+	if (!in->archive)
+		return nr_source_seek(in->src, b->offset, b->record, err);
+	i = nr_archive_find_content(in->archive, b->offset);
+	if (i == nr_archive_info(in->archive)->n_frames)
+		return nr_fail(err, -ESTALE, "%s has no byte %llu", in->path,
+			       (unsigned long long)b->offset);
+	nr_archive_frame(in->archive, i, &f);
+	return nr_source_seek_frame(in->src, f.offset, f.content, b->offset, b->record,
+				    err);
+}
+
 /* 1: seeks to the block of the next packet wanted; 0: that is near, or behind. */
 static int seek_on(struct nr_recall *r, struct nr_recall_input *in,
 		   const struct nr_packet *p, struct nr_err *err)
@@ -227,7 +249,7 @@ static int seek_on(struct nr_recall *r, struct nr_recall_input *in,
 		return 0;
 	nr_batch_release(in->in);
 	in->at = 0;
-	rc = nr_source_seek(in->src, in->blocks[k].offset, in->blocks[k].record, err);
+	rc = go_to(in, &in->blocks[k], err);
 	in->next_block = k;
 	return rc < 0 ? rc : 1;
 }
@@ -238,7 +260,7 @@ static int finish(struct nr_recall *r, struct nr_recall_input *in, struct nr_err
 	char sha256[65] = "";
 	int rc;
 
-	if (in->n_out < in->s.n_selected)
+	if (in->n_out < in->s.n_selected && !(in->all && in->s.is_part))
 		return is_other(r, in, "it has no more", in->last + 1, err);
 	if (!in->hash_at_end)
 		return 0;
@@ -317,6 +339,8 @@ void nr_recall_input_close(struct nr_recall *r, struct nr_recall_input *in)
 		r->bytes_read += nr_source_position(in->src);
 	nr_source_close(in->src);
 	in->src = NULL;
+	nr_archive_close(in->archive);
+	in->archive = NULL;
 	if (in->in)
 		nr_batch_release(in->in);
 	nr_free(in->in);

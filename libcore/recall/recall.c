@@ -44,6 +44,8 @@ static void take_source(struct nr_recall_source *s, sqlite3_stmt *st)
 		.argv = column_text(st, 11),
 		.cwd = column_text(st, 12),
 	};
+	s->is_part = s->hash_note && !strcmp(s->hash_note, "partial_read");
+	s->last_record = s->is_part ? UINT32_MAX : s->packets;
 	if (!s->name)
 		s->name = nr_xstrdup("");
 }
@@ -205,7 +207,7 @@ int nr_recall_add_flow(struct nr_recall *r, int64_t flow_id, struct nr_err *err)
 		a.in = input_of(r, sqlite3_column_int64(r->chunks, 0));
 		rc = check_room(r, err);
 		if (!rc &&
-		    (!a.in || !nr_chunk_walk(p, n, a.in->s.packets, pick_record, &a)))
+		    (!a.in || !nr_chunk_walk(p, n, a.in->s.last_record, pick_record, &a)))
 			rc = flow_fail(r, flow_id, err);
 	}
 	sqlite3_reset(r->chunks);
@@ -221,7 +223,7 @@ int nr_recall_add_packet(struct nr_recall *r, int64_t source_id, uint64_t record
 {
 	struct nr_recall_input *in = input_of(r, source_id);
 
-	if (!in || !record || record > in->s.packets)
+	if (!in || !record || record > in->s.last_record)
 		return nr_fail(
 			err, -ENOENT, "there is no packet %llu of source %lld in %s",
 			(unsigned long long)record, (long long)source_id, r->db_path);
@@ -268,7 +270,7 @@ static int name_flows(struct nr_recall *r, struct nr_err *err)
 		l.in = input_of(r, sqlite3_column_int64(st, 1));
 		rc = check_room(r, err);
 		if (!rc &&
-		    (!l.in || !nr_chunk_walk(p, n, l.in->s.packets, name_flow, &l)))
+		    (!l.in || !nr_chunk_walk(p, n, l.in->s.last_record, name_flow, &l)))
 			rc = flow_fail(r, l.flow_id, err);
 	}
 	sqlite3_finalize(st);
@@ -291,7 +293,7 @@ int nr_recall_settle(struct nr_recall *r, struct nr_err *err)
 	for (size_t i = 0; i < r->n; i++) {
 		struct nr_recall_input *in = &r->in[i];
 
-		in->s.n_selected = in->all ? in->s.packets : in->picks.n;
+		in->s.n_selected = in->all ? in->s.last_record : in->picks.n;
 		r->n_picked += in->s.n_selected;
 	}
 	r->wants_flows = false;
@@ -305,7 +307,7 @@ int nr_recall_add_all(struct nr_recall *r, struct nr_err *err)
 		struct nr_recall_input *in = &r->in[i];
 
 		in->all = true;
-		in->s.n_selected = in->s.packets;
+		in->s.n_selected = in->s.last_record;
 		in->picks.n = 0;
 	}
 	r->all = true;

@@ -51,6 +51,8 @@ struct nr_recall_source {
 	const char *hash_note;   /* why; or NULL */
 	int64_t bytes;           /* -1: not known */
 	uint64_t packets;
+	uint64_t last_record; /* the highest number that a packet can have */
+	bool is_part;         /* read in part: the database does not know all packets */
 	int64_t first_ns, last_ns; /* valid if packets */
 	const char *argv, *cwd;    /* of the run that read it; NULL: not known */
 	uint64_t n_selected;       /* packets chosen so far */

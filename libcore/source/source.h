@@ -23,6 +23,10 @@ struct nr_source_options {
 	bool hash;         /* SHA-256 of the file as stored: the whole file is read */
 	bool secrets;      /* hand out the content of decryption secrets blocks */
 	bool park;         /* hold no descriptor between reads of a regular file */
+	bool parallel; /* threads may decompress an archive (archive/archive.h) ahead */
+	/* Of an archive only frames that can hold a time in [from_ns, to_ns) are read;
+	   both 0: all. Where any is left out hash_note says "partial_read". */
+	int64_t from_ns, to_ns;
 	/* Not 0: a pipe that is waited for counts as ended. NULL: none. Signal handlers
 	   that set it are installed without SA_RESTART. */
 	const atomic_int *stop;
@@ -67,6 +71,12 @@ int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
  */
 int nr_source_seek(struct nr_source *s, uint64_t offset, uint64_t record,
 		   struct nr_err *err);
+/*
+ * The same in a compressed file, of which a frame (one that depends on no other) begins
+ * at byte `stored` of the file and at `content` of its content, not behind `offset`.
+ */
+int nr_source_seek_frame(struct nr_source *s, uint64_t stored, uint64_t content,
+			 uint64_t offset, uint64_t record, struct nr_err *err);
 /*
  * Ends reading early: takes the rest of the stored file for its hash alone, undecoded. 0
  * and the SHA-256 as text; -EIO with a sentence.
