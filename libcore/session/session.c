@@ -494,7 +494,10 @@ static void read_conflict(void *arg, uint64_t offset, uint64_t n, uint64_t old_h
 {
 	struct reader *r = arg;
 	const struct nr_session_events *ev = &r->ss->ev;
+	const struct nr_session_tap *tap = r->ss->cfg.tap;
 
+	if (tap)
+		tap->conflict(tap->arg, r->f, r->side, offset, n);
 	ev->anomaly(ev->arg, r->f, NR_ANOM_TCP_CONFLICT, (int)r->side,
 		    &r->f->session->last,
 		    nr_arena_printf(ev->arena,
