@@ -151,7 +151,7 @@ static int import_lines(struct run *r, struct nr_lines *l, uint64_t *n_bad,
 		n_line++;
 		if (!n)
 			continue;
-		switch (nr_row_parse(p, n, nr_core_record_types, NR_N_CORE_TYPES, &r->rs,
+		switch (nr_row_parse(p, n, nr_record_types, nr_n_record_types, &r->rs,
 				     &rec, &why)) {
 		case NR_ROW_OK:
 			/* the line is gone with the next one */
@@ -461,9 +461,9 @@ static int export_run(const struct nr_call *call)
 		status = open_database(&r, &t, path);
 	if (!status)
 		status = open_output(&r);
-	for (size_t i = 0; i < NR_N_CORE_TYPES && !status; i++)
-		if (!(nr_core_record_types[i]->flags & NR_R_JSON_ONLY))
-			status = export_table(&r, &t, nr_core_record_types[i], path);
+	for (size_t i = 0; i < nr_n_record_types && !status; i++)
+		if (!(nr_record_types[i]->flags & NR_R_JSON_ONLY))
+			status = export_table(&r, &t, nr_record_types[i], path);
 	if (!status)
 		status = finish(&r);
 	close_run(&r);

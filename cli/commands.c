@@ -18,6 +18,11 @@ const char *const nr_version = NR_VERSION;
 const struct nr_command *const nr_commands[] = {
 	&nr_cmd_replay,
 	&nr_cmd_query,
+	&nr_cmd_extract,
+	&nr_cmd_follow,
+	&nr_cmd_verify,
+	&nr_cmd_manifest,
+	&nr_cmd_keygen,
 	&nr_cmd_info,
 	&nr_cmd_archive,
 	&nr_cmd_export,

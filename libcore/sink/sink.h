@@ -18,7 +18,7 @@ struct nr_sink_options {
 	bool append;           /* add a run to an existing database */
 	bool keep_partial;     /* leave NAME.partial behind after a failure */
 	const char *argv_text; /* for messages only; may be NULL */
-	/* The tables of a database; NULL: nr_core_record_types. */
+	/* The tables of a database; NULL: nr_record_types. */
 	const struct nr_record_type *const *types;
 	size_t n_types;
 	int level;        /* of an archive; 0: NR_ARCHIVE_LEVEL */
@@ -41,7 +41,8 @@ struct nr_sink_ops {
 
 struct nr_sink {
 	const struct nr_sink_ops *ops;
-	bool no_index;   /* has no use for flow_packets and source_block */
+	bool no_ident;      /* has no use for nr_record.ident */
+	bool no_index;      /* has no use for flow_packets and source_block */
 	bool is_archive; /* JSON lines in an archive */
 	struct nr_archive_result archive; /* of a finished archive */
 	/* A database: what run.chain_heads is to say; set before finish, owned, or NULL.

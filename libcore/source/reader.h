@@ -115,6 +115,11 @@ ssize_t nr_stream_read(struct nr_stream *st, struct nr_block *block, uint8_t *ro
 		       size_t n, struct nr_err *err);
 /* Reads the rest of the stored file for the hasher. 0 or -errno. */
 int nr_stream_drain(struct nr_stream *st, struct nr_err *err);
+/*
+ * The next read is of the stored byte at offset, where a decoder begins anew; the hasher
+ * is given up. 0 or -errno.
+ */
+int nr_stream_seek(struct nr_stream *st, uint64_t offset, struct nr_err *err);
 void nr_stream_close(struct nr_stream *st);
 
 /* The content that is in memory: [p, end) in `block`, unread. */
@@ -161,6 +166,8 @@ struct nr_format {
 	int (*next)(struct nr_source *s, void *ctx, struct nr_batch *b, unsigned max,
 		    struct nr_err *err);
 	void (*close)(void *ctx);
+	/* The window has moved: forgets what of a block is still to tell. May be NULL. */
+	void (*seek)(void *ctx);
 };
 
 extern const struct nr_format nr_format_pcap, nr_format_pcapng, nr_format_snoop;
@@ -186,6 +193,7 @@ struct nr_source {
 	void *ctx;
 	enum nr_source_state state;
 	bool ended;
+	bool secrets; /* see nr_source_options */
 	uint32_t index;
 	uint64_t record;   /* packets handed out */
 	uint64_t n_bad;    /* blocks passed over */

@@ -366,6 +366,28 @@ int nr_stream_drain(struct nr_stream *st, struct nr_err *err)
 	return rc;
 }
 
+int nr_stream_seek(struct nr_stream *st, uint64_t offset, struct nr_err *err)
+{
+	if (offset > INT64_MAX ||
+	    (st->fd >= 0 && lseek(st->fd, (off_t)offset, SEEK_SET) < 0))
+		return nr_fail(err, -EINVAL, "cannot seek in %s to byte %llu", st->path,
+			       (unsigned long long)offset);
+	nr_hasher_free(st->hasher);
+	st->hasher = NULL;
+	st->position = offset;
+	st->raw_eof = false;
+	st->in_len = 0;
+	st->in_frame = st->decoder_done = false;
+	st->damage[0] = '\0';
+	if (!st->codec)
+		return 0;
+	st->codec->close(st->codec_ctx);
+	memset(st->codec_ctx, 0, st->codec->ctx_size);
+	return st->codec->open(st->codec_ctx) < 0
+		       ? nr_fail(err, -ENOMEM, "no memory to decode %s", st->path)
+		       : 0;
+}
+
 void nr_stream_close(struct nr_stream *st)
 {
 	nr_frames_free(st->frames);
