@@ -24,8 +24,8 @@ static bool is_kind(const struct nr_command *c, const char *kind)
 static bool put_operand_words(const struct nr_command *c)
 {
 	if (is_kind(c, "table")) {
-		for (size_t i = 0; i < NR_N_CORE_TYPES; i++)
-			printf("%s ", nr_core_record_types[i]->name);
+		for (size_t i = 0; i < nr_n_record_types; i++)
+			printf("%s ", nr_record_types[i]->name);
 	} else if (is_kind(c, "shell")) {
 		fputs("bash zsh fish ", stdout);
 	} else if (is_kind(c, "command")) {

@@ -22,14 +22,14 @@ static const struct nr_option schema_options[] = {
 static const char *type_name(const void *arg, size_t i)
 {
 	(void)arg;
-	return nr_core_record_types[i]->name;
+	return nr_record_types[i]->name;
 }
 
 static const struct nr_record_type *const *find_type(const char *name)
 {
-	for (size_t i = 0; i < NR_N_CORE_TYPES; i++)
-		if (!strcmp(nr_core_record_types[i]->name, name))
-			return &nr_core_record_types[i];
+	for (size_t i = 0; i < nr_n_record_types; i++)
+		if (!strcmp(nr_record_types[i]->name, name))
+			return &nr_record_types[i];
 	return NULL;
 }
 
@@ -101,8 +101,8 @@ static void put_type(const struct nr_record_type *t)
 static int schema_run(const struct nr_call *call)
 {
 	const struct schema *c = call->config;
-	const struct nr_record_type *const *types = nr_core_record_types;
-	size_t n = NR_N_CORE_TYPES;
+	const struct nr_record_type *const *types = nr_record_types;
+	size_t n = nr_n_record_types;
 	struct nr_buf b = { 0 };
 
 	if (call->n) {
@@ -112,7 +112,7 @@ static int schema_run(const struct nr_call *call)
 		n = 1;
 		if (!types) {
 			near = nr_nearest(call->operands[0], type_name, NULL,
-					  NR_N_CORE_TYPES);
+					  nr_n_record_types);
 			return nr_complain(
 				NR_EXIT_USAGE, "schema",
 				near ? "there is no table '%s'; did you mean '%s'?"

@@ -138,8 +138,8 @@ static int create_all(sqlite3 *db, const struct nr_dbset *s)
 	sqlite3_stmt *st = NULL;
 	int rc;
 
-	for (size_t i = 0; i < NR_N_CORE_TYPES; i++) {
-		const struct nr_record_type *t = nr_core_record_types[i];
+	for (size_t i = 0; i < nr_n_record_types; i++) {
+		const struct nr_record_type *t = nr_record_types[i];
 
 		if (!(t->flags & NR_R_JSON_ONLY))
 			nr_buf_printf(&sql,

@@ -75,9 +75,9 @@ static int vt_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
 	struct table *t;
 	int rc;
 
-	for (size_t i = 0; argc == 4 && i < NR_N_CORE_TYPES; i++)
-		if (!strcmp(nr_core_record_types[i]->name, argv[3]))
-			type = nr_core_record_types[i];
+	for (size_t i = 0; argc == 4 && i < nr_n_record_types; i++)
+		if (!strcmp(nr_record_types[i]->name, argv[3]))
+			type = nr_record_types[i];
 	if (!type) {
 		*err = sqlite3_mprintf("no such table");
 		return SQLITE_ERROR;

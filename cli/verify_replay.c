@@ -217,8 +217,8 @@ static void finish(struct compare *c)
 {
 	uint64_t before = c->v->report->n_of[NR_CHANGED], rows = 0;
 
-	for (size_t i = 0; i < NR_N_CORE_TYPES; i++)
-		table_of(c, nr_core_record_types[i]); /* those without a row, too */
+	for (size_t i = 0; i < nr_n_record_types; i++)
+		table_of(c, nr_record_types[i]); /* those without a row, too */
 	for (size_t i = 0; i < c->n; i++) {
 		struct table *t = &c->table[i];
 		uint64_t n;

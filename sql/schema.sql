@@ -1,6 +1,6 @@
 -- The session database of nrtool. Generated from the record tables: do not edit.
 PRAGMA application_id = 1852994671; -- nrto
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE run ( -- runs of nrtool that wrote into this database
 	run_id INTEGER PRIMARY KEY, -- number of the run in this database, from 1
@@ -139,6 +139,7 @@ CREATE TABLE flow ( -- flows: the packets of one key until it ends
 	dst_zero_windows INTEGER, -- segments from dst that advertise a closed receive window [packets]
 	syn_options TEXT, -- object of src and dst, the TCP options in the SYN of each: mss, wscale, and order, a letter for each option (M mss, W window scale, S SACK permitted, T timestamps, F fast open, N no-op, ? other, + and more)
 	handshake_rtt_ns INTEGER, -- from the SYN to the ACK that completes the handshake [ns]
+	overlap_unverified INTEGER, -- parsed TCP streams: segments that overlap bytes which were delivered and could not be compared; NULL for none [segments]
 	bad_checksums INTEGER, -- packets whose IP or transport checksum is wrong [packets]
 	continues INTEGER -- flow_id of the same flow in the previous file of a rotated set
 ) STRICT;
@@ -201,6 +202,123 @@ CREATE TABLE capture_stats ( -- what the capture received and lost
 	detail TEXT -- object of driver counters
 ) STRICT;
 
+CREATE TABLE credential ( -- user names and secrets that crossed the wire in the clear
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	service TEXT NOT NULL, -- protocol that carried it: ftp, http, smtp, …
+	user TEXT, -- name of the user
+	secret TEXT, -- password or token, an asterisk for each byte unless --store-secrets
+	secret_hash TEXT, -- HMAC-SHA-256 of the secret with the key of --secret-key; NULL without one
+	mechanism TEXT, -- how it was sent: plain, login, basic, cram-md5, …
+	success INTEGER -- whether the server accepted it; NULL where that was not seen
+) STRICT;
+
+CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, NetBIOS
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	transport TEXT NOT NULL, -- udp or tcp
+	trans_id INTEGER NOT NULL, -- identifier of the message
+	query_name TEXT, -- name of the first question, \ and \DDD before what RFC 1035 escapes; NetBIOS names decoded, with the suffix as <1d>
+	query_type TEXT, -- its type: A, AAAA, …, TYPE65280 where it has no name
+	query_class TEXT, -- its class: IN, CH, HS, NONE, ANY, else CLASS and the number
+	rcode TEXT, -- code of the response, EDNS' upper bits included: NOERROR, NXDOMAIN, …, else RCODE and the number
+	opcode TEXT NOT NULL, -- QUERY, NOTIFY, UPDATE, …, else OPCODE and the number
+	aa INTEGER, -- response: authoritative answer
+	tc INTEGER, -- response, else query: cut short
+	rd INTEGER, -- query, else response: recursion desired
+	ra INTEGER, -- response: recursion available
+	ad INTEGER, -- response: data is authentic
+	cd INTEGER, -- query, else response: checking disabled
+	answers TEXT, -- list of the response's records: section (answer, authority, additional), name, type, class where it is not IN, ttl, data in presentation format (RFC 1035, 3597), flush for mDNS' cache flush
+	edns TEXT, -- object of query and response, the EDNS of each: udp_size, version, do, options
+	answered INTEGER NOT NULL, -- 1 if the query has its response in this row
+	rtt_ns INTEGER, -- from query to response; negative where the capture has their times the other way round [ns]
+	repeat_of INTEGER, -- query_packet of the first identical query, if that waited for its response
+	response_only INTEGER NOT NULL, -- 1 for a response that no open query asked for, or one more to the same query
+	complete INTEGER NOT NULL, -- 0 if a message was cut short or could not be read to its end
+	query_packet INTEGER, -- packet that completed the query; its time is ts_ns - rtt_ns, without a response ts_ns
+	query_bytes INTEGER, -- length of the query message [bytes]
+	response_bytes INTEGER, -- length of the response message [bytes]
+	unicast_response INTEGER, -- mDNS: the query asks for a unicast response
+	questions TEXT, -- list of the questions behind the first: name, type, class
+	query_records TEXT, -- list of the records in the query, as answers has them: updates, known answers
+	left_out INTEGER -- records and questions that are in no list, because it would be larger than 256 KiB [records]
+) STRICT;
+
+CREATE TABLE ftp ( -- FTP commands with their replies
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	command_ns INTEGER, -- time of the command; NULL for a reply without one [ns]
+	command TEXT, -- the command, in upper case; NULL for a reply to none: the greeting, or a command that was not seen
+	argument TEXT, -- its argument; of PASS, ACCT and ADAT masked unless --store-secrets
+	reply_code INTEGER, -- code of the final reply; NULL where none was seen
+	reply_text TEXT, -- its text without the code, lines separated by LF
+	interim TEXT, -- list of the replies 1xx that came before it
+	user TEXT, -- the user of the last USER command
+	data_flow_id INTEGER REFERENCES flow(flow_id), -- the data connection, where it was seen before the row was written: rows of transfers
+	passive INTEGER, -- 1 where the client opens the data connection (PASV, EPSV), 0 where the server does (PORT, EPRT)
+	data_ip TEXT, -- address that was announced for the data connection, or follows for EPSV
+	data_port INTEGER, -- port that was announced for it
+	complete INTEGER NOT NULL -- 0 if no reply was seen, or the command or reply is cut short (at 4 096 bytes, by a gap, by the end)
+) STRICT;
+
+CREATE TABLE ntp ( -- NTP messages
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	mode INTEGER NOT NULL, -- 1 and 2 symmetric, 3 client, 4 server, 5 broadcast, 6 control, 7 private; 0 in version 1
+	version INTEGER NOT NULL, -- version of the protocol
+	leap INTEGER, -- leap indicator: 1 and 2 a leap second comes, 3 not synchronised
+	stratum INTEGER, -- distance to the reference clock; 0 not known, or a kiss-o'-death
+	ref_id TEXT, -- reference: up to four letters in stratum 0 and 1, above an IPv4 address or four bytes of a hash in its form
+	poll INTEGER, -- poll interval, as the power of two of seconds [log2 s]
+	precision INTEGER, -- precision of the clock, as the power of two of seconds [log2 s]
+	root_delay_ns INTEGER, -- round trip to the reference clock [ns]
+	root_dispersion_ns INTEGER, -- dispersion to the reference clock [ns]
+	reference_ns INTEGER, -- when the clock was last set [ns]
+	origin_ns INTEGER, -- when the request left, by the client's clock [ns]
+	receive_ns INTEGER, -- when the request arrived, by the server's clock [ns]
+	transmit_ns INTEGER, -- when this message left, by the sender's clock [ns]
+	response INTEGER, -- control and private messages: 1 for a response
+	operation INTEGER, -- control and private messages: operation or request code
+	trailer_bytes INTEGER, -- what follows the header: extensions, authentication, data [bytes]
+	complete INTEGER NOT NULL -- 0 if the capture has cut the message short
+) STRICT;
+
+CREATE TABLE ssh ( -- SSH connections: what was said in the clear before the keys
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	version INTEGER, -- major version both speak: 1 or 2; NULL where it was not seen
+	client_version TEXT, -- the client's identification, SSH-2.0-…
+	server_version TEXT, -- the server's identification
+	hassh TEXT, -- HASSH: MD5 of the client's algorithms, 32 hexadecimal digits
+	hassh_server TEXT, -- HASSH of the server's algorithms
+	kex TEXT, -- key exchange method agreed on (RFC 4253, 7.1); NULL where one side was not seen or nothing is common
+	host_key_algorithm TEXT, -- host key algorithm agreed on
+	host_key_fingerprint TEXT, -- SHA256: and base64 of the server's host key, as OpenSSH prints it
+	cipher TEXT, -- cipher agreed on, client to server
+	cipher_to_client TEXT, -- cipher agreed on, server to client
+	mac TEXT, -- MAC agreed on, client to server; ciphers that authenticate do not use it
+	mac_to_client TEXT, -- MAC agreed on, server to client
+	compression TEXT, -- compression agreed on, client to server
+	compression_to_client TEXT, -- compression agreed on, server to client
+	encrypted INTEGER, -- 1 once each side that was seen has changed to its keys; NULL for version 1
+	disconnect_code INTEGER, -- reason of a DISCONNECT in the clear (RFC 4253, 11.1)
+	disconnect_text TEXT, -- its description
+	client_algorithms TEXT, -- object of the client's lists, most wanted first: kex, host_key, cipher, mac, compression (client to server)
+	server_algorithms TEXT, -- object of the server's lists (server to client)
+	complete INTEGER NOT NULL -- 1 if both sides were read until they encrypted (version 1: both names)
+) STRICT;
+
 CREATE INDEX source_block_by_source_id_record ON source_block (source_id, record);
 CREATE INDEX flow_by_first_ns ON flow (first_ns);
 CREATE INDEX flow_by_src_ip_dst_ip_dst_port_proto_first_ns ON flow (src_ip, dst_ip, dst_port, proto, first_ns);
@@ -209,3 +327,11 @@ CREATE INDEX flow_by_parent_flow_id ON flow (parent_flow_id) WHERE parent_flow_i
 CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, source_id, seq);
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
+CREATE INDEX credential_by_flow_id ON credential (flow_id);
+CREATE INDEX dns_by_flow_id ON dns (flow_id);
+CREATE INDEX dns_by_query_name ON dns (query_name);
+CREATE INDEX ftp_by_flow_id ON ftp (flow_id);
+CREATE INDEX ftp_by_data_flow_id ON ftp (data_flow_id);
+CREATE INDEX ssh_by_flow_id ON ssh (flow_id);
+CREATE INDEX ssh_by_hassh ON ssh (hassh);
+CREATE INDEX ssh_by_host_key_fingerprint ON ssh (host_key_fingerprint);

@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 
 		if (strcmp(argv[1], forms[i].name) != 0)
 			continue;
-		forms[i].put(&b, nr_core_record_types, NR_N_CORE_TYPES);
+		forms[i].put(&b, nr_record_types, nr_n_record_types);
 		fwrite(b.p, 1, b.len, stdout);
 		nr_buf_fini(&b);
 		return fflush(stdout) == 0 ? 0 : 1;

@@ -44,9 +44,3 @@ LIST(indexes_anomaly, "kind, severity", "flow_id");
 NR_RECORD_TYPES(NR_T)
 #undef NR_T
 #undef NR_X
-
-#define NR_T(t, table, flags, indexes, doc) &nr_rt_##table,
-const struct nr_record_type *const nr_core_record_types[NR_N_CORE_TYPES] = {
-	NR_RECORD_TYPES(NR_T)
-};
-#undef NR_T

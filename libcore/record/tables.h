@@ -10,7 +10,7 @@
 #include "record/fields.h"
 #include "record/record.h"
 
-enum { NR_SCHEMA_VERSION = 2 }; /* PRAGMA user_version: any change of the DDL raises it */
+enum { NR_SCHEMA_VERSION = 3 }; /* PRAGMA user_version: any change of the DDL raises it */
 
 #define NR_X(t, col, type, flags, refs, unit, values, doc) NR_##t##_##col,
 #define NR_T(t, table, flags, indexes, doc)                                              \
@@ -20,10 +20,6 @@ NR_RECORD_TYPES(NR_T)
 #undef NR_T
 #undef NR_X
 
-#define NR_T(t, table, flags, indexes, doc) NR_RT_##t,
-/* Positions in nr_core_record_types. */
-enum nr_core_type { NR_RECORD_TYPES(NR_T) NR_N_CORE_TYPES };
-#undef NR_T
-
-/* All of them, in table order. */
-extern const struct nr_record_type *const nr_core_record_types[NR_N_CORE_TYPES];
+/* All tables of a database: these, and those of the parsers (parsers/registry.c). */
+extern const struct nr_record_type *const nr_record_types[];
+extern const size_t nr_n_record_types;
