@@ -45,7 +45,7 @@
 	X(T, left_out, INT, 0, NULL, "records", NULL, "records and questions that are in no list, because it would be larger than 256 KiB")
 /* clang-format on */
 
-static const char *const indexes[] = { "flow_id", "query_name", NULL };
+static const char *const indexes[] = { "flow_id", NULL };
 
 NR_TABLE_DECLARE(DNS, dns, FIELDS);
 NR_TABLE_DEFINE(DNS, dns, NR_R_SESSION, indexes,

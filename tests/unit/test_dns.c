@@ -401,7 +401,7 @@ static const struct rdata_case rdata[] = {
 	{ 47, BYTES("\xc0\x0c\0\6\x40\1\0\0\0\3"), "z A MX RRSIG NSEC" },
 	{ 50, BYTES("\1\0\0\x0a\2\xaa\xbb\5\0\x44\x32\x14\xc7\0\1\x40"),
 	  "1 0 10 aabb 01234567 A" },
-	{ 50, BYTES("\1\1\0\0\0\5\0\x44\x32\x14\xc7"), "1 1 0 - 01234567 " },
+	{ 50, BYTES("\1\1\0\0\0\5\0\x44\x32\x14\xc7"), "1 1 0 - 01234567" },
 	{ 52, BYTES("\3\1\1\xde\xad"), "3 1 1 dead" },
 	{ 65,
 	  BYTES("\0\1\0\0\1\0\6\2h2\2h3\0\3\0\2\x01\xbb\0\4\0\x08\1\2\3\4\5\6\7\x08\0\5\0"
@@ -409,7 +409,7 @@ static const struct rdata_case rdata[] = {
 		"\1\2\0\6\0\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1\xff\0\0\1x"),
 	  "1 . alpn=h2,h3 port=443 ipv4hint=1.2.3.4,5.6.7.8 ech=AQI= "
 	  "ipv6hint=2001:db8::1 key65280=\\\"x\\\"" },
-	{ 64, BYTES("\0\0\xc0\x0c"), "0 z " },
+	{ 64, BYTES("\0\0\xc0\x0c"), "0 z" },
 	{ 65280, BYTES("\1\2\xff"), "\\\\# 3 0102ff" },
 	{ 44, BYTES("\4\2\xab"), "4 2 ab" },
 	{ 256, BYTES("\0\1\0\2http://x/"), "1 2 \\\"http://x/\\\"" },
