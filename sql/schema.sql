@@ -329,7 +329,6 @@ CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
 CREATE INDEX dns_by_flow_id ON dns (flow_id);
-CREATE INDEX dns_by_query_name ON dns (query_name);
 CREATE INDEX ftp_by_flow_id ON ftp (flow_id);
 CREATE INDEX ftp_by_data_flow_id ON ftp (data_flow_id);
 CREATE INDEX ssh_by_flow_id ON ssh (flow_id);

@@ -130,3 +130,19 @@ UNION ALL
 SELECT NULL, NULL, 'flow wire_bytes', l.n, f.n, l.n = f.n
 FROM (SELECT coalesce(sum(wire_bytes), 0) AS n FROM ledger WHERE bucket = 'flow') AS l,
 	(SELECT coalesce(sum(wire_bytes), 0) AS n FROM flow) AS f;
+
+-- DNS, mDNS, LLMNR and NetBIOS messages: text times, who asked whom, milliseconds to the
+-- response, and the answers as one line.
+CREATE VIEW dns_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', d.ts_ns / 1000000000 - (d.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (d.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	f.service, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
+	d.rtt_ns / 1e6 AS rtt_ms,
+	(SELECT group_concat(json_extract(a.value, '$.data'), ', ') FROM json_each(d.answers) AS a
+		WHERE json_extract(a.value, '$.section') = 'answer') AS answer,
+	d.*
+FROM dns AS d
+LEFT JOIN flow AS f ON f.flow_id = d.flow_id
+LEFT JOIN source AS s ON s.source_id = d.source_id;
