@@ -68,7 +68,8 @@ struct nr_tls_facts {
 	uint16_t version; /* 0: not seen */
 	uint16_t cipher;
 	bool has_cipher;
-	uint16_t group; /* 0: none seen */
+	const char *ssl2_cipher; /* static; instead of cipher */
+	uint16_t group;          /* 0: none seen */
 	struct nr_tls_text alpn;
 	bool resumed;
 	/* of the rest; set by whom it concerns */
@@ -89,10 +90,16 @@ enum nr_verdict nr_tls_facts_client(struct nr_parse *p, struct nr_tls_facts *f,
 /* The same for ServerHello and HelloRetryRequest. */
 enum nr_verdict nr_tls_facts_server(struct nr_parse *p, struct nr_tls_facts *f,
 				    const uint8_t *body, size_t n);
-/* Whether there is anything to make a row of: a hello was read. */
+/*
+ * The first n bytes of a ClientHello whose rest was never seen: what names they hold, no
+ * fingerprints. Makes the row incomplete, and does not count as a hello.
+ */
+void nr_tls_facts_partial(struct nr_parse *p, struct nr_tls_facts *f, const uint8_t *body,
+			  size_t n);
+/* Whether there is anything to make a row of: a hello was read, or part of it. */
 static inline bool nr_tls_facts_any(const struct nr_tls_facts *f)
 {
-	return f->client_hellos || f->server_hellos;
+	return f->client_hellos || f->server_hellos || f->client_version;
 }
 
 /* Writes the row, at p's packet and time. To be called once. */

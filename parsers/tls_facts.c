@@ -84,6 +84,18 @@ enum nr_verdict nr_tls_facts_client(struct nr_parse *p, struct nr_tls_facts *f,
 	return is_first && !keep_first_client(p, f, &c) ? NR_OVERFLOW : NR_MORE;
 }
 
+void nr_tls_facts_partial(struct nr_parse *p, struct nr_tls_facts *f, const uint8_t *body,
+			  size_t n)
+{
+	struct nr_tls_client_hello c;
+
+	f->incomplete = true;
+	if (!nr_tls_client_hello_read(&c, body, n, f->transport == NR_TLS_ON_UDP))
+		return;
+	keep_first_client(p, f, &c);
+	f->ja3[0] = f->ja4[0] = '\0';
+}
+
 /* TLS 1.2 and before: the server repeats the session's id. TLS 1.3: it takes the key. */
 static bool is_resumed(const struct nr_tls_facts *f, const struct nr_tls_server_hello *s)
 {
@@ -188,6 +200,7 @@ static void put_server(struct nr_parse *p, struct nr_record *r,
 	char room[NR_TLS_NUMBER * 3];
 
 	nr_parse_str(p, r, NR_TLS_version, nr_tls_version_name(room, f->version));
+	nr_set_str(r, NR_TLS_cipher, f->ssl2_cipher);
 	if (f->has_cipher)
 		nr_parse_str(p, r, NR_TLS_cipher, nr_tls_cipher_name(room, f->cipher));
 	if (f->group)
@@ -204,7 +217,7 @@ void nr_tls_facts_row(struct nr_parse *p, const struct nr_tls_facts *f)
 	struct nr_record *r = nr_parse_record(p, &nr_rt_tls);
 
 	nr_set_str(r, NR_TLS_transport, nr_values_tls_transport[f->transport]);
-	if (f->client_hellos)
+	if (f->client_hellos || f->client_version)
 		put_client(p, r, f);
 	if (f->server_hellos)
 		put_server(p, r, f);
