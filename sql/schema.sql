@@ -1,6 +1,6 @@
 -- The session database of nrtool. Generated from the record tables: do not edit.
 PRAGMA application_id = 1852994671; -- nrto
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE run ( -- runs of nrtool that wrote into this database
 	run_id INTEGER PRIMARY KEY, -- number of the run in this database, from 1
@@ -139,6 +139,7 @@ CREATE TABLE flow ( -- flows: the packets of one key until it ends
 	dst_zero_windows INTEGER, -- segments from dst that advertise a closed receive window [packets]
 	syn_options TEXT, -- object of src and dst, the TCP options in the SYN of each: mss, wscale, and order, a letter for each option (M mss, W window scale, S SACK permitted, T timestamps, F fast open, N no-op, ? other, + and more)
 	handshake_rtt_ns INTEGER, -- from the SYN to the ACK that completes the handshake [ns]
+	overlap_unverified INTEGER, -- parsed TCP streams: segments that overlap bytes which were delivered and could not be compared; NULL for none [segments]
 	bad_checksums INTEGER, -- packets whose IP or transport checksum is wrong [packets]
 	continues INTEGER -- flow_id of the same flow in the previous file of a rotated set
 ) STRICT;
@@ -201,6 +202,28 @@ CREATE TABLE capture_stats ( -- what the capture received and lost
 	detail TEXT -- object of driver counters
 ) STRICT;
 
+CREATE TABLE certificate ( -- certificates, each once, where it was first seen
+	sha256 TEXT NOT NULL, -- SHA-256 of the certificate as sent (DER), 64 lower-case hexadecimal digits
+	first_flow_id INTEGER REFERENCES flow(flow_id), -- the flow that showed it first
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed it there
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	subject TEXT, -- distinguished name of the subject as text (RFC 4514)
+	issuer TEXT, -- distinguished name of the issuer
+	serial TEXT, -- serial number, upper-case hexadecimal digits
+	version INTEGER, -- version of X.509: 1, 2, 3
+	not_before_ns INTEGER, -- begin of validity; clamped to what 64 bits hold [ns]
+	not_after_ns INTEGER, -- end of validity; clamped [ns]
+	san TEXT, -- object of the subject's alternative names: lists dns, ip, email, uri
+	key_type TEXT, -- rsa, ec, dsa, ed25519, …, else the algorithm's name or object identifier
+	key_bits INTEGER, -- size of the public key [bits]
+	key_curve TEXT, -- named curve of an ec key
+	signature TEXT, -- signature algorithm: sha256WithRSAEncryption, …, else its object identifier
+	self_signed INTEGER, -- 1 if issuer and subject, and the keys as far as they are named, are the same; the signature is not verified
+	is_ca INTEGER, -- 1 if its basic constraints make it a certificate authority
+	PRIMARY KEY (sha256)
+) STRICT;
+
 CREATE TABLE credential ( -- user names and secrets that crossed the wire in the clear
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -261,6 +284,8 @@ CREATE INDEX flow_by_parent_flow_id ON flow (parent_flow_id) WHERE parent_flow_i
 CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, source_id, seq);
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
+CREATE INDEX certificate_by_first_flow_id ON certificate (first_flow_id);
+CREATE INDEX certificate_by_subject ON certificate (subject);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
 CREATE INDEX tls_by_flow_id ON tls (flow_id);
 CREATE INDEX tls_by_server_name ON tls (server_name);
