@@ -30,7 +30,7 @@
 	X(T, ech, BOOL, 0, NULL, NULL, NULL, "1 if the first ClientHello has an encrypted one inside (ECH, ESNI) or makes believe so; server_name is then the outer one") \
 	X(T, early_data, BOOL, 0, NULL, NULL, NULL, "1 if the client announced data with its first flight (0-RTT)") \
 	X(T, alert, TEXT, 0, NULL, NULL, NULL, "the last alert sent in the clear: its level, a blank, and its name") \
-	X(T, alert_side, TEXT, 0, NULL, NULL, nr_values_side, "who sent it") \
+	X(T, alert_from, TEXT, 0, NULL, NULL, nr_values_tls_role, "who sent it") \
 	X(T, client_cert, BOOL, 0, NULL, NULL, NULL, "1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it") \
 	X(T, certificates, JSON, 0, NULL, NULL, NULL, "list of the SHA-256 of the certificates the server showed, in their order; see table certificate") \
 	X(T, client_certificates, JSON, 0, NULL, NULL, NULL, "the same of those the client showed") \
@@ -74,7 +74,7 @@ struct nr_tls_facts {
 	bool resumed;
 	/* of the rest; set by whom it concerns */
 	bool established, incomplete;
-	bool has_alert, alert_is_src;
+	bool has_alert, alert_is_client;
 	uint8_t alert_level, alert;
 	uint8_t n_certs[2];                 /* 0: the server's, 1: the client's */
 	uint8_t (*certs[2])[NR_TLS_DIGEST]; /* of the account, NR_TLS_CERTS_MAX each */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const nr_values_tls_transport[] = { "tcp", "udp", "quic", NULL };
-static const char *const nr_values_side[] = { "src", "dst", NULL };
+static const char *const nr_values_tls_role[] = { "client", "server", NULL };
 static const char *const indexes[] = { "flow_id", "server_name", "ja3", "ja4", NULL };
 
 NR_TABLE_DEFINE(TLS, tls, NR_R_SESSION, indexes,
@@ -176,7 +176,7 @@ static void put_alert(struct nr_parse *p, struct nr_record *r,
 	nr_set_str(r, NR_TLS_alert,
 		   name ? nr_arena_printf(p->arena, "%s %s", level, name)
 			: nr_arena_printf(p->arena, "%s %u", level, f->alert));
-	nr_set_str(r, NR_TLS_alert_side, f->alert_is_src ? "src" : "dst");
+	nr_set_str(r, NR_TLS_alert_from, nr_values_tls_role[!f->alert_is_client]);
 }
 
 static void put_client(struct nr_parse *p, struct nr_record *r,

@@ -181,7 +181,7 @@ void nr_tls_ccs(struct nr_tls_handshake *h, unsigned side)
 void nr_tls_alert(struct nr_tls_handshake *h, unsigned side, const uint8_t *alert)
 {
 	h->facts.has_alert = true;
-	h->facts.alert_is_src = !side;
+	h->facts.alert_is_client = side == client_side(h);
 	h->facts.alert_level = alert[0];
 	h->facts.alert = alert[1];
 }

@@ -260,7 +260,7 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	ech INTEGER, -- 1 if the first ClientHello has an encrypted one inside (ECH, ESNI) or makes believe so; server_name is then the outer one
 	early_data INTEGER, -- 1 if the client announced data with its first flight (0-RTT)
 	alert TEXT, -- the last alert sent in the clear: its level, a blank, and its name
-	alert_side TEXT, -- who sent it: src dst
+	alert_from TEXT, -- who sent it: client server
 	client_cert INTEGER, -- 1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it
 	certificates TEXT, -- list of the SHA-256 of the certificates the server showed, in their order; see table certificate
 	client_certificates TEXT, -- the same of those the client showed
