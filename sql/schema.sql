@@ -1,6 +1,6 @@
 -- The session database of nrtool. Generated from the record tables: do not edit.
 PRAGMA application_id = 1852994671; -- nrto
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE run ( -- runs of nrtool that wrote into this database
 	run_id INTEGER PRIMARY KEY, -- number of the run in this database, from 1
@@ -139,6 +139,7 @@ CREATE TABLE flow ( -- flows: the packets of one key until it ends
 	dst_zero_windows INTEGER, -- segments from dst that advertise a closed receive window [packets]
 	syn_options TEXT, -- object of src and dst, the TCP options in the SYN of each: mss, wscale, and order, a letter for each option (M mss, W window scale, S SACK permitted, T timestamps, F fast open, N no-op, ? other, + and more)
 	handshake_rtt_ns INTEGER, -- from the SYN to the ACK that completes the handshake [ns]
+	overlap_unverified INTEGER, -- parsed TCP streams: segments that overlap bytes which were delivered and could not be compared; NULL for none [segments]
 	bad_checksums INTEGER, -- packets whose IP or transport checksum is wrong [packets]
 	continues INTEGER -- flow_id of the same flow in the previous file of a rotated set
 ) STRICT;
@@ -214,6 +215,40 @@ CREATE TABLE credential ( -- user names and secrets that crossed the wire in the
 	success INTEGER -- whether the server accepted it; NULL where that was not seen
 ) STRICT;
 
+CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, NetBIOS
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	transport TEXT NOT NULL, -- udp or tcp
+	trans_id INTEGER NOT NULL, -- identifier of the message
+	query_name TEXT, -- name of the first question, \ and \DDD before what RFC 1035 escapes; NetBIOS names decoded, with the suffix as <1d>
+	query_type TEXT, -- its type: A, AAAA, …, TYPE65280 where it has no name
+	query_class TEXT, -- its class: IN, CH, HS, NONE, ANY, else CLASS and the number
+	rcode TEXT, -- code of the response, EDNS' upper bits included: NOERROR, NXDOMAIN, …, else RCODE and the number
+	opcode TEXT NOT NULL, -- QUERY, NOTIFY, UPDATE, …, else OPCODE and the number
+	aa INTEGER, -- response: authoritative answer
+	tc INTEGER, -- response, else query: cut short
+	rd INTEGER, -- query, else response: recursion desired
+	ra INTEGER, -- response: recursion available
+	ad INTEGER, -- response: data is authentic
+	cd INTEGER, -- query, else response: checking disabled
+	answers TEXT, -- list of the response's records: section (answer, authority, additional), name, type, class where it is not IN, ttl, data in presentation format (RFC 1035, 3597), flush for mDNS' cache flush
+	edns TEXT, -- object of query and response, the EDNS of each: udp_size, version, do, options
+	answered INTEGER NOT NULL, -- 1 if the query has its response in this row
+	rtt_ns INTEGER, -- from query to response; negative where the capture has their times the other way round [ns]
+	repeat_of INTEGER, -- query_packet of the first identical query, if that waited for its response
+	response_only INTEGER NOT NULL, -- 1 for a response that no open query asked for, or one more to the same query
+	complete INTEGER NOT NULL, -- 0 if a message was cut short or could not be read to its end
+	query_packet INTEGER, -- packet that completed the query; its time is ts_ns - rtt_ns, without a response ts_ns
+	query_bytes INTEGER, -- length of the query message [bytes]
+	response_bytes INTEGER, -- length of the response message [bytes]
+	unicast_response INTEGER, -- mDNS: the query asks for a unicast response
+	questions TEXT, -- list of the questions behind the first: name, type, class
+	query_records TEXT, -- list of the records in the query, as answers has them: updates, known answers
+	left_out INTEGER -- records and questions that are in no list, because it would be larger than 256 KiB [records]
+) STRICT;
+
 CREATE TABLE ntp ( -- NTP messages
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -232,3 +267,5 @@ CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, sou
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
+CREATE INDEX dns_by_flow_id ON dns (flow_id);
+CREATE INDEX dns_by_query_name ON dns (query_name);

@@ -66,9 +66,28 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(DUPLICATES, "duplicates", WARNING,                                             \
 	  "a large share of the capture's frames are copies; --dedup removes them")      \
 	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")      \
+	/* streams */                                                                    \
+	X(TCP_GAP, "tcp_gap", INFO,                                                      \
+	  "bytes of a parsed stream were given up: offset, length and why")              \
+	X(TCP_CONFLICT, "tcp_conflict", ERROR,                                           \
+	  "bytes of a parsed stream were sent twice with different content")             \
+	X(TCP_FAR_AHEAD, "tcp_far_ahead", WARNING,                                       \
+	  "a segment far beyond the window was left out of a parsed stream")             \
 	/* sessions */                                                                   \
-	X(MESSAGE_MALFORMED, "message_malformed", WARNING,                               \
-	  "a message that does not follow the flow's protocol, which detail names")
+	X(DNS_MALFORMED, "dns_malformed", WARNING,                                       \
+	  "a DNS message cannot be read to its end: what, and the offset in it")         \
+	X(DNS_TRAILING, "dns_trailing", INFO, "bytes behind the end of a DNS message")   \
+	X(DNS_MISMATCH, "dns_mismatch", WARNING,                                         \
+	  "a DNS response has the id of an open query, but another question")            \
+	X(DNS_EVICTED, "dns_evicted", WARNING,                                           \
+	  "too many open DNS queries in a flow, or too little memory: from here on the " \
+	  "oldest become rows before they time out")                                     \
+	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
+	  "a DHCP message that cannot be read to its end: what")                         \
+	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \
+	  "an ICMP message is shorter than its type needs")                              \
+	X(NTP_MALFORMED, "ntp_malformed", WARNING,                                       \
+	  "a datagram of an NTP flow is no NTP message")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
