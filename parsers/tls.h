@@ -13,6 +13,7 @@
 #define NR_FIELDS_TLS(X, T) \
 	NR_FIELDS_SESSION(X, T) \
 	X(T, transport, TEXT, NR_NN, NULL, NULL, nr_values_tls_transport, "what carried the handshake; udp is DTLS") \
+	X(T, first_ns, TIME, 0, NULL, "ns", NULL, "time of the first hello") \
 	X(T, version, TEXT, 0, NULL, NULL, NULL, "version the server chose: TLSv1.3, TLSv1.2, TLSv1.1, TLSv1.0, SSLv3, SSLv2, DTLSv1.2, …; 0x and four digits for one without a name") \
 	X(T, client_version, TEXT, 0, NULL, NULL, NULL, "highest version the first ClientHello offers") \
 	X(T, cipher, TEXT, 0, NULL, NULL, NULL, "cipher suite the server chose, as IANA names it, else 0x and four digits") \
@@ -55,6 +56,7 @@ struct nr_tls_text {
 struct nr_tls_facts {
 	enum nr_tls_transport transport;
 	uint32_t client_hellos, server_hellos;
+	int64_t first_ns; /* time of the first of them */
 	/* of the first ClientHello */
 	uint16_t client_version; /* 0: not seen */
 	struct nr_tls_text server_name, client_alpn;

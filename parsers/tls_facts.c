@@ -57,6 +57,12 @@ static bool keep_alpn_list(struct nr_parse *p, struct nr_tls_text *t,
 	return ok;
 }
 
+static void note_time(const struct nr_parse *p, struct nr_tls_facts *f)
+{
+	if (!nr_tls_facts_any(f))
+		f->first_ns = p->ts_ns;
+}
+
 static bool keep_first_client(struct nr_parse *p, struct nr_tls_facts *f,
 			      const struct nr_tls_client_hello *c)
 {
@@ -77,6 +83,7 @@ enum nr_verdict nr_tls_facts_client(struct nr_parse *p, struct nr_tls_facts *f,
 
 	if (!nr_tls_client_hello_read(&c, body, n, f->transport == NR_TLS_ON_UDP))
 		return NR_MALFORMED;
+	note_time(p, f);
 	f->client_hellos++;
 	f->client_id_len = (uint8_t)(c.h.session_id.n <= 32 ? c.h.session_id.n : 0);
 	memcpy(f->client_id, c.h.session_id.p, f->client_id_len);
@@ -90,6 +97,7 @@ void nr_tls_facts_partial(struct nr_parse *p, struct nr_tls_facts *f, const uint
 	struct nr_tls_client_hello c;
 
 	f->incomplete = true;
+	note_time(p, f);
 	if (!nr_tls_client_hello_read(&c, body, n, f->transport == NR_TLS_ON_UDP))
 		return;
 	keep_first_client(p, f, &c);
@@ -113,6 +121,7 @@ enum nr_verdict nr_tls_facts_server(struct nr_parse *p, struct nr_tls_facts *f,
 
 	if (!nr_tls_server_hello_read(&s, body, n))
 		return NR_MALFORMED;
+	note_time(p, f);
 	if (!f->server_hellos)
 		nr_tls_ja3s(f->ja3s, &s);
 	f->server_hellos++;
@@ -217,6 +226,7 @@ void nr_tls_facts_row(struct nr_parse *p, const struct nr_tls_facts *f)
 	struct nr_record *r = nr_parse_record(p, &nr_rt_tls);
 
 	nr_set_str(r, NR_TLS_transport, nr_values_tls_transport[f->transport]);
+	nr_set_int(r, NR_TLS_first_ns, f->first_ns);
 	if (f->client_hellos || f->client_version)
 		put_client(p, r, f);
 	if (f->server_hellos)

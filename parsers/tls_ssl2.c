@@ -58,13 +58,15 @@ static const char *cipher_name(const uint8_t *kind)
 	return NULL;
 }
 
-static enum nr_verdict client_hello(struct nr_tls_handshake *h, unsigned side,
-				    struct nr_cursor c, bool *is_tls)
+static enum nr_verdict client_hello(struct nr_parse *p, struct nr_tls_handshake *h,
+				    unsigned side, struct nr_cursor c, bool *is_tls)
 {
 	uint16_t version = nr_get_be16(&c);
 
 	if (c.bad)
 		return NR_MALFORMED;
+	if (!nr_tls_facts_any(&h->facts))
+		h->facts.first_ns = p->ts_ns;
 	if (!h->facts.client_hellos)
 		h->facts.client_version = version;
 	h->facts.client_hellos++;
@@ -86,6 +88,8 @@ static enum nr_verdict server_hello(struct nr_parse *p, struct nr_tls_handshake 
 	cert = nr_sub(&c, cert_len);
 	if (c.bad)
 		return NR_MALFORMED;
+	if (!nr_tls_facts_any(&h->facts))
+		h->facts.first_ns = p->ts_ns;
 	h->facts.server_hellos++;
 	h->facts.version = version;
 	h->facts.resumed = is_hit;
@@ -104,7 +108,7 @@ static enum nr_verdict message(struct nr_parse *p, struct nr_tls_handshake *h,
 
 	switch (nr_get_u8(&c)) {
 	case CLIENT_HELLO:
-		return client_hello(h, side, c, is_tls);
+		return client_hello(p, h, side, c, is_tls);
 	case SERVER_HELLO:
 		return server_hello(p, h, side, c);
 	case CLIENT_MASTER_KEY:

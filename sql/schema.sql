@@ -243,6 +243,7 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
 	transport TEXT NOT NULL, -- what carried the handshake; udp is DTLS: tcp udp quic
+	first_ns INTEGER, -- time of the first hello [ns]
 	version TEXT, -- version the server chose: TLSv1.3, TLSv1.2, TLSv1.1, TLSv1.0, SSLv3, SSLv2, DTLSv1.2, …; 0x and four digits for one without a name
 	client_version TEXT, -- highest version the first ClientHello offers
 	cipher TEXT, -- cipher suite the server chose, as IANA names it, else 0x and four digits
