@@ -196,8 +196,9 @@ static bool is_13_alert(size_t n)
 static void settle(struct nr_tls_handshake *h)
 {
 	for (unsigned side = 0; side < 2; side++) {
-		/* Who sends data has heard the end of the other, which we missed. */
-		if (h->lost[side] && h->data[!side])
+		/* A server that sends data has heard the client's end, which we missed.
+		   Not so the other way: a client may be early (RFC 7918). */
+		if (h->lost[side] && h->data[!side] && side == client_side(h))
 			h->finished[side] = true;
 	}
 	if (h->facts.server_hellos || h->lost[!client_side(h)])
