@@ -97,12 +97,6 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	/* sessions */                                                                   \
 	X(MESSAGE_MALFORMED, "message_malformed", WARNING,                               \
 	  "a message that does not follow the flow's protocol, which detail names")      \
-	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
-	  "a DHCP message that cannot be read to its end: what")                         \
-	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \
-	  "an ICMP message is shorter than its type needs")                              \
-	X(NTP_MALFORMED, "ntp_malformed", WARNING,                                       \
-	  "a datagram of an NTP flow is no NTP message")                                 \
 	X(TLS_RECORD, "tls_record", WARNING,                                             \
 	  "behind a hello comes no record of TLS: type, version and length say what")    \
 	X(TLS_MESSAGE, "tls_message", WARNING,                                           \
