@@ -14,9 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const indexes[] = { "first_flow_id", "subject", NULL };
-
-NR_TABLE_DEFINE(CERTIFICATE, certificate, NR_R_FIRST, indexes,
+NR_TABLE_DEFINE(CERTIFICATE, certificate, NR_R_FIRST, NULL,
 		"certificates, each once, where it was first seen",
 		NR_FIELDS_CERTIFICATE);
 

@@ -8,7 +8,7 @@
 
 static const char *const nr_values_tls_transport[] = { "tcp", "udp", "quic", NULL };
 static const char *const nr_values_tls_role[] = { "client", "server", NULL };
-static const char *const indexes[] = { "flow_id", "server_name", "ja3", "ja4", NULL };
+static const char *const indexes[] = { "flow_id", NULL };
 
 NR_TABLE_DEFINE(TLS, tls, NR_R_SESSION, indexes,
 		"TLS, DTLS and QUIC handshakes, one row a connection", NR_FIELDS_TLS);

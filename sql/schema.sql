@@ -380,13 +380,8 @@ CREATE INDEX flow_by_parent_flow_id ON flow (parent_flow_id) WHERE parent_flow_i
 CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, source_id, seq);
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
-CREATE INDEX certificate_by_first_flow_id ON certificate (first_flow_id);
-CREATE INDEX certificate_by_subject ON certificate (subject);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
 CREATE INDEX tls_by_flow_id ON tls (flow_id);
-CREATE INDEX tls_by_server_name ON tls (server_name);
-CREATE INDEX tls_by_ja3 ON tls (ja3);
-CREATE INDEX tls_by_ja4 ON tls (ja4);
 CREATE INDEX dns_by_flow_id ON dns (flow_id);
 CREATE INDEX dns_by_query_name ON dns (query_name);
 CREATE INDEX ftp_by_flow_id ON ftp (flow_id);
