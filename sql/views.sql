@@ -146,3 +146,31 @@ SELECT
 FROM dns AS d
 LEFT JOIN flow AS f ON f.flow_id = d.flow_id
 LEFT JOIN source AS s ON s.source_id = d.source_id;
+-- TLS, DTLS and QUIC handshakes with their flow, and whom the server's certificate names.
+CREATE VIEW tls_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', t.ts_ns / 1000000000 - (t.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (t.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	t.*,
+	(t.ts_ns - t.first_ns) / 1e9 AS handshake_s,
+	c.subject, c.issuer,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.service, f.community_id
+FROM tls AS t
+LEFT JOIN flow AS f ON f.flow_id = t.flow_id
+LEFT JOIN source AS s ON s.source_id = t.source_id
+LEFT JOIN certificate AS c ON c.sha256 = json_extract(t.certificates, '$[0]');
+
+-- Certificates with text times and the flow that showed each first.
+CREATE VIEW certificate_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', c.ts_ns / 1000000000 - (c.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (c.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	strftime('%Y-%m-%dT%H:%M:%SZ', c.not_before_ns / 1000000000 - (c.not_before_ns % 1000000000 < 0), 'unixepoch') AS not_before,
+	strftime('%Y-%m-%dT%H:%M:%SZ', c.not_after_ns / 1000000000 - (c.not_after_ns % 1000000000 < 0), 'unixepoch') AS not_after,
+	s.name AS source,
+	c.*,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id
+FROM certificate AS c
+LEFT JOIN flow AS f ON f.flow_id = c.first_flow_id
+LEFT JOIN source AS s ON s.source_id = c.source_id;

@@ -96,7 +96,17 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")            \
 	/* sessions */                                                                   \
 	X(MESSAGE_MALFORMED, "message_malformed", WARNING,                               \
-	  "a message that does not follow the flow's protocol, which detail names")
+	  "a message that does not follow the flow's protocol, which detail names")      \
+	X(TLS_RECORD, "tls_record", WARNING,                                             \
+	  "behind a hello comes no record of TLS: type, version and length say what")    \
+	X(TLS_MESSAGE, "tls_message", WARNING,                                           \
+	  "a handshake message whose inside is broken: its type and length")             \
+	X(TLS_EXCESS, "tls_excess", WARNING,                                             \
+	  "a handshake message, chain or number of fragments beyond what is kept")       \
+	X(TLS_HEARTBEAT, "tls_heartbeat", ERROR,                                         \
+	  "a heartbeat asks for more bytes than it brought (Heartbleed)")                \
+	X(TLS_CERTIFICATE, "tls_certificate", WARNING,                                   \
+	  "what was sent as a certificate is none: sha256 and length")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
