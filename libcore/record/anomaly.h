@@ -65,7 +65,16 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "checksums of one sending host are wrong throughout: offloaded, not damaged")  \
 	X(DUPLICATES, "duplicates", WARNING,                                             \
 	  "a large share of the capture's frames are copies; --dedup removes them")      \
-	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")
+	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")      \
+	/* sessions */                                                                   \
+	X(QUIC_CRYPTO_REFUSED, "quic_crypto_refused", WARNING,                           \
+	  "bytes of a QUIC handshake were not kept: too many, too far ahead, or in too " \
+	  "many pieces; offset and length")                                              \
+	X(QUIC_CRYPTO_CONFLICT, "quic_crypto_conflict", WARNING,                         \
+	  "a QUIC handshake was repeated with other bytes, the first ones hold; offset " \
+	  "and length of the repetition")                                                \
+	X(QUIC_FRAME, "quic_frame", WARNING,                                             \
+	  "a QUIC Initial holds a frame that is cut short or not allowed there")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
