@@ -214,6 +214,36 @@ CREATE TABLE credential ( -- user names and secrets that crossed the wire in the
 	success INTEGER -- whether the server accepted it; NULL where that was not seen
 ) STRICT;
 
+CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	transport TEXT NOT NULL, -- what carried the handshake; udp is DTLS: tcp udp quic
+	version TEXT, -- version the server chose: TLSv1.3, TLSv1.2, TLSv1.1, TLSv1.0, SSLv3, SSLv2, DTLSv1.2, …; 0x and four digits for one without a name
+	client_version TEXT, -- highest version the first ClientHello offers
+	cipher TEXT, -- cipher suite the server chose, as IANA names it, else 0x and four digits
+	group_name TEXT, -- group of the key exchange, as IANA names it, else 0x and four digits; NULL where none was negotiated or it was not seen
+	server_name TEXT, -- server name indication (SNI) of the first ClientHello
+	alpn TEXT, -- application protocol the server chose; NULL in TLS 1.3, which encrypts it
+	client_alpn TEXT, -- list of the application protocols that the first ClientHello offers
+	client_hellos INTEGER NOT NULL, -- ClientHello messages; two after a HelloRetryRequest or HelloVerifyRequest
+	server_hellos INTEGER NOT NULL, -- ServerHello messages, HelloRetryRequest included
+	ja3 TEXT, -- JA3 of the first ClientHello
+	ja3s TEXT, -- JA3S of the first ServerHello
+	ja4 TEXT, -- JA4 of the first ClientHello
+	established INTEGER NOT NULL, -- 1 if the handshake was seen to come to its end on both sides
+	resumed INTEGER, -- 1 if it took up an earlier session; NULL where no ServerHello was seen
+	ech INTEGER, -- 1 if the first ClientHello has an encrypted one inside (ECH, ESNI) or makes believe so; server_name is then the outer one
+	early_data INTEGER, -- 1 if the client announced data with its first flight (0-RTT)
+	alert TEXT, -- the last alert sent in the clear: its level, a blank, and its name
+	alert_side TEXT, -- who sent it: src dst
+	client_cert INTEGER, -- 1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it
+	certificates TEXT, -- list of the SHA-256 of the certificates the server showed, in their order; see table certificate
+	client_certificates TEXT, -- the same of those the client showed
+	complete INTEGER NOT NULL -- 0 if part of the handshake was missed: bytes lost, or the flow's end within a message
+) STRICT;
+
 CREATE TABLE ntp ( -- NTP messages
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -232,3 +262,7 @@ CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, sou
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
+CREATE INDEX tls_by_flow_id ON tls (flow_id);
+CREATE INDEX tls_by_server_name ON tls (server_name);
+CREATE INDEX tls_by_ja3 ON tls (ja3);
+CREATE INDEX tls_by_ja4 ON tls (ja4);
