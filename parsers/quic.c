@@ -306,7 +306,19 @@ static enum nr_verdict take_crypto(struct nr_parse *p, struct quic *c, unsigned 
 	return NR_MORE;
 }
 
-static void take_close(struct nr_parse *p, struct quic *c, const struct nr_quic_frame *f)
+/* The one way to say an alert in QUIC (RFC 9001 section 4.8). */
+static void note_alert(struct quic *c, unsigned side)
+{
+	if (c->close_code < 0x100 || c->close_code > 0x1ff)
+		return;
+	c->facts.has_alert = true;
+	c->facts.alert_is_src = !side;
+	c->facts.alert_level = 2; /* fatal */
+	c->facts.alert = (uint8_t)c->close_code;
+}
+
+static void take_close(struct nr_parse *p, struct quic *c, unsigned side,
+		       const struct nr_quic_frame *f)
 {
 	size_t n = f->len < REASON_MAX ? f->len : REASON_MAX;
 
@@ -314,6 +326,7 @@ static void take_close(struct nr_parse *p, struct quic *c, const struct nr_quic_
 		return;
 	c->has_close = true;
 	c->close_code = f->code;
+	note_alert(c, side);
 	c->reason = n ? nr_account_alloc(p->account, n) : NULL;
 	if (c->reason) {
 		memcpy(c->reason, f->data, n);
@@ -334,7 +347,7 @@ static enum nr_verdict read_frames(struct nr_parse *p, struct quic *c, unsigned 
 		if (kind == NR_QUIC_F_CRYPTO) {
 			v = take_crypto(p, c, side, &f);
 		} else if (kind == NR_QUIC_F_CLOSE) {
-			take_close(p, c, &f);
+			take_close(p, c, side, &f);
 		} else if (kind != NR_QUIC_F_OTHER) {
 			if (kind == NR_QUIC_F_BAD && !c->bad_frame) {
 				c->bad_frame = true;
