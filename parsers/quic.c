@@ -9,6 +9,7 @@
  * ones (of the id it gives), and so does a change of version. Which keys hold is never
  * guessed: the packet opens or it does not.
  */
+#include "base/hash.h"
 #include "base/text.h"
 #include "quic_packet.h"
 #include "quic_stream.h"
@@ -25,7 +26,7 @@
 	X(T, client_dcid, TEXT, 0, NULL, NULL, NULL, "destination connection id of the client's first packet, hexadecimal; empty for one of no bytes") \
 	X(T, client_scid, TEXT, 0, NULL, NULL, NULL, "the client's own connection id, hexadecimal") \
 	X(T, server_scid, TEXT, 0, NULL, NULL, NULL, "the server's own connection id, hexadecimal; behind a Retry the final one") \
-	X(T, client_hellos, INT, NR_NN, NULL, NULL, NULL, "ClientHello messages; two after a Retry or a HelloRetryRequest") \
+	X(T, client_hellos, INT, NR_NN, NULL, NULL, NULL, "ClientHello messages; one that a Retry makes the client repeat is the same") \
 	X(T, server_hellos, INT, NR_NN, NULL, NULL, NULL, "ServerHello messages, HelloRetryRequest included") \
 	X(T, retry, BOOL, NR_NN, NULL, NULL, NULL, "1 if the server sent a Retry") \
 	X(T, version_negotiation, BOOL, NR_NN, NULL, NULL, NULL, "1 if the server sent a Version Negotiation") \
@@ -78,6 +79,7 @@ struct quic {
 	struct nr_tls_facts facts;
 	struct nr_quic_keys keys[2];
 	const struct nr_quic_version *v; /* of keys; NULL: there are none */
+	uint32_t number;                 /* of the version on the wire: v's, or grease */
 	struct cid key_cid;              /* what they were made of */
 	struct cid client_dcid, client_scid, server_scid;
 	uint32_t first_version, version;
@@ -88,6 +90,7 @@ struct quic {
 	bool restart; /* a Retry or Version Negotiation waits for the client's answer */
 	bool refused, bad_frame, conflict; /* said so */
 	bool final;                        /* the ServerHello was read */
+	uint64_t hello_hash; /* of the ClientHello read last */
 	bool has_close;
 	uint64_t close_code;
 	char *reason; /* of the account */
@@ -234,8 +237,15 @@ static enum nr_verdict read_message(struct nr_parse *p, struct quic *c, int role
 	};
 	enum { CLIENT_HELLO = 1, SERVER_HELLO = 2 };
 
-	if (role == NR_QUIC_CLIENT && type == CLIENT_HELLO)
+	if (role == NR_QUIC_CLIENT && type == CLIENT_HELLO) {
+		uint64_t hash = nr_siphash((struct nr_siphash_key){ 0 }, body, n);
+
+		/* The same behind a Retry (RFC 9000 section 17.2.5.3): one message. */
+		if (c->facts.client_hellos && hash == c->hello_hash)
+			return NR_MORE;
+		c->hello_hash = hash;
 		return nr_tls_facts_client(p, &c->facts, body, n);
+	}
 	if (role == NR_QUIC_SERVER && type == SERVER_HELLO) {
 		c->final = n < 34 || memcmp(body + 2, retry, sizeof(retry));
 		return nr_tls_facts_server(p, &c->facts, body, n);
@@ -342,7 +352,7 @@ static enum nr_verdict read_frames(struct nr_parse *p, struct quic *c, unsigned 
 
 	while (v == NR_MORE) {
 		struct nr_quic_frame f;
-		enum nr_quic_frame_kind kind = nr_quic_frame(&in, &f);
+		enum nr_quic_frame_kind kind = nr_quic_frame(&in, c->v->is_google, &f);
 
 		if (kind == NR_QUIC_F_CRYPTO) {
 			v = take_crypto(p, c, side, &f);
@@ -369,6 +379,9 @@ struct opening {
 	uint8_t *plain;
 	size_t len;
 	uint64_t number;
+	/* What was tried last. */
+	const struct nr_quic_version *v;
+	struct nr_quic_keys keys[2];
 };
 
 static bool opens(struct opening *o, const struct nr_quic_keys *keys, uint64_t expected)
@@ -378,27 +391,35 @@ static bool opens(struct opening *o, const struct nr_quic_keys *keys, uint64_t e
 	return nr_quic_open(keys, &s, o->plain, &o->len, &o->number);
 }
 
-static bool derive(struct quic *c, const struct nr_quic_version *v, const uint8_t *cid,
-		   size_t n, struct nr_quic_keys out[2])
+/* Makes keys of an id and tries them; role: whose packet it is. */
+static bool opens_with_cid(struct quic *c, struct opening *o, int role,
+			   const uint8_t *cid, size_t n, uint64_t expected)
 {
-	if (c->derived == DERIVED_MAX)
-		return false;
-	c->derived++;
-	return nr_quic_derive(v, cid, n, out);
+	static const uint32_t likely[] = { 1, 0xff00001d, 0xff00001b };
+	const struct nr_quic_version *v = o->k->v;
+
+	for (size_t i = 0; i < (v ? 1 : sizeof(likely) / sizeof(*likely)); i++) {
+		o->v = v ? v : nr_quic_version(likely[i]);
+		if (c->derived == DERIVED_MAX)
+			return false;
+		c->derived++;
+		if (nr_quic_derive(o->v, cid, n, o->keys) &&
+		    opens(o, &o->keys[role], expected))
+			return true;
+	}
+	return false;
 }
 
-static void adopt(struct quic *c, const struct nr_quic_version *v,
-		  const struct nr_quic_keys keys[2])
+static void adopt(struct quic *c, const struct opening *o)
 {
-	memcpy(c->keys, keys, sizeof(c->keys));
-	c->v = v;
-	c->version = v->number;
+	memcpy(c->keys, o->keys, sizeof(c->keys));
+	c->v = o->v;
+	c->number = c->version = o->k->number;
 }
 
 /* The client goes on with other keys: answers a Retry or Version Negotiation, or it is
    another connection. */
-static void new_keys(struct nr_parse *p, struct quic *c, const struct opening *o,
-		     const struct nr_quic_keys keys[2])
+static void new_keys(struct nr_parse *p, struct quic *c, const struct opening *o)
 {
 	const struct nr_quic_packet *k = o->k;
 	/* A token where there was none, from the same client: the Retry was missed. */
@@ -420,7 +441,7 @@ static void new_keys(struct nr_parse *p, struct quic *c, const struct opening *o
 	c->server_scid = (struct cid){ 0 };
 	c->client = (uint8_t)o->side;
 	cid_set(&c->key_cid, k->dcid, k->dcid_len);
-	adopt(c, k->v, keys);
+	adopt(c, o);
 }
 
 /* Opens an Initial with the flow's keys, or with others that it brings itself. */
@@ -430,24 +451,22 @@ static bool open_initial(struct nr_parse *p, struct quic *c, struct opening *o)
 	bool by_client = !c->v || o->side == c->client;
 	int role = by_client ? NR_QUIC_CLIENT : NR_QUIC_SERVER;
 	uint64_t expected = c->side[role].next_number;
-	struct nr_quic_keys keys[2];
 
-	if (c->v && c->v == k->v && opens(o, &c->keys[role], expected))
+	if (c->v && c->number == k->number && opens(o, &c->keys[role], expected))
 		return true;
 	/* The other version of a compatible negotiation (RFC 9368): same id. */
-	if (c->v && c->v != k->v && derive(c, k->v, c->key_cid.b, c->key_cid.n, keys) &&
-	    opens(o, &keys[role], expected)) {
+	if (c->v && c->number != k->number &&
+	    opens_with_cid(c, o, role, c->key_cid.b, c->key_cid.n, expected)) {
 		if (by_client && c->restart)
-			new_keys(p, c, o, keys);
+			new_keys(p, c, o);
 		else if (!by_client)
-			adopt(c, k->v, keys);
+			adopt(c, o);
 		return true;
 	}
 	if (!by_client || (c->v && cid_is(&c->key_cid, k->dcid, k->dcid_len)) ||
-	    !derive(c, k->v, k->dcid, k->dcid_len, keys) ||
-	    !opens(o, &keys[NR_QUIC_CLIENT], 0))
+	    !opens_with_cid(c, o, NR_QUIC_CLIENT, k->dcid, k->dcid_len, 0))
 		return false;
-	new_keys(p, c, o, keys);
+	new_keys(p, c, o);
 	return true;
 }
 
@@ -604,17 +623,12 @@ static void quic_end(struct nr_parse *p, void *ctx)
 	free_all(p, ctx);
 }
 
-static bool is_grease(uint32_t version)
-{
-	return (version & 0x0f0f0f0f) == 0x0a0a0a0a; /* RFC 9000 section 15 */
-}
-
 static bool lists_known(const struct nr_quic_packet *k)
 {
 	for (size_t i = 0; i + 4 <= k->list_len; i += 4) {
 		uint32_t number = nr_be32(k->list + i);
 
-		if (nr_quic_version(number) || is_grease(number))
+		if (nr_quic_version(number) || nr_quic_is_grease(number))
 			return true;
 	}
 	return false;
@@ -639,8 +653,6 @@ static enum nr_probe_result quic_probe(const struct nr_probe *in)
 	case NR_QUIC_NEGOTIATION:
 		return lists_known(&k) ? NR_PROBE_YES : NR_PROBE_NO;
 	case NR_QUIC_UNKNOWN:
-		return is_grease(k.number) && len >= CLIENT_MIN ? NR_PROBE_MAYBE
-								: NR_PROBE_NO;
 	case NR_QUIC_SHORT:
 		break;
 	}

@@ -16,11 +16,18 @@ struct nr_quic_version {
 	uint32_t number;
 	const char *name; /* column quic.version */
 	uint8_t salt[20];
-	bool is_v2; /* packet types and labels of RFC 9369 */
+	bool is_v2;     /* packet types and labels of RFC 9369 */
+	bool is_google; /* frames as Google had them before */
 };
 
 /* NULL: not known, or its handshake is not TLS (Google's Q versions). */
 const struct nr_quic_version *nr_quic_version(uint32_t number);
+/* Numbers that no server knows, sent to provoke a Version Negotiation (RFC 9000 section
+   15). What protects such a packet is what the client would have liked to use. */
+static inline bool nr_quic_is_grease(uint32_t number)
+{
+	return (number & 0x0f0f0f0f) == 0x0a0a0a0a;
+}
 
 struct nr_quic_keys {
 	uint8_t key[16], iv[12], hp[16];

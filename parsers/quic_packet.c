@@ -23,7 +23,7 @@ static enum nr_quic_type long_type(const struct nr_quic_version *v, uint8_t firs
 	static const enum nr_quic_type v2[] = { NR_QUIC_RETRY, NR_QUIC_INITIAL,
 						NR_QUIC_ZERO_RTT, NR_QUIC_HANDSHAKE };
 
-	return (v->is_v2 ? v2 : v1)[first >> 4 & 3];
+	return (v && v->is_v2 ? v2 : v1)[first >> 4 & 3];
 }
 
 static bool cids(struct nr_cursor *c, struct nr_quic_packet *k)
@@ -83,7 +83,7 @@ bool nr_quic_packet(const uint8_t *p, size_t n, size_t wire_n, struct nr_quic_pa
 	/* No version knows longer ids, though RFC 8999 allows them. */
 	if (!(first & 0x40) || out->dcid_len > CID_MAX || out->scid_len > CID_MAX)
 		return false;
-	if (!out->v) {
+	if (!out->v && !nr_quic_is_grease(out->number)) {
 		out->type = NR_QUIC_UNKNOWN;
 		return true;
 	}
@@ -120,36 +120,80 @@ static void counted_bytes(struct nr_cursor *c, struct nr_quic_frame *f)
 	f->data = nr_get(c, f->len);
 }
 
-enum nr_quic_frame_kind nr_quic_frame(struct nr_cursor *c, struct nr_quic_frame *f)
+static void crypto(struct nr_cursor *c, struct nr_quic_frame *f)
 {
-	enum nr_quic_frame_kind kind = NR_QUIC_F_OTHER;
+	f->offset = nr_quic_varint(c);
+	counted_bytes(c, f);
+}
+
+static enum nr_quic_frame_kind ietf_frame(struct nr_cursor *c, struct nr_quic_frame *f)
+{
+	switch (nr_quic_varint(c)) {
+	case 0x01: /* PING */
+		return NR_QUIC_F_OTHER;
+	case 0x02:
+		skip_ack(c, false);
+		return NR_QUIC_F_OTHER;
+	case 0x03:
+		skip_ack(c, true);
+		return NR_QUIC_F_OTHER;
+	case 0x06:
+		crypto(c, f);
+		return NR_QUIC_F_CRYPTO;
+	case 0x1c:
+		f->code = nr_quic_varint(c);
+		nr_quic_varint(c); /* type of the frame that caused it */
+		counted_bytes(c, f);
+		return NR_QUIC_F_CLOSE;
+	default:
+		return NR_QUIC_F_BAD;
+	}
+}
+
+/*
+ * Google's ACK: its type is 01nullmm, where n says that there is more than one block, ll
+ * and mm how long packet numbers and blocks are.
+ */
+static void skip_google_ack(struct nr_cursor *c, uint8_t type)
+{
+	static const uint8_t width[] = { 1, 2, 4, 6 };
+	unsigned largest = width[type >> 2 & 3], block = width[type & 3];
+	unsigned blocks = 0, times;
+
+	nr_get(c, largest + 2); /* and the delay */
+	if (type & 0x20)
+		blocks = nr_get_u8(c);
+	nr_get(c, block + blocks * (1 + block));
+	times = nr_get_u8(c);
+	if (times)
+		nr_get(c, 5 + (times - 1) * 3);
+}
+
+static enum nr_quic_frame_kind google_frame(struct nr_cursor *c, struct nr_quic_frame *f)
+{
+	uint8_t type = nr_get_u8(c);
+
+	if (type == 0x07) /* PING */
+		return NR_QUIC_F_OTHER;
+	if (type == 0x08) {
+		crypto(c, f);
+		return NR_QUIC_F_CRYPTO;
+	}
+	if ((type & 0xc0) != 0x40)
+		return NR_QUIC_F_BAD;
+	skip_google_ack(c, type);
+	return NR_QUIC_F_OTHER;
+}
+
+enum nr_quic_frame_kind nr_quic_frame(struct nr_cursor *c, bool is_google,
+				      struct nr_quic_frame *f)
+{
+	enum nr_quic_frame_kind kind;
 
 	while (c->p < c->end && !*c->p)
 		c->p++; /* PADDING */
 	if (c->p == c->end)
 		return NR_QUIC_F_END;
-	switch (nr_quic_varint(c)) {
-	case 0x01: /* PING */
-		break;
-	case 0x02:
-		skip_ack(c, false);
-		break;
-	case 0x03:
-		skip_ack(c, true);
-		break;
-	case 0x06:
-		kind = NR_QUIC_F_CRYPTO;
-		f->offset = nr_quic_varint(c);
-		counted_bytes(c, f);
-		break;
-	case 0x1c:
-		kind = NR_QUIC_F_CLOSE;
-		f->code = nr_quic_varint(c);
-		nr_quic_varint(c); /* type of the frame that caused it */
-		counted_bytes(c, f);
-		break;
-	default:
-		return NR_QUIC_F_BAD;
-	}
+	kind = is_google ? google_frame(c, f) : ietf_frame(c, f);
 	return c->bad ? NR_QUIC_F_BAD : kind;
 }

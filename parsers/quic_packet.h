@@ -13,7 +13,7 @@ enum nr_quic_type {
 	NR_QUIC_HANDSHAKE,
 	NR_QUIC_RETRY,
 	NR_QUIC_NEGOTIATION, /* version negotiation; list and list_len are set */
-	NR_QUIC_UNKNOWN,     /* long header of a version not known */
+	NR_QUIC_UNKNOWN,     /* long header of a version not known, grease excepted */
 	NR_QUIC_SHORT,
 };
 
@@ -59,5 +59,6 @@ struct nr_quic_frame {
 	size_t len;
 };
 
-/* The next frame of an Initial's content. */
-enum nr_quic_frame_kind nr_quic_frame(struct nr_cursor *c, struct nr_quic_frame *f);
+/* The next frame of an Initial's content; is_google as in struct nr_quic_version. */
+enum nr_quic_frame_kind nr_quic_frame(struct nr_cursor *c, bool is_google,
+				      struct nr_quic_frame *f);

@@ -209,7 +209,7 @@ static void test_quic_packet_types(void **state)
 		{ "80000000000000"
 		  "000000",
 		  false, 0 },
-		{ "c01a2a3a4a0000", true, NR_QUIC_UNKNOWN },
+		{ "c0513035300000", true, NR_QUIC_UNKNOWN },
 		{ "40", true, NR_QUIC_SHORT },
 		{ "00", false, 0 }, /* padding */
 		{ "8000000001000011"
@@ -272,7 +272,7 @@ static void test_quic_frames(void **state)
 	struct nr_quic_frame f;
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
-		assert_int_equal(nr_quic_frame(&c, &f), want[i]);
+		assert_int_equal(nr_quic_frame(&c, false, &f), want[i]);
 		if (want[i] == NR_QUIC_F_CRYPTO) {
 			assert_int_equal(f.offset, 4);
 			assert_int_equal(f.len, 3);
@@ -319,7 +319,7 @@ static void test_quic_frames_that_are_none(void **state)
 		struct nr_quic_frame f;
 
 		memcpy(exact, b.p, b.n);
-		assert_int_equal(nr_quic_frame(&c, &f), NR_QUIC_F_BAD);
+		assert_int_equal(nr_quic_frame(&c, false, &f), NR_QUIC_F_BAD);
 		nr_free(exact);
 	}
 }
