@@ -1,6 +1,6 @@
 -- The session database of nrtool. Generated from the record tables: do not edit.
 PRAGMA application_id = 1852994671; -- nrto
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE run ( -- runs of nrtool that wrote into this database
 	run_id INTEGER PRIMARY KEY, -- number of the run in this database, from 1
@@ -139,6 +139,7 @@ CREATE TABLE flow ( -- flows: the packets of one key until it ends
 	dst_zero_windows INTEGER, -- segments from dst that advertise a closed receive window [packets]
 	syn_options TEXT, -- object of src and dst, the TCP options in the SYN of each: mss, wscale, and order, a letter for each option (M mss, W window scale, S SACK permitted, T timestamps, F fast open, N no-op, ? other, + and more)
 	handshake_rtt_ns INTEGER, -- from the SYN to the ACK that completes the handshake [ns]
+	overlap_unverified INTEGER, -- parsed TCP streams: segments that overlap bytes which were delivered and could not be compared; NULL for none [segments]
 	bad_checksums INTEGER, -- packets whose IP or transport checksum is wrong [packets]
 	continues INTEGER -- flow_id of the same flow in the previous file of a rotated set
 ) STRICT;

@@ -66,7 +66,14 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(DUPLICATES, "duplicates", WARNING,                                             \
 	  "a large share of the capture's frames are copies; --dedup removes them")      \
 	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")      \
-	/* sessions */                                                                   \
+	/* streams */                                                                    \
+	X(TCP_GAP, "tcp_gap", INFO,                                                      \
+	  "bytes of a parsed stream were given up: offset, length and why")              \
+	X(TCP_CONFLICT, "tcp_conflict", ERROR,                                           \
+	  "bytes of a parsed stream were sent twice with different content")             \
+	X(TCP_FAR_AHEAD, "tcp_far_ahead", WARNING,                                       \
+	  "a segment far beyond the window was left out of a parsed stream")             \
+	/* sessions */
 	X(QUIC_CRYPTO_REFUSED, "quic_crypto_refused", WARNING,                           \
 	  "bytes of a QUIC handshake were not kept: too many, too far ahead, or in too " \
 	  "many pieces; offset and length")                                              \
