@@ -73,7 +73,7 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "bytes of a parsed stream were sent twice with different content")             \
 	X(TCP_FAR_AHEAD, "tcp_far_ahead", WARNING,                                       \
 	  "a segment far beyond the window was left out of a parsed stream")             \
-	/* sessions */
+	/* sessions */                                                                   \
 	X(QUIC_CRYPTO_REFUSED, "quic_crypto_refused", WARNING,                           \
 	  "bytes of a QUIC handshake were not kept: too many, too far ahead, or in too " \
 	  "many pieces; offset and length")                                              \
