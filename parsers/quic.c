@@ -9,11 +9,9 @@
  * ones (of the id it gives), and so does a change of version. Which keys hold is never
  * guessed: the packet opens or it does not.
  */
-#include "base/hash.h"
+#include "quic.h"
+
 #include "base/text.h"
-#include "quic_packet.h"
-#include "quic_stream.h"
-#include "tls.h"
 
 /* clang-format off */
 #define FIELDS(X, T) \
@@ -44,13 +42,10 @@ NR_TABLE_DEFINE(QUIC, quic, NR_R_SESSION,
 		"QUIC connections", FIELDS);
 
 enum {
-	CID_MAX = 20,
 	INITIALS_MAX = 256, /* a flow */
-	DERIVED_MAX = 64,   /* a flow: times that keys are made */
 	SHORT_MAX = 32,     /* datagrams of 1-RTT packets while a hello is missing */
 	STRANGE_MAX = 8,    /* datagrams at the beginning that are no QUIC */
-	REASON_MAX = 256,
-	CLIENT_MIN = 1200, /* RFC 9000 section 14.1 */
+	CLIENT_MIN = 1200,  /* RFC 9000 section 14.1 */
 };
 
 static const struct nr_parser_cap caps[] = {
@@ -59,71 +54,18 @@ static const struct nr_parser_cap caps[] = {
 	{ "QUIC: pieces of them that wait for others", NR_QUIC_RANGES,
 	  "the same; or one that lies over 16 KiB ahead" },
 	{ "QUIC: Initial packets of a flow", INITIALS_MAX, "flow.parser_close overflow" },
-	{ "QUIC: keys made for a flow", DERIVED_MAX,
+	{ "QUIC: keys made for a flow", NR_QUIC_DERIVED_MAX,
 	  "further packets of other keys count as quic.unopened" },
 	{ NULL },
 };
 
-struct cid {
-	bool seen;
-	uint8_t n, b[CID_MAX];
-};
-
-struct side {
-	struct nr_quic_stream stream;
-	uint32_t parsed;      /* where the next message begins */
-	uint64_t next_number; /* packet number that is expected */
-};
-
-struct quic {
-	struct nr_tls_facts facts;
-	struct nr_quic_keys keys[2];
-	const struct nr_quic_version *v; /* of keys; NULL: there are none */
-	uint32_t number;                 /* of the version on the wire: v's, or grease */
-	struct cid key_cid;              /* what they were made of */
-	struct cid client_dcid, client_scid, server_scid;
-	uint32_t first_version, version;
-	struct side side[2]; /* NR_QUIC_CLIENT, NR_QUIC_SERVER */
-	uint8_t client;      /* side of the flow */
-	bool begun;          /* there is something to make a row of */
-	bool retry, negotiation, early_data, token;
-	bool restart; /* a Retry or Version Negotiation waits for the client's answer */
-	bool refused, bad_frame, conflict; /* said so */
-	bool final;                        /* the ServerHello was read */
-	uint64_t hello_hash; /* of the ClientHello read last */
-	bool has_close;
-	uint64_t close_code;
-	char *reason; /* of the account */
-	uint16_t reason_len;
-	uint32_t initials, unopened;
-	/* of the flow */
-	uint32_t all_initials, derived, shorts, strange;
-	/* the packet that last added something */
-	int64_t source_id, ts_ns;
-	uint64_t packet;
-};
-
-static void cid_set(struct cid *c, const uint8_t *p, uint8_t n)
-{
-	if (n > CID_MAX)
-		n = CID_MAX;
-	c->seen = true;
-	c->n = n;
-	memcpy(c->b, p, n);
-}
-
-static bool cid_is(const struct cid *c, const uint8_t *p, uint8_t n)
-{
-	return c->seen && c->n == n && !memcmp(c->b, p, n);
-}
-
 /* Rows */
 
 static void put_cid(struct nr_parse *p, struct nr_record *r, unsigned field,
-		    const struct cid *c)
+		    const struct nr_quic_cid *c)
 {
 	static const char hex[] = "0123456789abcdef";
-	char text[2 * CID_MAX];
+	char text[2 * NR_QUIC_CID_MAX];
 
 	for (unsigned i = 0; i < c->n; i++) {
 		text[2 * i] = hex[c->b[i] >> 4];
@@ -145,13 +87,13 @@ static void put_version(struct nr_parse *p, struct nr_record *r, unsigned field,
 }
 
 /* A message of this side was begun and is not whole. */
-static bool is_partial(const struct side *s)
+static bool is_partial(const struct nr_quic_side *s)
 {
 	return s->stream.n > 1 || nr_quic_stream_whole(&s->stream) > s->parsed ||
 	       (s->stream.n && s->stream.range[0].from);
 }
 
-static void quic_row(struct nr_parse *p, const struct quic *c)
+static void quic_row(struct nr_parse *p, const struct nr_quic *c)
 {
 	struct nr_record *r = nr_parse_record(p, &nr_rt_quic);
 	const struct nr_tls_facts *f = &c->facts;
@@ -180,7 +122,7 @@ static void quic_row(struct nr_parse *p, const struct quic *c)
 }
 
 /* The rows of what was gathered, at the packet that last added to it. */
-static void write_rows(struct nr_parse *p, struct quic *c)
+static void write_rows(struct nr_parse *p, struct nr_quic *c)
 {
 	struct nr_parse now = *p;
 
@@ -199,7 +141,7 @@ static void write_rows(struct nr_parse *p, struct quic *c)
 	p->ts_ns = now.ts_ns;
 }
 
-static void drop_streams(struct nr_parse *p, struct quic *c)
+void nr_quic_drop_streams(struct nr_parse *p, struct nr_quic *c)
 {
 	for (int i = 0; i < 2; i++) {
 		nr_quic_stream_free(&c->side[i].stream, p->account);
@@ -207,279 +149,33 @@ static void drop_streams(struct nr_parse *p, struct quic *c)
 	}
 }
 
-static void free_all(struct nr_parse *p, struct quic *c)
+static void free_all(struct nr_parse *p, struct nr_quic *c)
 {
-	drop_streams(p, c);
+	nr_quic_drop_streams(p, c);
 	nr_tls_facts_free(p, &c->facts);
 	nr_account_free(p->account, c->reason, c->reason_len);
 }
 
 /* Another connection begins on the same ports: the one before has its rows. */
-static void begin_anew(struct nr_parse *p, struct quic *c)
+static void begin_anew(struct nr_parse *p, struct nr_quic *c)
 {
 	write_rows(p, c);
 	free_all(p, c);
-	*c = (struct quic){ .all_initials = c->all_initials,
-			    .derived = c->derived,
-			    .shorts = c->shorts };
-}
-
-/* What an Initial holds */
-
-static enum nr_verdict read_message(struct nr_parse *p, struct quic *c, int role,
-				    uint8_t type, const uint8_t *body, size_t n)
-{
-	/* RFC 8446 section 4.1.3: the random of a HelloRetryRequest. */
-	static const uint8_t retry[32] = {
-		0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
-		0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
-		0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c
-	};
-	enum { CLIENT_HELLO = 1, SERVER_HELLO = 2 };
-
-	if (role == NR_QUIC_CLIENT && type == CLIENT_HELLO) {
-		uint64_t hash = nr_siphash((struct nr_siphash_key){ 0 }, body, n);
-
-		/* The same behind a Retry (RFC 9000 section 17.2.5.3): one message. */
-		if (c->facts.client_hellos && hash == c->hello_hash)
-			return NR_MORE;
-		c->hello_hash = hash;
-		return nr_tls_facts_client(p, &c->facts, body, n);
-	}
-	if (role == NR_QUIC_SERVER && type == SERVER_HELLO) {
-		c->final = n < 34 || memcmp(body + 2, retry, sizeof(retry));
-		return nr_tls_facts_server(p, &c->facts, body, n);
-	}
-	return NR_MORE;
-}
-
-static void refuse(struct nr_parse *p, struct quic *c, unsigned side, uint64_t offset,
-		   uint64_t n)
-{
-	if (!c->refused)
-		nr_parse_anomaly(p, NR_ANOM_QUIC_CRYPTO_REFUSED, (int)side,
-				 nr_arena_printf(p->arena,
-						 "{\"offset\":%llu,\"length\":%llu}",
-						 (unsigned long long)offset,
-						 (unsigned long long)n));
-	c->refused = true;
-}
-
-/* Handshake messages that are whole now. */
-static enum nr_verdict read_messages(struct nr_parse *p, struct quic *c, unsigned side)
-{
-	int role = side == c->client ? NR_QUIC_CLIENT : NR_QUIC_SERVER;
-	struct side *s = &c->side[role];
-	uint32_t whole = nr_quic_stream_whole(&s->stream);
-	enum nr_verdict v = NR_MORE;
-
-	while (v == NR_MORE && whole - s->parsed >= 4) {
-		const uint8_t *m = s->stream.p + s->parsed;
-		uint32_t n = nr_be24(m + 1);
-
-		if (n > NR_QUIC_STREAM_MAX - 4 - s->parsed) {
-			refuse(p, c, side, s->parsed, n);
-			return NR_OVERFLOW;
-		}
-		if (whole - s->parsed - 4 < n)
-			break;
-		s->parsed += 4 + n;
-		v = read_message(p, c, role, m[0], m + 4, n);
-	}
-	return v;
-}
-
-static enum nr_verdict take_crypto(struct nr_parse *p, struct quic *c, unsigned side,
-				   const struct nr_quic_frame *f)
-{
-	struct side *s = &c->side[side == c->client ? NR_QUIC_CLIENT : NR_QUIC_SERVER];
-
-	switch (nr_quic_stream_add(&s->stream, p->account, f->offset, f->data, f->len)) {
-	case NR_QUIC_NO_MEM:
-		c->refused = true;
-		return NR_OVERFLOW;
-	case NR_QUIC_REFUSED:
-		refuse(p, c, side, f->offset, f->len);
-		break;
-	case NR_QUIC_CONFLICT:
-		if (!c->conflict)
-			nr_parse_anomaly(
-				p, NR_ANOM_QUIC_CRYPTO_CONFLICT, (int)side,
-				nr_arena_printf(p->arena,
-						"{\"offset\":%llu,\"length\":%zu}",
-						(unsigned long long)f->offset, f->len));
-		c->conflict = true;
-		break;
-	case NR_QUIC_TAKEN:
-		break;
-	}
-	return NR_MORE;
-}
-
-/* The one way to say an alert in QUIC (RFC 9001 section 4.8). */
-static void note_alert(struct quic *c, unsigned side)
-{
-	if (c->close_code < 0x100 || c->close_code > 0x1ff)
-		return;
-	c->facts.has_alert = true;
-	c->facts.alert_is_src = !side;
-	c->facts.alert_level = 2; /* fatal */
-	c->facts.alert = (uint8_t)c->close_code;
-}
-
-static void take_close(struct nr_parse *p, struct quic *c, unsigned side,
-		       const struct nr_quic_frame *f)
-{
-	size_t n = f->len < REASON_MAX ? f->len : REASON_MAX;
-
-	if (c->has_close)
-		return;
-	c->has_close = true;
-	c->close_code = f->code;
-	note_alert(c, side);
-	c->reason = n ? nr_account_alloc(p->account, n) : NULL;
-	if (c->reason) {
-		memcpy(c->reason, f->data, n);
-		c->reason_len = (uint16_t)n;
-	}
-}
-
-static enum nr_verdict read_frames(struct nr_parse *p, struct quic *c, unsigned side,
-				   const uint8_t *plain, size_t n)
-{
-	struct nr_cursor in = nr_cursor(plain, n);
-	enum nr_verdict v = NR_MORE;
-
-	while (v == NR_MORE) {
-		struct nr_quic_frame f;
-		enum nr_quic_frame_kind kind = nr_quic_frame(&in, c->v->is_google, &f);
-
-		if (kind == NR_QUIC_F_CRYPTO) {
-			v = take_crypto(p, c, side, &f);
-		} else if (kind == NR_QUIC_F_CLOSE) {
-			take_close(p, c, side, &f);
-		} else if (kind != NR_QUIC_F_OTHER) {
-			if (kind == NR_QUIC_F_BAD && !c->bad_frame) {
-				c->bad_frame = true;
-				nr_parse_anomaly(p, NR_ANOM_QUIC_FRAME, (int)side, NULL);
-			}
-			break;
-		}
-	}
-	return v == NR_MORE ? read_messages(p, c, side) : v;
-}
-
-/* Keys */
-
-/* A packet and what is in it, while its keys are looked for. */
-struct opening {
-	unsigned side;
-	const uint8_t *p;
-	const struct nr_quic_packet *k;
-	uint8_t *plain;
-	size_t len;
-	uint64_t number;
-	/* What was tried last. */
-	const struct nr_quic_version *v;
-	struct nr_quic_keys keys[2];
-};
-
-static bool opens(struct opening *o, const struct nr_quic_keys *keys, uint64_t expected)
-{
-	struct nr_quic_sealed s = { o->p, o->k->pn_offset, o->k->len, expected };
-
-	return nr_quic_open(keys, &s, o->plain, &o->len, &o->number);
-}
-
-/* Makes keys of an id and tries them; role: whose packet it is. */
-static bool opens_with_cid(struct quic *c, struct opening *o, int role,
-			   const uint8_t *cid, size_t n, uint64_t expected)
-{
-	static const uint32_t likely[] = { 1, 0xff00001d, 0xff00001b };
-	const struct nr_quic_version *v = o->k->v;
-
-	for (size_t i = 0; i < (v ? 1 : sizeof(likely) / sizeof(*likely)); i++) {
-		o->v = v ? v : nr_quic_version(likely[i]);
-		if (c->derived == DERIVED_MAX)
-			return false;
-		c->derived++;
-		if (nr_quic_derive(o->v, cid, n, o->keys) &&
-		    opens(o, &o->keys[role], expected))
-			return true;
-	}
-	return false;
-}
-
-static void adopt(struct quic *c, const struct opening *o)
-{
-	memcpy(c->keys, o->keys, sizeof(c->keys));
-	c->v = o->v;
-	c->number = c->version = o->k->number;
-}
-
-/* The client goes on with other keys: answers a Retry or Version Negotiation, or it is
-   another connection. */
-static void new_keys(struct nr_parse *p, struct quic *c, const struct opening *o)
-{
-	const struct nr_quic_packet *k = o->k;
-	/* A token where there was none, from the same client: the Retry was missed. */
-	bool missed = k->token_len && !c->token && !c->side[NR_QUIC_SERVER].stream.n &&
-		      cid_is(&c->client_scid, k->scid, k->scid_len);
-
-	if (c->v && !c->restart && !missed) {
-		begin_anew(p, c);
-	} else if (!c->v && !c->negotiation &&
-		   (o->side != c->client ||
-		    !cid_is(&c->client_scid, k->scid, k->scid_len))) {
-		/* What came before could not be opened: it tells nothing of who is who.
-		 */
-		c->client_dcid.seen = c->client_scid.seen = false;
-	}
-	drop_streams(p, c);
-	c->restart = false;
-	c->final = false;
-	c->server_scid = (struct cid){ 0 };
-	c->client = (uint8_t)o->side;
-	cid_set(&c->key_cid, k->dcid, k->dcid_len);
-	adopt(c, o);
-}
-
-/* Opens an Initial with the flow's keys, or with others that it brings itself. */
-static bool open_initial(struct nr_parse *p, struct quic *c, struct opening *o)
-{
-	const struct nr_quic_packet *k = o->k;
-	bool by_client = !c->v || o->side == c->client;
-	int role = by_client ? NR_QUIC_CLIENT : NR_QUIC_SERVER;
-	uint64_t expected = c->side[role].next_number;
-
-	if (c->v && c->number == k->number && opens(o, &c->keys[role], expected))
-		return true;
-	/* The other version of a compatible negotiation (RFC 9368): same id. */
-	if (c->v && c->number != k->number &&
-	    opens_with_cid(c, o, role, c->key_cid.b, c->key_cid.n, expected)) {
-		if (by_client && c->restart)
-			new_keys(p, c, o);
-		else if (!by_client)
-			adopt(c, o);
-		return true;
-	}
-	if (!by_client || (c->v && cid_is(&c->key_cid, k->dcid, k->dcid_len)) ||
-	    !opens_with_cid(c, o, NR_QUIC_CLIENT, k->dcid, k->dcid_len, 0))
-		return false;
-	new_keys(p, c, o);
-	return true;
+	*c = (struct nr_quic){ .all_initials = c->all_initials,
+			       .derived = c->derived,
+			       .shorts = c->shorts };
 }
 
 /* Packets */
 
-static void note_packet(struct nr_parse *p, struct quic *c)
+static void note_packet(struct nr_parse *p, struct nr_quic *c)
 {
 	c->source_id = p->source_id;
 	c->packet = p->packet;
 	c->ts_ns = p->ts_ns;
 }
 
-static void begin(struct nr_parse *p, struct quic *c, unsigned client)
+static void begin(struct nr_parse *p, struct nr_quic *c, unsigned client)
 {
 	if (c->begun)
 		return;
@@ -490,31 +186,56 @@ static void begin(struct nr_parse *p, struct quic *c, unsigned client)
 }
 
 /* What the header says; who speaks first is taken for the client until keys tell. */
-static void note_header(struct nr_parse *p, struct quic *c, unsigned side,
+static void note_header(struct nr_parse *p, struct nr_quic *c, unsigned side,
 			const struct nr_quic_packet *k)
 {
 	begin(p, c, side);
 	if (side == c->client && !c->client_dcid.seen) {
 		c->first_version = c->version = k->number;
-		cid_set(&c->client_dcid, k->dcid, k->dcid_len);
-		cid_set(&c->client_scid, k->scid, k->scid_len);
+		nr_quic_cid_set(&c->client_dcid, k->dcid, k->dcid_len);
+		nr_quic_cid_set(&c->client_scid, k->scid, k->scid_len);
 	} else if (side == c->client && !c->v) {
 		c->version = k->number;
 	} else if (side != c->client && !c->server_scid.seen && k->v) {
-		cid_set(&c->server_scid, k->scid, k->scid_len);
+		nr_quic_cid_set(&c->server_scid, k->scid, k->scid_len);
 	}
 }
 
-static bool has_hellos(const struct quic *c)
+static bool has_hellos(const struct nr_quic *c)
 {
 	return c->final && c->facts.client_hellos;
 }
 
-static enum nr_verdict take_initial(struct nr_parse *p, struct quic *c, unsigned side,
+/* The client goes on with other keys. */
+static void new_keys(struct nr_parse *p, struct nr_quic *c,
+		     const struct nr_quic_opening *o, enum nr_quic_opened how)
+{
+	const struct nr_quic_packet *k = o->k;
+
+	if (how == NR_QUIC_ANOTHER) {
+		begin_anew(p, c);
+	} else if (!c->v && !c->negotiation &&
+		   (o->side != c->client ||
+		    !nr_quic_cid_is(&c->client_scid, k->scid, k->scid_len))) {
+		/* What came before could not be opened: it tells nothing of who is who.
+		 */
+		c->client_dcid.seen = c->client_scid.seen = false;
+	}
+	nr_quic_drop_streams(p, c);
+	c->restart = false;
+	c->final = false;
+	c->server_scid = (struct nr_quic_cid){ 0 };
+	c->client = (uint8_t)o->side;
+	nr_quic_cid_set(&c->key_cid, k->dcid, k->dcid_len);
+	nr_quic_adopt(c, o);
+}
+
+static enum nr_verdict take_initial(struct nr_parse *p, struct nr_quic *c, unsigned side,
 				    const uint8_t *data, const struct nr_quic_packet *k)
 {
-	struct opening o = { .side = side, .p = data, .k = k };
+	struct nr_quic_opening o = { .side = side, .p = data, .k = k };
 	enum nr_verdict v = NR_MORE;
+	enum nr_quic_opened how;
 
 	if (has_hellos(c))
 		return NR_MORE; /* repeated */
@@ -525,9 +246,12 @@ static enum nr_verdict take_initial(struct nr_parse *p, struct quic *c, unsigned
 	o.plain = nr_account_alloc(p->account, k->len);
 	if (!o.plain)
 		return NR_OVERFLOW;
-	if (!k->cut && open_initial(p, c, &o)) {
-		struct side *s;
+	how = k->cut ? NR_QUIC_SHUT : nr_quic_open_initial(c, &o);
+	if (how != NR_QUIC_SHUT) {
+		struct nr_quic_side *s;
 
+		if (how != NR_QUIC_AS_BEFORE)
+			new_keys(p, c, &o, how);
 		note_header(p, c, side, k);
 		s = &c->side[side == c->client ? NR_QUIC_CLIENT : NR_QUIC_SERVER];
 		if (o.number >= s->next_number)
@@ -535,7 +259,7 @@ static enum nr_verdict take_initial(struct nr_parse *p, struct quic *c, unsigned
 		c->initials++;
 		c->token |= k->token_len > 0;
 		note_packet(p, c);
-		v = read_frames(p, c, side, o.plain, o.len);
+		v = nr_quic_read(p, c, side, o.plain, o.len);
 	} else {
 		note_header(p, c, side, k);
 		c->initials++;
@@ -546,15 +270,15 @@ static enum nr_verdict take_initial(struct nr_parse *p, struct quic *c, unsigned
 }
 
 /* A Retry or Version Negotiation: the client, whose ids they repeat, is to try anew. */
-static void take_answer(struct nr_parse *p, struct quic *c, unsigned side,
+static void take_answer(struct nr_parse *p, struct nr_quic *c, unsigned side,
 			const struct nr_quic_packet *k)
 {
 	if (!c->begun) {
 		begin(p, c, !side);
-		cid_set(&c->client_scid, k->dcid, k->dcid_len);
+		nr_quic_cid_set(&c->client_scid, k->dcid, k->dcid_len);
 	}
 	if (side == c->client || c->side[NR_QUIC_SERVER].stream.n ||
-	    !cid_is(&c->client_scid, k->dcid, k->dcid_len))
+	    !nr_quic_cid_is(&c->client_scid, k->dcid, k->dcid_len))
 		return;
 	nr_parse_service(p, "quic");
 	note_packet(p, c);
@@ -565,7 +289,7 @@ static void take_answer(struct nr_parse *p, struct quic *c, unsigned side,
 		c->negotiation = true;
 }
 
-static enum nr_verdict take_packet(struct nr_parse *p, struct quic *c, unsigned side,
+static enum nr_verdict take_packet(struct nr_parse *p, struct nr_quic *c, unsigned side,
 				   const uint8_t *data, const struct nr_quic_packet *k)
 {
 	switch (k->type) {
@@ -603,7 +327,7 @@ static enum nr_verdict take_packet(struct nr_parse *p, struct quic *c, unsigned 
 static enum nr_verdict quic_datagram(struct nr_parse *p, void *ctx, unsigned side,
 				     const uint8_t *data, size_t len, size_t wire_len)
 {
-	struct quic *c = ctx;
+	struct nr_quic *c = ctx;
 	enum nr_verdict v = NR_MORE;
 	struct nr_quic_packet k;
 
@@ -667,7 +391,7 @@ const struct nr_parser nr_parser_quic = {
 	.services = (const char *const[]){ "quic", NULL },
 	.records = (const struct nr_record_type *const[]){ &nr_rt_quic, NULL },
 	.caps = caps,
-	.ctx_size = sizeof(struct quic),
+	.ctx_size = sizeof(struct nr_quic),
 	.probe = quic_probe,
 	.datagram = quic_datagram,
 	.end = quic_end,
