@@ -13,6 +13,7 @@
 #define NR_FIELDS_TLS(X, T) \
 	NR_FIELDS_SESSION(X, T) \
 	X(T, transport, TEXT, NR_NN, NULL, NULL, nr_values_tls_transport, "what carried the handshake; udp is DTLS") \
+	X(T, first_ns, TIME, 0, NULL, "ns", NULL, "time of the first hello") \
 	X(T, version, TEXT, 0, NULL, NULL, NULL, "version the server chose: TLSv1.3, TLSv1.2, TLSv1.1, TLSv1.0, SSLv3, SSLv2, DTLSv1.2, …; 0x and four digits for one without a name") \
 	X(T, client_version, TEXT, 0, NULL, NULL, NULL, "highest version the first ClientHello offers") \
 	X(T, cipher, TEXT, 0, NULL, NULL, NULL, "cipher suite the server chose, as IANA names it, else 0x and four digits") \
@@ -30,7 +31,7 @@
 	X(T, ech, BOOL, 0, NULL, NULL, NULL, "1 if the first ClientHello has an encrypted one inside (ECH, ESNI) or makes believe so; server_name is then the outer one") \
 	X(T, early_data, BOOL, 0, NULL, NULL, NULL, "1 if the client announced data with its first flight (0-RTT)") \
 	X(T, alert, TEXT, 0, NULL, NULL, NULL, "the last alert sent in the clear: its level, a blank, and its name") \
-	X(T, alert_side, TEXT, 0, NULL, NULL, nr_values_side, "who sent it") \
+	X(T, alert_from, TEXT, 0, NULL, NULL, nr_values_tls_role, "who sent it") \
 	X(T, client_cert, BOOL, 0, NULL, NULL, NULL, "1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it") \
 	X(T, certificates, JSON, 0, NULL, NULL, NULL, "list of the SHA-256 of the certificates the server showed, in their order; see table certificate") \
 	X(T, client_certificates, JSON, 0, NULL, NULL, NULL, "the same of those the client showed") \
@@ -55,6 +56,7 @@ struct nr_tls_text {
 struct nr_tls_facts {
 	enum nr_tls_transport transport;
 	uint32_t client_hellos, server_hellos;
+	int64_t first_ns; /* time of the first of them */
 	/* of the first ClientHello */
 	uint16_t client_version; /* 0: not seen */
 	struct nr_tls_text server_name, client_alpn;
@@ -68,12 +70,13 @@ struct nr_tls_facts {
 	uint16_t version; /* 0: not seen */
 	uint16_t cipher;
 	bool has_cipher;
-	uint16_t group; /* 0: none seen */
+	const char *ssl2_cipher; /* static; instead of cipher */
+	uint16_t group;          /* 0: none seen */
 	struct nr_tls_text alpn;
 	bool resumed;
 	/* of the rest; set by whom it concerns */
 	bool established, incomplete;
-	bool has_alert, alert_is_src;
+	bool has_alert, alert_is_client;
 	uint8_t alert_level, alert;
 	uint8_t n_certs[2];                 /* 0: the server's, 1: the client's */
 	uint8_t (*certs[2])[NR_TLS_DIGEST]; /* of the account, NR_TLS_CERTS_MAX each */
@@ -89,10 +92,16 @@ enum nr_verdict nr_tls_facts_client(struct nr_parse *p, struct nr_tls_facts *f,
 /* The same for ServerHello and HelloRetryRequest. */
 enum nr_verdict nr_tls_facts_server(struct nr_parse *p, struct nr_tls_facts *f,
 				    const uint8_t *body, size_t n);
-/* Whether there is anything to make a row of: a hello was read. */
+/*
+ * The first n bytes of a ClientHello whose rest was never seen: what names they hold, no
+ * fingerprints. Makes the row incomplete, and does not count as a hello.
+ */
+void nr_tls_facts_partial(struct nr_parse *p, struct nr_tls_facts *f, const uint8_t *body,
+			  size_t n);
+/* Whether there is anything to make a row of: a hello was read, or part of it. */
 static inline bool nr_tls_facts_any(const struct nr_tls_facts *f)
 {
-	return f->client_hellos || f->server_hellos;
+	return f->client_hellos || f->server_hellos || f->client_version;
 }
 
 /* Writes the row, at p's packet and time. To be called once. */

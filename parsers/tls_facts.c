@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const nr_values_tls_transport[] = { "tcp", "udp", "quic", NULL };
-static const char *const nr_values_side[] = { "src", "dst", NULL };
+static const char *const nr_values_tls_role[] = { "client", "server", NULL };
 static const char *const indexes[] = { "flow_id", "server_name", "ja3", "ja4", NULL };
 
 NR_TABLE_DEFINE(TLS, tls, NR_R_SESSION, indexes,
@@ -57,6 +57,12 @@ static bool keep_alpn_list(struct nr_parse *p, struct nr_tls_text *t,
 	return ok;
 }
 
+static void note_time(const struct nr_parse *p, struct nr_tls_facts *f)
+{
+	if (!nr_tls_facts_any(f))
+		f->first_ns = p->ts_ns;
+}
+
 static bool keep_first_client(struct nr_parse *p, struct nr_tls_facts *f,
 			      const struct nr_tls_client_hello *c)
 {
@@ -77,11 +83,25 @@ enum nr_verdict nr_tls_facts_client(struct nr_parse *p, struct nr_tls_facts *f,
 
 	if (!nr_tls_client_hello_read(&c, body, n, f->transport == NR_TLS_ON_UDP))
 		return NR_MALFORMED;
+	note_time(p, f);
 	f->client_hellos++;
 	f->client_id_len = (uint8_t)(c.h.session_id.n <= 32 ? c.h.session_id.n : 0);
 	memcpy(f->client_id, c.h.session_id.p, f->client_id_len);
 	f->client_ticket = c.has_ticket && !c.ticket_is_empty;
 	return is_first && !keep_first_client(p, f, &c) ? NR_OVERFLOW : NR_MORE;
+}
+
+void nr_tls_facts_partial(struct nr_parse *p, struct nr_tls_facts *f, const uint8_t *body,
+			  size_t n)
+{
+	struct nr_tls_client_hello c;
+
+	f->incomplete = true;
+	note_time(p, f);
+	if (!nr_tls_client_hello_read(&c, body, n, f->transport == NR_TLS_ON_UDP))
+		return;
+	keep_first_client(p, f, &c);
+	f->ja3[0] = f->ja4[0] = '\0';
 }
 
 /* TLS 1.2 and before: the server repeats the session's id. TLS 1.3: it takes the key. */
@@ -101,6 +121,7 @@ enum nr_verdict nr_tls_facts_server(struct nr_parse *p, struct nr_tls_facts *f,
 
 	if (!nr_tls_server_hello_read(&s, body, n))
 		return NR_MALFORMED;
+	note_time(p, f);
 	if (!f->server_hellos)
 		nr_tls_ja3s(f->ja3s, &s);
 	f->server_hellos++;
@@ -164,7 +185,7 @@ static void put_alert(struct nr_parse *p, struct nr_record *r,
 	nr_set_str(r, NR_TLS_alert,
 		   name ? nr_arena_printf(p->arena, "%s %s", level, name)
 			: nr_arena_printf(p->arena, "%s %u", level, f->alert));
-	nr_set_str(r, NR_TLS_alert_side, f->alert_is_src ? "src" : "dst");
+	nr_set_str(r, NR_TLS_alert_from, nr_values_tls_role[!f->alert_is_client]);
 }
 
 static void put_client(struct nr_parse *p, struct nr_record *r,
@@ -188,6 +209,7 @@ static void put_server(struct nr_parse *p, struct nr_record *r,
 	char room[NR_TLS_NUMBER * 3];
 
 	nr_parse_str(p, r, NR_TLS_version, nr_tls_version_name(room, f->version));
+	nr_set_str(r, NR_TLS_cipher, f->ssl2_cipher);
 	if (f->has_cipher)
 		nr_parse_str(p, r, NR_TLS_cipher, nr_tls_cipher_name(room, f->cipher));
 	if (f->group)
@@ -204,7 +226,8 @@ void nr_tls_facts_row(struct nr_parse *p, const struct nr_tls_facts *f)
 	struct nr_record *r = nr_parse_record(p, &nr_rt_tls);
 
 	nr_set_str(r, NR_TLS_transport, nr_values_tls_transport[f->transport]);
-	if (f->client_hellos)
+	nr_set_int(r, NR_TLS_first_ns, f->first_ns);
+	if (f->client_hellos || f->client_version)
 		put_client(p, r, f);
 	if (f->server_hellos)
 		put_server(p, r, f);

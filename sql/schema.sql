@@ -202,6 +202,28 @@ CREATE TABLE capture_stats ( -- what the capture received and lost
 	detail TEXT -- object of driver counters
 ) STRICT;
 
+CREATE TABLE certificate ( -- certificates, each once, where it was first seen
+	sha256 TEXT NOT NULL, -- SHA-256 of the certificate as sent (DER), 64 lower-case hexadecimal digits
+	first_flow_id INTEGER REFERENCES flow(flow_id), -- the flow that showed it first
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed it there
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	subject TEXT, -- distinguished name of the subject as text (RFC 4514)
+	issuer TEXT, -- distinguished name of the issuer
+	serial TEXT, -- serial number, upper-case hexadecimal digits
+	version INTEGER, -- version of X.509: 1, 2, 3
+	not_before_ns INTEGER, -- begin of validity; clamped to what 64 bits hold [ns]
+	not_after_ns INTEGER, -- end of validity; clamped [ns]
+	san TEXT, -- object of the subject's alternative names: lists dns, ip, email, uri
+	key_type TEXT, -- rsa, ec, dsa, ed25519, …, else the algorithm's name or object identifier
+	key_bits INTEGER, -- size of the public key [bits]
+	key_curve TEXT, -- named curve of an ec key
+	signature TEXT, -- signature algorithm: sha256WithRSAEncryption, …, else its object identifier
+	self_signed INTEGER, -- 1 if issuer and subject, and the keys as far as they are named, are the same; the signature is not verified
+	is_ca INTEGER, -- 1 if its basic constraints make it a certificate authority
+	PRIMARY KEY (sha256)
+) STRICT;
+
 CREATE TABLE credential ( -- user names and secrets that crossed the wire in the clear
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -221,6 +243,7 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
 	transport TEXT NOT NULL, -- what carried the handshake; udp is DTLS: tcp udp quic
+	first_ns INTEGER, -- time of the first hello [ns]
 	version TEXT, -- version the server chose: TLSv1.3, TLSv1.2, TLSv1.1, TLSv1.0, SSLv3, SSLv2, DTLSv1.2, …; 0x and four digits for one without a name
 	client_version TEXT, -- highest version the first ClientHello offers
 	cipher TEXT, -- cipher suite the server chose, as IANA names it, else 0x and four digits
@@ -238,11 +261,45 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	ech INTEGER, -- 1 if the first ClientHello has an encrypted one inside (ECH, ESNI) or makes believe so; server_name is then the outer one
 	early_data INTEGER, -- 1 if the client announced data with its first flight (0-RTT)
 	alert TEXT, -- the last alert sent in the clear: its level, a blank, and its name
-	alert_side TEXT, -- who sent it: src dst
+	alert_from TEXT, -- who sent it: client server
 	client_cert INTEGER, -- 1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it
 	certificates TEXT, -- list of the SHA-256 of the certificates the server showed, in their order; see table certificate
 	client_certificates TEXT, -- the same of those the client showed
 	complete INTEGER NOT NULL -- 0 if part of the handshake was missed: bytes lost, or the flow's end within a message
+) STRICT;
+
+CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, NetBIOS
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	transport TEXT NOT NULL, -- udp or tcp
+	trans_id INTEGER NOT NULL, -- identifier of the message
+	query_name TEXT, -- name of the first question, \ and \DDD before what RFC 1035 escapes; NetBIOS names decoded, with the suffix as <1d>
+	query_type TEXT, -- its type: A, AAAA, …, TYPE65280 where it has no name
+	query_class TEXT, -- its class: IN, CH, HS, NONE, ANY, else CLASS and the number
+	rcode TEXT, -- code of the response, EDNS' upper bits included: NOERROR, NXDOMAIN, …, else RCODE and the number
+	opcode TEXT NOT NULL, -- QUERY, NOTIFY, UPDATE, …, else OPCODE and the number
+	aa INTEGER, -- response: authoritative answer
+	tc INTEGER, -- response, else query: cut short
+	rd INTEGER, -- query, else response: recursion desired
+	ra INTEGER, -- response: recursion available
+	ad INTEGER, -- response: data is authentic
+	cd INTEGER, -- query, else response: checking disabled
+	answers TEXT, -- list of the response's records: section (answer, authority, additional), name, type, class where it is not IN, ttl, data in presentation format (RFC 1035, 3597), flush for mDNS' cache flush
+	edns TEXT, -- object of query and response, the EDNS of each: udp_size, version, do, options
+	answered INTEGER NOT NULL, -- 1 if the query has its response in this row
+	rtt_ns INTEGER, -- from query to response; negative where the capture has their times the other way round [ns]
+	repeat_of INTEGER, -- query_packet of the first identical query, if that waited for its response
+	response_only INTEGER NOT NULL, -- 1 for a response that no open query asked for, or one more to the same query
+	complete INTEGER NOT NULL, -- 0 if a message was cut short or could not be read to its end
+	query_packet INTEGER, -- packet that completed the query; its time is ts_ns - rtt_ns, without a response ts_ns
+	query_bytes INTEGER, -- length of the query message [bytes]
+	response_bytes INTEGER, -- length of the response message [bytes]
+	unicast_response INTEGER, -- mDNS: the query asks for a unicast response
+	questions TEXT, -- list of the questions behind the first: name, type, class
+	query_records TEXT, -- list of the records in the query, as answers has them: updates, known answers
+	left_out INTEGER -- records and questions that are in no list, because it would be larger than 256 KiB [records]
 ) STRICT;
 
 CREATE TABLE ntp ( -- NTP messages
@@ -250,33 +307,23 @@ CREATE TABLE ntp ( -- NTP messages
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
-	mode INTEGER, -- association mode: 1, 2 symmetric, 3 client, 4 server, 5 broadcast, 6 control, 7 private
-	version INTEGER -- version of the protocol
-) STRICT;
-
-CREATE TABLE quic ( -- QUIC connections
-	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
-	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
-	packet INTEGER, -- that packet's number in its source, from 1
-	ts_ns INTEGER, -- that packet's time [ns]
-	version TEXT, -- version in use as far as was seen: 1, 2, draft-29, T051, mvfst-2, …; 0x and eight digits for one that is not known
-	client_version TEXT, -- version of the client's first packet
-	server_name TEXT, -- server name indication (SNI) of the first ClientHello
-	client_alpn TEXT, -- list of the application protocols that the first ClientHello offers
-	ja4 TEXT, -- JA4 of the first ClientHello
-	client_dcid TEXT, -- destination connection id of the client's first packet, hexadecimal; empty for one of no bytes
-	client_scid TEXT, -- the client's own connection id, hexadecimal
-	server_scid TEXT, -- the server's own connection id, hexadecimal; behind a Retry the final one
-	client_hellos INTEGER NOT NULL, -- ClientHello messages; one that a Retry makes the client repeat is the same
-	server_hellos INTEGER NOT NULL, -- ServerHello messages, HelloRetryRequest included
-	retry INTEGER NOT NULL, -- 1 if the server sent a Retry
-	version_negotiation INTEGER NOT NULL, -- 1 if the server sent a Version Negotiation
-	early_data INTEGER NOT NULL, -- 1 if the client sent 0-RTT packets
-	close_code INTEGER, -- error of a CONNECTION_CLOSE within the Initial packets; 256 and more is 256 + a TLS alert
-	close_reason TEXT, -- the reason it gives
-	initials INTEGER NOT NULL, -- Initial packets until the hellos were whole [packets]
-	unopened INTEGER NOT NULL, -- of these, packets that could not be opened: cut, damaged, or of keys whose origin was not seen [packets]
-	complete INTEGER NOT NULL -- 0 if no ClientHello was read, or a hello was begun and not seen whole
+	mode INTEGER NOT NULL, -- 1 and 2 symmetric, 3 client, 4 server, 5 broadcast, 6 control, 7 private; 0 in version 1
+	version INTEGER NOT NULL, -- version of the protocol
+	leap INTEGER, -- leap indicator: 1 and 2 a leap second comes, 3 not synchronised
+	stratum INTEGER, -- distance to the reference clock; 0 not known, or a kiss-o'-death
+	ref_id TEXT, -- reference: up to four letters in stratum 0 and 1, above an IPv4 address or four bytes of a hash in its form
+	poll INTEGER, -- poll interval, as the power of two of seconds [log2 s]
+	precision INTEGER, -- precision of the clock, as the power of two of seconds [log2 s]
+	root_delay_ns INTEGER, -- round trip to the reference clock [ns]
+	root_dispersion_ns INTEGER, -- dispersion to the reference clock [ns]
+	reference_ns INTEGER, -- when the clock was last set [ns]
+	origin_ns INTEGER, -- when the request left, by the client's clock [ns]
+	receive_ns INTEGER, -- when the request arrived, by the server's clock [ns]
+	transmit_ns INTEGER, -- when this message left, by the sender's clock [ns]
+	response INTEGER, -- control and private messages: 1 for a response
+	operation INTEGER, -- control and private messages: operation or request code
+	trailer_bytes INTEGER, -- what follows the header: extensions, authentication, data [bytes]
+	complete INTEGER NOT NULL -- 0 if the capture has cut the message short
 ) STRICT;
 
 CREATE INDEX source_block_by_source_id_record ON source_block (source_id, record);
@@ -287,10 +334,12 @@ CREATE INDEX flow_by_parent_flow_id ON flow (parent_flow_id) WHERE parent_flow_i
 CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, source_id, seq);
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
+CREATE INDEX certificate_by_first_flow_id ON certificate (first_flow_id);
+CREATE INDEX certificate_by_subject ON certificate (subject);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
 CREATE INDEX tls_by_flow_id ON tls (flow_id);
 CREATE INDEX tls_by_server_name ON tls (server_name);
 CREATE INDEX tls_by_ja3 ON tls (ja3);
 CREATE INDEX tls_by_ja4 ON tls (ja4);
-CREATE INDEX quic_by_flow_id ON quic (flow_id);
-CREATE INDEX quic_by_server_name ON quic (server_name);
+CREATE INDEX dns_by_flow_id ON dns (flow_id);
+CREATE INDEX dns_by_query_name ON dns (query_name);

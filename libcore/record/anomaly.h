@@ -74,6 +74,30 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(TCP_FAR_AHEAD, "tcp_far_ahead", WARNING,                                       \
 	  "a segment far beyond the window was left out of a parsed stream")             \
 	/* sessions */                                                                   \
+	X(DNS_MALFORMED, "dns_malformed", WARNING,                                       \
+	  "a DNS message cannot be read to its end: what, and the offset in it")         \
+	X(DNS_TRAILING, "dns_trailing", INFO, "bytes behind the end of a DNS message")   \
+	X(DNS_MISMATCH, "dns_mismatch", WARNING,                                         \
+	  "a DNS response has the id of an open query, but another question")            \
+	X(DNS_EVICTED, "dns_evicted", WARNING,                                           \
+	  "too many open DNS queries in a flow, or too little memory: from here on the " \
+	  "oldest become rows before they time out")                                     \
+	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
+	  "a DHCP message that cannot be read to its end: what")                         \
+	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \
+	  "an ICMP message is shorter than its type needs")                              \
+	X(NTP_MALFORMED, "ntp_malformed", WARNING,                                       \
+	  "a datagram of an NTP flow is no NTP message")                                 \
+	X(TLS_RECORD, "tls_record", WARNING,                                             \
+	  "behind a hello comes no record of TLS: type, version and length say what")    \
+	X(TLS_MESSAGE, "tls_message", WARNING,                                           \
+	  "a handshake message whose inside is broken: its type and length")             \
+	X(TLS_EXCESS, "tls_excess", WARNING,                                             \
+	  "a handshake message, chain or number of fragments beyond what is kept")       \
+	X(TLS_HEARTBEAT, "tls_heartbeat", ERROR,                                         \
+	  "a heartbeat asks for more bytes than it brought (Heartbleed)")                \
+	X(TLS_CERTIFICATE, "tls_certificate", WARNING,                                   \
+	  "what was sent as a certificate is none: sha256 and length")                   \
 	X(QUIC_CRYPTO_REFUSED, "quic_crypto_refused", WARNING,                           \
 	  "bytes of a QUIC handshake were not kept: too many, too far ahead, or in too " \
 	  "many pieces; offset and length")                                              \
