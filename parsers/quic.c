@@ -16,6 +16,7 @@
 /* clang-format off */
 #define FIELDS(X, T) \
 	NR_FIELDS_SESSION(X, T) \
+	X(T, first_ns, TIME, NR_NN, NULL, "ns", NULL, "time of the first packet") \
 	X(T, version, TEXT, 0, NULL, NULL, NULL, "version in use as far as was seen: 1, 2, draft-29, T051, mvfst-2, …; 0x and eight digits for one that is not known") \
 	X(T, client_version, TEXT, 0, NULL, NULL, NULL, "version of the client's first packet") \
 	X(T, server_name, TEXT, 0, NULL, NULL, NULL, "server name indication (SNI) of the first ClientHello") \
@@ -98,6 +99,7 @@ static void quic_row(struct nr_parse *p, const struct nr_quic *c)
 	struct nr_record *r = nr_parse_record(p, &nr_rt_quic);
 	const struct nr_tls_facts *f = &c->facts;
 
+	nr_set_int(r, NR_QUIC_first_ns, c->first_ns);
 	put_version(p, r, NR_QUIC_version, c->version);
 	put_version(p, r, NR_QUIC_client_version, c->first_version);
 	nr_parse_text(p, r, NR_QUIC_server_name, f->server_name.p, f->server_name.n);
@@ -121,6 +123,16 @@ static void quic_row(struct nr_parse *p, const struct nr_quic *c)
 	nr_set_int(r, NR_QUIC_complete, f->client_hellos && !f->incomplete);
 }
 
+/* What the beginning of a ClientHello says whose end was never seen. */
+static void half_hello(struct nr_parse *p, struct nr_quic *c)
+{
+	const struct nr_quic_stream *s = &c->side[NR_QUIC_CLIENT].stream;
+	uint32_t whole = nr_quic_stream_whole(s);
+
+	if (whole > 4 && s->p[0] == NR_QUIC_CLIENT_HELLO)
+		nr_tls_facts_partial(p, &c->facts, s->p + 4, whole - 4);
+}
+
 /* The rows of what was gathered, at the packet that last added to it. */
 static void write_rows(struct nr_parse *p, struct nr_quic *c)
 {
@@ -130,6 +142,8 @@ static void write_rows(struct nr_parse *p, struct nr_quic *c)
 		return;
 	if (c->refused || is_partial(&c->side[0]) || is_partial(&c->side[1]))
 		c->facts.incomplete = true;
+	if (!c->facts.client_hellos)
+		half_hello(p, c);
 	p->source_id = c->source_id;
 	p->packet = c->packet;
 	p->ts_ns = c->ts_ns;
@@ -181,6 +195,7 @@ static void begin(struct nr_parse *p, struct nr_quic *c, unsigned client)
 		return;
 	c->begun = true;
 	c->client = (uint8_t)client;
+	c->first_ns = p->ts_ns;
 	c->facts.transport = NR_TLS_ON_QUIC;
 	note_packet(p, c);
 }

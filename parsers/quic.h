@@ -18,6 +18,9 @@ enum {
 	NR_QUIC_DERIVED_MAX = 64, /* a flow: times that keys are made */
 };
 
+/* Types of handshake messages (RFC 8446 section 4). */
+enum { NR_QUIC_CLIENT_HELLO = 1, NR_QUIC_SERVER_HELLO = 2 };
+
 struct nr_quic_cid {
 	bool seen;
 	uint8_t n, b[NR_QUIC_CID_MAX];
@@ -52,6 +55,7 @@ struct nr_quic {
 	uint32_t initials, unopened;
 	/* of the flow */
 	uint32_t all_initials, derived, shorts, strange;
+	int64_t first_ns;
 	/* the packet that last added something */
 	int64_t source_id, ts_ns;
 	uint64_t packet;

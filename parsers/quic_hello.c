@@ -15,9 +15,7 @@ static enum nr_verdict read_message(struct nr_parse *p, struct nr_quic *c, int r
 		0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
 		0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c
 	};
-	enum { CLIENT_HELLO = 1, SERVER_HELLO = 2 };
-
-	if (role == NR_QUIC_CLIENT && type == CLIENT_HELLO) {
+	if (role == NR_QUIC_CLIENT && type == NR_QUIC_CLIENT_HELLO) {
 		uint64_t hash = nr_siphash((struct nr_siphash_key){ 0 }, body, n);
 
 		/* The same behind a Retry (RFC 9000 section 17.2.5.3): one message. */
@@ -26,7 +24,7 @@ static enum nr_verdict read_message(struct nr_parse *p, struct nr_quic *c, int r
 		c->hello_hash = hash;
 		return nr_tls_facts_client(p, &c->facts, body, n);
 	}
-	if (role == NR_QUIC_SERVER && type == SERVER_HELLO) {
+	if (role == NR_QUIC_SERVER && type == NR_QUIC_SERVER_HELLO) {
 		c->final = n < 34 || memcmp(body + 2, retry, sizeof(retry));
 		return nr_tls_facts_server(p, &c->facts, body, n);
 	}
@@ -103,7 +101,7 @@ static void note_alert(struct nr_quic *c, unsigned side)
 	if (c->close_code < 0x100 || c->close_code > 0x1ff)
 		return;
 	c->facts.has_alert = true;
-	c->facts.alert_is_src = !side;
+	c->facts.alert_is_client = side == c->client;
 	c->facts.alert_level = 2; /* fatal */
 	c->facts.alert = (uint8_t)c->close_code;
 }

@@ -109,7 +109,8 @@ static enum nr_verdict short_packet(struct pair *t, unsigned side)
 	"\"server_scid\":\"f067a5502a4262b5\","
 /* A row without server: nothing but a ClientHello, in n packets. */
 #define ONLY_CLIENT(version, hellos, n, unopened, complete)                              \
-	"quic {\"version\":\"" version "\",\"client_version\":\"" version "\"," NAME JA4 \
+	"quic {\"first_ns\":1001000000,\"version\":\"" version                           \
+	"\",\"client_version\":\"" version "\"," NAME JA4                                \
 	",\"client_dcid\":\"8394c8f03e515708\",\"client_scid\":\"c1\","                  \
 	"\"client_hellos\":" #hellos ",\"server_hellos\":0,\"retry\":0,"                 \
 	"\"version_negotiation\":0,\"early_data\":0,\"initials\":" #n                    \
@@ -174,14 +175,18 @@ static void test_quic_handshake_gives_a_row_and_one_of_tls(void **state)
 		assert_int_equal(short_packet(&c, 1), NR_MORE);
 		assert_int_equal(short_packet(&c, 0), NR_DONE);
 		snprintf(want, sizeof(want),
-			 "quic {\"version\":\"%s\",\"client_version\":\"%s\"," NAME JA4
-			 "," IDS "\"client_hellos\":1,\"server_hellos\":1,\"retry\":0,"
+			 "quic "
+			 "{\"first_ns\":1001000000,\"version\":\"%s\",\"client_version\":"
+			 "\"%s\"," NAME JA4 "," IDS
+			 "\"client_hellos\":1,\"server_hellos\":1,\"retry\":0,"
 			 "\"version_negotiation\":0,\"early_data\":0,\"initials\":2,"
 			 "\"unopened\":0,\"complete\":1}",
 			 t[i].name, t[i].name);
 		row_is(&c, "quic {", want);
 		row_is(&c, "tls {",
-		       "tls {\"transport\":\"quic\",\"version\":\"TLSv1.3\","
+		       "tls "
+		       "{\"transport\":\"quic\",\"first_ns\":1001000000,\"version\":"
+		       "\"TLSv1.3\","
 		       "\"client_version\":\"TLSv1.3\","
 		       "\"cipher\":\"TLS_AES_128_GCM_SHA256\",\"group_name\":"
 		       "\"x25519\"," NAME "\"client_hellos\":1,\"server_hellos\":1,"
@@ -290,6 +295,7 @@ static void test_quic_hello_in_pieces(void **state)
 	}
 }
 
+/* What the first piece says is kept. */
 static void test_quic_piece_missing(void **state)
 {
 	struct bytes f;
@@ -301,12 +307,14 @@ static void test_quic_piece_missing(void **state)
 	f = crypto(&t.hello, 150, t.hello.n);
 	client_says(&t, &f);
 	row_is(&t, "quic {",
-	       "quic {\"version\":\"1\",\"client_version\":\"1\","
+	       "quic "
+	       "{\"first_ns\":1001000000,\"version\":\"1\",\"client_version\":\"1\"," NAME
 	       "\"client_dcid\":\"8394c8f03e515708\",\"client_scid\":\"c1\","
 	       "\"client_hellos\":0,\"server_hellos\":0,\"retry\":0,"
 	       "\"version_negotiation\":0,\"early_data\":0,\"initials\":2,"
 	       "\"unopened\":0,\"complete\":0}");
-	assert_int_equal(rows_of(&t, "tls"), 0);
+	assert_int_equal(rows_of(&t, "tls"), 1);
+	row_has(&t, "\"early_data\":0,\"complete\":0}\n");
 	pair_free(&t);
 }
 
@@ -586,7 +594,7 @@ static void test_quic_close_is_an_alert(void **state)
 	client_hello(&t);
 	server_says(&t, &f);
 	row_has(&t, "\"close_code\":296,\"close_reason\":\"no way\"");
-	row_has(&t, "\"alert\":\"fatal handshake_failure\",\"alert_side\":\"dst\"");
+	row_has(&t, "\"alert\":\"fatal handshake_failure\",\"alert_from\":\"server\"");
 	pair_free(&t);
 }
 
