@@ -38,8 +38,7 @@
 /* clang-format on */
 
 NR_TABLE_DECLARE(QUIC, quic, FIELDS);
-NR_TABLE_DEFINE(QUIC, quic, NR_R_SESSION,
-		((const char *const[]){ "flow_id", "server_name", NULL }),
+NR_TABLE_DEFINE(QUIC, quic, NR_R_SESSION, ((const char *const[]){ "flow_id", NULL }),
 		"QUIC connections", FIELDS);
 
 enum {
