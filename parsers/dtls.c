@@ -5,7 +5,8 @@
  * A datagram holds records, a record holds handshake fragments: each says which message
  * it is part of, where, and how long that is. Fragments may come in any order, twice and
  * overlapping; messages are put together a few at a time and read as they become whole.
- * Datagrams that hold no DTLS (STUN, RTP: RFC 7983) are passed over.
+ * Datagrams that hold no DTLS (STUN, RTP: RFC 7983) are passed over; a flow that begins
+ * with STUN is watched for a while, since DTLS often follows.
  */
 #include "certificate.h"
 #include "tls_handshake.h"
@@ -22,6 +23,8 @@ enum {
 	HEARTBEAT_REST = 1 + 2 + 16,
 	/* As in tls.c: records of a conversation whose other side is missing. */
 	ENCRYPTED_MAX = 64,
+	OTHERS_MAX = 64, /* datagrams of STUN that may come first */
+	STUN_HEADER = 20,
 };
 
 struct range {
@@ -49,7 +52,8 @@ struct dtls {
 	struct nr_tls_handshake h;
 	struct side side[2];
 	uint32_t n_encrypted;
-	bool was_dtls; /* some datagram was */
+	uint32_t n_others; /* datagrams before the first of DTLS */
+	bool was_dtls;
 };
 
 static struct dtls *dtls_of(void *ctx)
@@ -330,7 +334,7 @@ static enum nr_verdict dtls_datagram(struct nr_parse *p, void *ctx, unsigned sid
 	if (len < wire_len && nr_left(&in) && !t->h.ccs[side])
 		t->h.facts.incomplete = true;
 	if (!t->was_dtls)
-		return NR_NOT_MINE;
+		return ++t->n_others > OTHERS_MAX ? NR_NOT_MINE : NR_MORE;
 	if (v == NR_MORE)
 		v = t->n_encrypted > ENCRYPTED_MAX ? NR_DONE : nr_tls_state(&t->h);
 	if (v == NR_DONE)
@@ -355,12 +359,21 @@ static void dtls_end(struct nr_parse *p, void *ctx)
 	nr_tls_end(p, &t->h);
 }
 
+/* RFC 8489 §5: where peers look for a way to each other, DTLS follows (RFC 5763). */
+static bool is_stun(const uint8_t *d, size_t n)
+{
+	return n >= STUN_HEADER && d[0] < 4 && nr_be32(d + 4) == 0x2112a442 &&
+	       nr_be16(d + 2) + (size_t)STUN_HEADER == n;
+}
+
 /* A record of epoch 0 with the beginning of a hello in it. */
 static enum nr_probe_result dtls_probe(const struct nr_probe *in)
 {
 	const uint8_t *d = in->data[in->side];
 	uint32_t len, from, n;
 
+	if (is_stun(d, in->len[in->side]))
+		return NR_PROBE_YES;
 	if (in->len[in->side] < HEADER + FRAGMENT_HEADER || d[0] != NR_TLS_R_HANDSHAKE ||
 	    !is_version(nr_be16(d + 1)) || nr_be16(d + 3))
 		return NR_PROBE_NO;
@@ -382,6 +395,8 @@ static const struct nr_parser_cap caps[] = {
 	  "the oldest is dropped; anomaly tls_excess, complete is 0" },
 	{ "pieces of one message that do not touch", RANGES,
 	  "the fragment is dropped; anomaly tls_excess, complete is 0" },
+	{ "datagrams of STUN before the first of DTLS", OTHERS_MAX,
+	  "given up: parser_close is not_mine" },
 	{ 0 },
 };
 

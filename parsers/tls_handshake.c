@@ -106,15 +106,25 @@ static enum nr_verdict certificates(struct nr_parse *p, struct nr_tls_handshake 
 	return v;
 }
 
-/* ServerKeyExchange of the ECDHE suites begins with the named curve (RFC 8422 §5.4). */
-static void server_key(struct nr_tls_handshake *h, const uint8_t *body, size_t n)
+/*
+ * ServerKeyExchange of the ECDHE suites begins with the named curve (RFC 8422 §5.4).
+ * Datagrams may bring it before the ServerHello that says whether it is one of those.
+ */
+static void settle_group(struct nr_tls_handshake *h)
 {
 	char room[NR_TLS_NUMBER];
 	const char *cipher = nr_tls_cipher_name(room, h->facts.cipher);
 
-	if (h->facts.has_cipher && n >= 3 && body[0] == 3 &&
-	    !strncmp(cipher, "TLS_ECDH", 8) && !strstr(cipher, "_PSK_"))
-		h->facts.group = nr_be16(body + 1);
+	if (h->facts.has_cipher && h->key_group && !strncmp(cipher, "TLS_ECDH", 8) &&
+	    !strstr(cipher, "_PSK_"))
+		h->facts.group = h->key_group;
+}
+
+static void server_key(struct nr_tls_handshake *h, const uint8_t *body, size_t n)
+{
+	if (n >= 3 && body[0] == 3)
+		h->key_group = nr_be16(body + 1);
+	settle_group(h);
 }
 
 /* Draft 21 of TLS 1.3 and before: version, cipher suite since draft 19, extensions. */
@@ -139,6 +149,7 @@ enum nr_verdict nr_tls_message(struct nr_parse *p, struct nr_tls_handshake *h,
 		v = nr_tls_facts_server(p, &h->facts, body, n);
 		if (v != NR_MALFORMED && !h->client)
 			h->client = (uint8_t)(2 - side);
+		settle_group(h);
 		break;
 	case NR_TLS_HELLO_RETRY:
 		hello_retry(h);
@@ -196,8 +207,9 @@ static bool is_13_alert(size_t n)
 static void settle(struct nr_tls_handshake *h)
 {
 	for (unsigned side = 0; side < 2; side++) {
-		/* Who sends data has heard the end of the other, which we missed. */
-		if (h->lost[side] && h->data[!side])
+		/* A server that sends data has heard the client's end, which we missed.
+		   Not so the other way: a client may be early (RFC 7918). */
+		if (h->lost[side] && h->data[!side] && side == client_side(h))
 			h->finished[side] = true;
 	}
 	if (h->facts.server_hellos || h->lost[!client_side(h)])

@@ -44,6 +44,7 @@ struct nr_tls_handshake {
 	bool ccs[2], finished[2], data[2], lost[2];
 	bool server_is_full; /* messages that an abbreviated handshake does not have */
 	bool client_key;
+	uint16_t key_group; /* named by ServerKeyExchange, if that is of ECDHE; 0: none */
 	bool written;
 };
 

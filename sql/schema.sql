@@ -202,6 +202,28 @@ CREATE TABLE capture_stats ( -- what the capture received and lost
 	detail TEXT -- object of driver counters
 ) STRICT;
 
+CREATE TABLE certificate ( -- certificates, each once, where it was first seen
+	sha256 TEXT NOT NULL, -- SHA-256 of the certificate as sent (DER), 64 lower-case hexadecimal digits
+	first_flow_id INTEGER REFERENCES flow(flow_id), -- the flow that showed it first
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed it there
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	subject TEXT, -- distinguished name of the subject as text (RFC 4514)
+	issuer TEXT, -- distinguished name of the issuer
+	serial TEXT, -- serial number, upper-case hexadecimal digits
+	version INTEGER, -- version of X.509: 1, 2, 3
+	not_before_ns INTEGER, -- begin of validity; clamped to what 64 bits hold [ns]
+	not_after_ns INTEGER, -- end of validity; clamped [ns]
+	san TEXT, -- object of the subject's alternative names: lists dns, ip, email, uri
+	key_type TEXT, -- rsa, ec, dsa, ed25519, …, else the algorithm's name or object identifier
+	key_bits INTEGER, -- size of the public key [bits]
+	key_curve TEXT, -- named curve of an ec key
+	signature TEXT, -- signature algorithm: sha256WithRSAEncryption, …, else its object identifier
+	self_signed INTEGER, -- 1 if issuer and subject, and the keys as far as they are named, are the same; the signature is not verified
+	is_ca INTEGER, -- 1 if its basic constraints make it a certificate authority
+	PRIMARY KEY (sha256)
+) STRICT;
+
 CREATE TABLE credential ( -- user names and secrets that crossed the wire in the clear
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -213,6 +235,37 @@ CREATE TABLE credential ( -- user names and secrets that crossed the wire in the
 	secret_hash TEXT, -- HMAC-SHA-256 of the secret with the key of --secret-key; NULL without one
 	mechanism TEXT, -- how it was sent: plain, login, basic, cram-md5, …
 	success INTEGER -- whether the server accepted it; NULL where that was not seen
+) STRICT;
+
+CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	transport TEXT NOT NULL, -- what carried the handshake; udp is DTLS: tcp udp quic
+	first_ns INTEGER, -- time of the first hello [ns]
+	version TEXT, -- version the server chose: TLSv1.3, TLSv1.2, TLSv1.1, TLSv1.0, SSLv3, SSLv2, DTLSv1.2, …; 0x and four digits for one without a name
+	client_version TEXT, -- highest version the first ClientHello offers
+	cipher TEXT, -- cipher suite the server chose, as IANA names it, else 0x and four digits
+	group_name TEXT, -- group of the key exchange, as IANA names it, else 0x and four digits; NULL where none was negotiated or it was not seen
+	server_name TEXT, -- server name indication (SNI) of the first ClientHello
+	alpn TEXT, -- application protocol the server chose; NULL in TLS 1.3, which encrypts it
+	client_alpn TEXT, -- list of the application protocols that the first ClientHello offers
+	client_hellos INTEGER NOT NULL, -- ClientHello messages; two after a HelloRetryRequest or HelloVerifyRequest
+	server_hellos INTEGER NOT NULL, -- ServerHello messages, HelloRetryRequest included
+	ja3 TEXT, -- JA3 of the first ClientHello
+	ja3s TEXT, -- JA3S of the first ServerHello
+	ja4 TEXT, -- JA4 of the first ClientHello
+	established INTEGER NOT NULL, -- 1 if the handshake was seen to come to its end on both sides
+	resumed INTEGER, -- 1 if it took up an earlier session; NULL where no ServerHello was seen
+	ech INTEGER, -- 1 if the first ClientHello has an encrypted one inside (ECH, ESNI) or makes believe so; server_name is then the outer one
+	early_data INTEGER, -- 1 if the client announced data with its first flight (0-RTT)
+	alert TEXT, -- the last alert sent in the clear: its level, a blank, and its name
+	alert_from TEXT, -- who sent it: client server
+	client_cert INTEGER, -- 1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it
+	certificates TEXT, -- list of the SHA-256 of the certificates the server showed, in their order; see table certificate
+	client_certificates TEXT, -- the same of those the client showed
+	complete INTEGER NOT NULL -- 0 if part of the handshake was missed: bytes lost, or the flow's end within a message
 ) STRICT;
 
 CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, NetBIOS
@@ -292,6 +345,32 @@ CREATE TABLE ntp ( -- NTP messages
 	complete INTEGER NOT NULL -- 0 if the capture has cut the message short
 ) STRICT;
 
+CREATE TABLE quic ( -- QUIC connections
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	first_ns INTEGER NOT NULL, -- time of the first packet [ns]
+	version TEXT, -- version in use as far as was seen: 1, 2, draft-29, T051, mvfst-2, …; 0x and eight digits for one that is not known
+	client_version TEXT, -- version of the client's first packet
+	server_name TEXT, -- server name indication (SNI) of the first ClientHello
+	client_alpn TEXT, -- list of the application protocols that the first ClientHello offers
+	ja4 TEXT, -- JA4 of the first ClientHello
+	client_dcid TEXT, -- destination connection id of the client's first packet, hexadecimal; empty for one of no bytes
+	client_scid TEXT, -- the client's own connection id, hexadecimal
+	server_scid TEXT, -- the server's own connection id, hexadecimal; behind a Retry the final one
+	client_hellos INTEGER NOT NULL, -- ClientHello messages; one that a Retry makes the client repeat is the same
+	server_hellos INTEGER NOT NULL, -- ServerHello messages, HelloRetryRequest included
+	retry INTEGER NOT NULL, -- 1 if the server sent a Retry
+	version_negotiation INTEGER NOT NULL, -- 1 if the server sent a Version Negotiation
+	early_data INTEGER NOT NULL, -- 1 if the client sent 0-RTT packets
+	close_code INTEGER, -- error of a CONNECTION_CLOSE within the Initial packets; 256 and more is 256 + a TLS alert
+	close_reason TEXT, -- the reason it gives
+	initials INTEGER NOT NULL, -- Initial packets until the hellos were whole [packets]
+	unopened INTEGER NOT NULL, -- of these, packets that could not be opened: cut, damaged, or of keys whose origin was not seen [packets]
+	complete INTEGER NOT NULL -- 0 if no ClientHello was read, or a hello was begun and not seen whole
+) STRICT;
+
 CREATE TABLE ssh ( -- SSH connections: what was said in the clear before the keys
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -327,11 +406,18 @@ CREATE INDEX flow_by_parent_flow_id ON flow (parent_flow_id) WHERE parent_flow_i
 CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, source_id, seq);
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
+CREATE INDEX certificate_by_first_flow_id ON certificate (first_flow_id);
+CREATE INDEX certificate_by_subject ON certificate (subject);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
+CREATE INDEX tls_by_flow_id ON tls (flow_id);
+CREATE INDEX tls_by_server_name ON tls (server_name);
+CREATE INDEX tls_by_ja3 ON tls (ja3);
+CREATE INDEX tls_by_ja4 ON tls (ja4);
 CREATE INDEX dns_by_flow_id ON dns (flow_id);
 CREATE INDEX dns_by_query_name ON dns (query_name);
 CREATE INDEX ftp_by_flow_id ON ftp (flow_id);
 CREATE INDEX ftp_by_data_flow_id ON ftp (data_flow_id);
+CREATE INDEX quic_by_flow_id ON quic (flow_id);
 CREATE INDEX ssh_by_flow_id ON ssh (flow_id);
 CREATE INDEX ssh_by_hassh ON ssh (hassh);
 CREATE INDEX ssh_by_host_key_fingerprint ON ssh (host_key_fingerprint);

@@ -134,8 +134,8 @@ def of_tcp(column):
 
 
 def suricata_version(r):
-    v = r.get("version", "")
-    return v.replace("TLSv", "TLS ").replace("SSLv", "SSL ")
+    v = re.sub(r"-draft(\d+)", r" draft-\1", r.get("version", "UNDETERMINED"))
+    return v.replace("TLSv1.0", "TLSv1").replace("TLSv", "TLS ").replace("SSLv", "SSL ")
 
 
 def certificate_of(r):
