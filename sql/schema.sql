@@ -345,6 +345,32 @@ CREATE TABLE ntp ( -- NTP messages
 	complete INTEGER NOT NULL -- 0 if the capture has cut the message short
 ) STRICT;
 
+CREATE TABLE quic ( -- QUIC connections
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	first_ns INTEGER NOT NULL, -- time of the first packet [ns]
+	version TEXT, -- version in use as far as was seen: 1, 2, draft-29, T051, mvfst-2, …; 0x and eight digits for one that is not known
+	client_version TEXT, -- version of the client's first packet
+	server_name TEXT, -- server name indication (SNI) of the first ClientHello
+	client_alpn TEXT, -- list of the application protocols that the first ClientHello offers
+	ja4 TEXT, -- JA4 of the first ClientHello
+	client_dcid TEXT, -- destination connection id of the client's first packet, hexadecimal; empty for one of no bytes
+	client_scid TEXT, -- the client's own connection id, hexadecimal
+	server_scid TEXT, -- the server's own connection id, hexadecimal; behind a Retry the final one
+	client_hellos INTEGER NOT NULL, -- ClientHello messages; one that a Retry makes the client repeat is the same
+	server_hellos INTEGER NOT NULL, -- ServerHello messages, HelloRetryRequest included
+	retry INTEGER NOT NULL, -- 1 if the server sent a Retry
+	version_negotiation INTEGER NOT NULL, -- 1 if the server sent a Version Negotiation
+	early_data INTEGER NOT NULL, -- 1 if the client sent 0-RTT packets
+	close_code INTEGER, -- error of a CONNECTION_CLOSE within the Initial packets; 256 and more is 256 + a TLS alert
+	close_reason TEXT, -- the reason it gives
+	initials INTEGER NOT NULL, -- Initial packets until the hellos were whole [packets]
+	unopened INTEGER NOT NULL, -- of these, packets that could not be opened: cut, damaged, or of keys whose origin was not seen [packets]
+	complete INTEGER NOT NULL -- 0 if no ClientHello was read, or a hello was begun and not seen whole
+) STRICT;
+
 CREATE TABLE ssh ( -- SSH connections: what was said in the clear before the keys
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -385,6 +411,7 @@ CREATE INDEX tls_by_flow_id ON tls (flow_id);
 CREATE INDEX dns_by_flow_id ON dns (flow_id);
 CREATE INDEX ftp_by_flow_id ON ftp (flow_id);
 CREATE INDEX ftp_by_data_flow_id ON ftp (data_flow_id);
+CREATE INDEX quic_by_flow_id ON quic (flow_id);
 CREATE INDEX ssh_by_flow_id ON ssh (flow_id);
 CREATE INDEX ssh_by_hassh ON ssh (hassh);
 CREATE INDEX ssh_by_host_key_fingerprint ON ssh (host_key_fingerprint);

@@ -38,6 +38,23 @@ SELECT
 FROM arp AS a
 LEFT JOIN source AS s ON s.source_id = a.source_id;
 
+-- QUIC connections with their flow: text times, and how long the hellos took.
+CREATE VIEW quic_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', q.first_ns / 1000000000 - (q.first_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (q.first_ns % 1000000000 + 1000000000) % 1000000000) AS first,
+	strftime('%Y-%m-%dT%H:%M:%S', q.ts_ns / 1000000000 - (q.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (q.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	CASE WHEN q.server_hellos > 0 THEN (q.ts_ns - q.first_ns) / 1e6 END AS hellos_ms,
+	s.name AS source,
+	f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
+	q.*,
+	f.src_packets + f.dst_packets AS packets,
+	f.src_bytes + f.dst_bytes AS bytes
+FROM quic AS q
+LEFT JOIN flow AS f ON f.flow_id = q.flow_id
+LEFT JOIN source AS s ON s.source_id = q.source_id;
+
 -- Addresses: what each sent and received, and in how many flows.
 CREATE VIEW talker AS
 SELECT

@@ -106,7 +106,15 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(TLS_HEARTBEAT, "tls_heartbeat", ERROR,                                         \
 	  "a heartbeat asks for more bytes than it brought (Heartbleed)")                \
 	X(TLS_CERTIFICATE, "tls_certificate", WARNING,                                   \
-	  "what was sent as a certificate is none: sha256 and length")
+	  "what was sent as a certificate is none: sha256 and length")                   \
+	X(QUIC_CRYPTO_REFUSED, "quic_crypto_refused", WARNING,                           \
+	  "bytes of a QUIC handshake were not kept: too many, too far ahead, or in too " \
+	  "many pieces; offset and length")                                              \
+	X(QUIC_CRYPTO_CONFLICT, "quic_crypto_conflict", WARNING,                         \
+	  "a QUIC handshake was repeated with other bytes, the first ones hold; offset " \
+	  "and length of the repetition")                                                \
+	X(QUIC_FRAME, "quic_frame", WARNING,                                             \
+	  "a QUIC Initial holds a frame that is cut short or not allowed there")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
