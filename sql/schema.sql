@@ -215,6 +215,43 @@ CREATE TABLE credential ( -- user names and secrets that crossed the wire in the
 	success INTEGER -- whether the server accepted it; NULL where that was not seen
 ) STRICT;
 
+CREATE TABLE dhcp ( -- DHCP and BOOTP messages
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	operation TEXT NOT NULL, -- request: sent by a client or its relay; reply: by a server or a relay to the client: request reply
+	trans_id INTEGER, -- transaction id, chosen by the client
+	message_type TEXT, -- discover, offer, request, decline, ack, nak, release, inform, …, else the number; NULL in BOOTP
+	seconds INTEGER, -- time since the client began, as it says [s]
+	broadcast INTEGER, -- 1 if the client asks for an answer by broadcast
+	client_ip TEXT, -- address that the client has and answers on
+	client_mac TEXT, -- hardware address of the client
+	client_id TEXT, -- client identifier: an Ethernet address if it is one, else all its bytes in hexadecimal, its type first
+	host_name TEXT, -- host name, from the client or given by the server
+	fqdn TEXT, -- full domain name of the client (RFC 4702)
+	requested_ip TEXT, -- address that the client asks for
+	assigned_ip TEXT, -- address that the server gives
+	server_id TEXT, -- address by which the server names itself
+	next_server_ip TEXT, -- server to boot from
+	relay_ip TEXT, -- relay that passed the message on
+	lease_s INTEGER, -- lease time, asked for or given [s]
+	renewal_s INTEGER, -- time until the client renews [s]
+	rebinding_s INTEGER, -- time until the client asks any server [s]
+	subnet_mask TEXT, -- subnet mask
+	routers TEXT, -- list of routers
+	dns_servers TEXT, -- list of name servers
+	domain_name TEXT, -- domain of the client
+	vendor_class TEXT, -- vendor class identifier
+	user_class TEXT, -- list of user classes (RFC 3004)
+	parameter_list TEXT, -- list of the option codes that the client asks for, in its order
+	message TEXT, -- words to a declined or refused request
+	boot_server TEXT, -- name of the server to boot from
+	boot_file TEXT, -- file to boot from
+	relay_info TEXT, -- object of the relay's sub-options: circuit_id, remote_id, else by number (RFC 3046)
+	complete INTEGER NOT NULL -- 0 if the capture has cut the message short, or an option its end
+) STRICT;
+
 CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, NetBIOS
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -254,8 +291,23 @@ CREATE TABLE ntp ( -- NTP messages
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
-	mode INTEGER, -- association mode: 1, 2 symmetric, 3 client, 4 server, 5 broadcast, 6 control, 7 private
-	version INTEGER -- version of the protocol
+	mode INTEGER NOT NULL, -- 1 and 2 symmetric, 3 client, 4 server, 5 broadcast, 6 control, 7 private; 0 in version 1
+	version INTEGER NOT NULL, -- version of the protocol
+	leap INTEGER, -- leap indicator: 1 and 2 a leap second comes, 3 not synchronised
+	stratum INTEGER, -- distance to the reference clock; 0 not known, or a kiss-o'-death
+	ref_id TEXT, -- reference: up to four letters in stratum 0 and 1, above an IPv4 address or four bytes of a hash in its form
+	poll INTEGER, -- poll interval, as the power of two of seconds [log2 s]
+	precision INTEGER, -- precision of the clock, as the power of two of seconds [log2 s]
+	root_delay_ns INTEGER, -- round trip to the reference clock [ns]
+	root_dispersion_ns INTEGER, -- dispersion to the reference clock [ns]
+	reference_ns INTEGER, -- when the clock was last set [ns]
+	origin_ns INTEGER, -- when the request left, by the client's clock [ns]
+	receive_ns INTEGER, -- when the request arrived, by the server's clock [ns]
+	transmit_ns INTEGER, -- when this message left, by the sender's clock [ns]
+	response INTEGER, -- control and private messages: 1 for a response
+	operation INTEGER, -- control and private messages: operation or request code
+	trailer_bytes INTEGER, -- what follows the header: extensions, authentication, data [bytes]
+	complete INTEGER NOT NULL -- 0 if the capture has cut the message short
 ) STRICT;
 
 CREATE INDEX source_block_by_source_id_record ON source_block (source_id, record);

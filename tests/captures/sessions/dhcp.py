@@ -75,7 +75,6 @@ def exchange(ctx, messages):
 ZEEK = ZeekLog(
     "dhcp", exchanges, [
         Column("msg_types", main=True),
-        Column("mac", main=True),
         Column("duration", theirs=lambda z: round(z["duration"] * 1e6) * 1000,
                same=lambda a, b: abs(a - b) <= 2000),
         Column("host_name"),
@@ -87,8 +86,9 @@ ZEEK = ZeekLog(
         Column("client_message"),
         Column("server_message"),
     ],
-    # no 5-tuple in Zeek's log: time, types and hardware address tell rows apart
-    our_key=lambda r: None, their_key=lambda z: None)
+    # No 5-tuple in Zeek's log. Behind an address of 6 bytes it prints two more where these
+    # are not 0.
+    our_key=lambda r: r["mac"], their_key=lambda z: z.get("mac", "")[:17])
 
 EVENTS = Events("dhcp", "dhcp", {
     "pcap_cnt": "packet",
