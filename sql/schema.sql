@@ -286,6 +286,33 @@ CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, N
 	left_out INTEGER -- records and questions that are in no list, because it would be larger than 256 KiB [records]
 ) STRICT;
 
+CREATE TABLE icmp ( -- ICMP and ICMPv6 messages
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	side TEXT NOT NULL, -- which side of the flow sent it: src dst
+	icmp_type INTEGER NOT NULL, -- type
+	icmp_code INTEGER NOT NULL, -- code
+	meaning TEXT, -- type and code in words
+	quoted_flow_id INTEGER REFERENCES flow(flow_id), -- the flow whose packet an error quotes, where that is open
+	quoted_proto TEXT, -- protocol of the packet that an error quotes, as in flow
+	quoted_src_ip TEXT, -- who had sent that packet
+	quoted_src_port INTEGER, -- its port; of ICMP the type
+	quoted_dst_ip TEXT, -- whom that packet was for
+	quoted_dst_port INTEGER, -- its port; of ICMP the type of the answer
+	mtu INTEGER, -- largest packet that fits: where fragmentation is needed, a packet too big, or a router says so [bytes]
+	identifier INTEGER, -- identifier of an echo or of another request with its answer
+	sequence INTEGER, -- its sequence number
+	target_ip TEXT, -- address that the message is about: the neighbour, the better gateway, the multicast group
+	link_address TEXT, -- link-layer address that neighbour discovery gives for it or for the sender
+	router_lifetime_s INTEGER, -- how long a router says it may be used; 0 no longer [s]
+	prefixes TEXT, -- list of the prefixes that a router announces
+	groups TEXT, -- list of the multicast groups of a listener report, version 2
+	payload_bytes INTEGER, -- bytes behind the first 8 of the message, on the wire [bytes]
+	complete INTEGER NOT NULL -- 0 if the capture has cut the message short, or it ends too early
+) STRICT;
+
 CREATE TABLE ntp ( -- NTP messages
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
