@@ -3,10 +3,10 @@
 #include "cli.h"
 
 #include "base/mem.h"
+#include "base/text.h"
+#include "database.h"
 #include "dbset.h"
-#include "record/schema.h"
 #include "record/sql.h"
-#include "record/tables.h"
 #include "rows.h"
 #include "sqlfunc.h"
 
@@ -182,44 +182,6 @@ static int run_sql(sqlite3 *db, const struct query *c, const char *sql, bool is_
 	return 0;
 }
 
-/* 0, or an exit status with a complaint. */
-static int open_database(sqlite3 **db, const char *path)
-{
-	sqlite3_stmt *st = NULL;
-	int64_t id = -1, version = 0;
-	int rc;
-
-	rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
-	sqlite3_busy_timeout(*db, 5000);
-	if (!rc)
-		rc = sqlite3_prepare_v2(
-			*db,
-			"SELECT application_id, user_version"
-			" FROM pragma_application_id, pragma_user_version",
-			-1, &st, NULL);
-	if (!rc && sqlite3_step(st) == SQLITE_ROW) {
-		id = sqlite3_column_int64(st, 0);
-		version = sqlite3_column_int64(st, 1);
-	}
-	if (!rc)
-		rc = sqlite3_reset(st);
-	sqlite3_finalize(st);
-	if (rc == SQLITE_NOTADB || (!rc && id != NR_APPLICATION_ID))
-		return nr_complain(NR_EXIT_FAILED, "query", "%s is no database of nrtool",
-				   path);
-	if (rc)
-		return nr_complain(NR_EXIT_FAILED, "query", "cannot open %s: %s", path,
-				   sqlite3_errmsg(*db));
-	if (version > NR_SCHEMA_VERSION)
-		return nr_complain(NR_EXIT_FAILED, "query",
-				   "%s is of schema %lld and this nrtool knows %d: use a "
-				   "newer one",
-				   path, (long long)version, NR_SCHEMA_VERSION);
-	sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_progress_handler(*db, 10000, on_progress, NULL);
-	return 0;
-}
-
 /* A file twice would count twice. */
 static int check_unique(char **paths, size_t n)
 {
@@ -253,7 +215,7 @@ static int open_set(sqlite3 **db, char **paths, size_t n)
 	for (size_t i = 0; i < n && !status; i++) {
 		char sql[48];
 
-		status = open_database(&members[i], paths[i]);
+		status = nr_database_open(&members[i], paths[i], "query");
 		/* 64 MiB for all of them */
 		snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%d",
 			 cache > 64 ? cache : 64);
@@ -274,7 +236,7 @@ static int open_set(sqlite3 **db, char **paths, size_t n)
 
 static int open_all(sqlite3 **db, char **paths, size_t n)
 {
-	int status = n > 1 ? open_set(db, paths, n) : open_database(db, paths[0]), rc;
+	int status = n > 1 ? open_set(db, paths, n) : nr_database_open(db, paths[0], "query"), rc;
 
 	if (status)
 		return status;

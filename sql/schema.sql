@@ -286,6 +286,25 @@ CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, N
 	left_out INTEGER -- records and questions that are in no list, because it would be larger than 256 KiB [records]
 ) STRICT;
 
+CREATE TABLE ftp ( -- FTP commands with their replies
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	command_ns INTEGER, -- time of the command; NULL for a reply without one [ns]
+	command TEXT, -- the command, in upper case; NULL for a reply to none: the greeting, or a command that was not seen
+	argument TEXT, -- its argument; of PASS, ACCT and ADAT masked unless --store-secrets
+	reply_code INTEGER, -- code of the final reply; NULL where none was seen
+	reply_text TEXT, -- its text without the code, lines separated by LF
+	interim TEXT, -- list of the replies 1xx that came before it
+	user TEXT, -- the user of the last USER command
+	data_flow_id INTEGER REFERENCES flow(flow_id), -- the data connection, where it was seen before the row was written: rows of transfers
+	passive INTEGER, -- 1 where the client opens the data connection (PASV, EPSV), 0 where the server does (PORT, EPRT)
+	data_ip TEXT, -- address that was announced for the data connection, or follows for EPSV
+	data_port INTEGER, -- port that was announced for it
+	complete INTEGER NOT NULL -- 0 if no reply was seen, or the command or reply is cut short (at 4 096 bytes, by a gap, by the end)
+) STRICT;
+
 CREATE TABLE icmp ( -- ICMP and ICMPv6 messages
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -337,6 +356,33 @@ CREATE TABLE ntp ( -- NTP messages
 	complete INTEGER NOT NULL -- 0 if the capture has cut the message short
 ) STRICT;
 
+CREATE TABLE ssh ( -- SSH connections: what was said in the clear before the keys
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	version INTEGER, -- major version both speak: 1 or 2; NULL where it was not seen
+	client_version TEXT, -- the client's identification, SSH-2.0-…
+	server_version TEXT, -- the server's identification
+	hassh TEXT, -- HASSH: MD5 of the client's algorithms, 32 hexadecimal digits
+	hassh_server TEXT, -- HASSH of the server's algorithms
+	kex TEXT, -- key exchange method agreed on (RFC 4253, 7.1); NULL where one side was not seen or nothing is common
+	host_key_algorithm TEXT, -- host key algorithm agreed on
+	host_key_fingerprint TEXT, -- SHA256: and base64 of the server's host key, as OpenSSH prints it
+	cipher TEXT, -- cipher agreed on, client to server
+	cipher_to_client TEXT, -- cipher agreed on, server to client
+	mac TEXT, -- MAC agreed on, client to server; ciphers that authenticate do not use it
+	mac_to_client TEXT, -- MAC agreed on, server to client
+	compression TEXT, -- compression agreed on, client to server
+	compression_to_client TEXT, -- compression agreed on, server to client
+	encrypted INTEGER, -- 1 once each side that was seen has changed to its keys; NULL for version 1
+	disconnect_code INTEGER, -- reason of a DISCONNECT in the clear (RFC 4253, 11.1)
+	disconnect_text TEXT, -- its description
+	client_algorithms TEXT, -- object of the client's lists, most wanted first: kex, host_key, cipher, mac, compression (client to server)
+	server_algorithms TEXT, -- object of the server's lists (server to client)
+	complete INTEGER NOT NULL -- 1 if both sides were read until they encrypted (version 1: both names)
+) STRICT;
+
 CREATE INDEX source_block_by_source_id_record ON source_block (source_id, record);
 CREATE INDEX flow_by_first_ns ON flow (first_ns);
 CREATE INDEX flow_by_src_ip_dst_ip_dst_port_proto_first_ns ON flow (src_ip, dst_ip, dst_port, proto, first_ns);
@@ -348,3 +394,8 @@ CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
 CREATE INDEX dns_by_flow_id ON dns (flow_id);
 CREATE INDEX dns_by_query_name ON dns (query_name);
+CREATE INDEX ftp_by_flow_id ON ftp (flow_id);
+CREATE INDEX ftp_by_data_flow_id ON ftp (data_flow_id);
+CREATE INDEX ssh_by_flow_id ON ssh (flow_id);
+CREATE INDEX ssh_by_hassh ON ssh (hassh);
+CREATE INDEX ssh_by_host_key_fingerprint ON ssh (host_key_fingerprint);

@@ -82,6 +82,18 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(DNS_EVICTED, "dns_evicted", WARNING,                                           \
 	  "too many open DNS queries in a flow, or too little memory: from here on the " \
 	  "oldest become rows before they time out")                                     \
+	X(SSH_BANNER, "ssh_banner", WARNING,                                             \
+	  "an SSH identification is longer than 255 bytes and was cut: length")          \
+	X(SSH_NAMES, "ssh_names", WARNING,                                               \
+	  "a list of SSH algorithms has more than 128 names; the others were not "       \
+	  "compared")                                                                    \
+	X(FTP_REPLY, "ftp_reply", WARNING, "a line of an FTP server is no reply: line")  \
+	X(SMTP_REPLY, "smtp_reply", WARNING,                                             \
+	  "a line of an SMTP server is no reply: line")                                  \
+	X(SMTP_SMUGGLING, "smtp_smuggling", WARNING,                                     \
+	  "a line that ends a mail is not between CR LFs: servers disagree on it")       \
+	X(STARTTLS_INJECTION, "starttls_injection", ERROR,                               \
+	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")            \
 	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
 	  "a DHCP message that cannot be read to its end: what")                         \
 	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \

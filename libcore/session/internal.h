@@ -46,6 +46,8 @@ struct nr_session {
 	int64_t clock_ns;
 	bool src_is_hi; /* of the flow when sides were last looked at */
 	bool swapped;   /* the parser's sides are not the flow's */
+	bool muted;     /* nobody parses it, but somebody reads along */
+	bool ending;    /* the flow is */
 	bool closing;   /* the parser said so; freed when the stack is unwound */
 	uint8_t close;  /* enum nr_parser_close */
 	uint8_t n_turns;

@@ -26,3 +26,11 @@ char *nr_secret_mask(struct nr_parse *p, const char *text, size_t n, size_t from
    passwd, pwd, pass, token, access_token, secret, api_key, apikey, auth, session, sid, …
  */
 bool nr_secret_name(const char *name, size_t n);
+/*
+ * A copy in the arena of the n bytes at text in which each place where the wire repeats
+ * secret (len bytes, known from elsewhere) is masked, or not with --store-secrets: a
+ * server's reply that quotes the password. A secret of up to three bytes counts where it
+ * stands as a word of its own. Linear in n.
+ */
+char *nr_secret_echo(struct nr_parse *p, const char *text, size_t n, const void *secret,
+		     size_t len);

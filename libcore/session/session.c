@@ -234,6 +234,11 @@ static void settle(struct nr_sessions *ss, struct nr_flow *f)
 	if (!s || !s->closing)
 		return;
 	end_parser(ss, f, (enum nr_parser_close)s->close);
+	if (ss->cfg.tap && !s->ending && (s->tcp || f->key.proto != 6)) {
+		s->closing = false;
+		s->muted = true;
+		return;
+	}
 	session_free(ss, f);
 }
 
@@ -384,7 +389,7 @@ static bool feed(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	struct call c;
 	size_t rest;
 
-	if (!n)
+	if (!n || s->muted)
 		return true;
 	if (!s->parser)
 		return choose(ss, f,
@@ -408,6 +413,8 @@ static bool feed_gap(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	struct nr_session *s = f->session;
 	struct call c;
 
+	if (s->muted)
+		return true;
 	if (!s->parser)
 		return choose(ss, f,
 			      (struct nr_chunk){ .at = *at,
@@ -429,12 +436,24 @@ struct reader {
 	unsigned side;
 };
 
+/* The parser has closed, but somebody reads along: the stream goes on. */
+static bool reads_along(const struct reader *r)
+{
+	if (!r->ss->cfg.tap)
+		return false;
+	settle(r->ss, r->f);
+	return r->f->session != NULL;
+}
+
 static bool read_data(void *arg, uint64_t offset, const uint8_t *p, size_t n,
 		      const struct nr_stamp *at)
 {
 	struct reader *r = arg;
+	const struct nr_session_tap *tap = r->ss->cfg.tap;
 
-	return feed(r->ss, r->f, r->side, offset, p, n, at);
+	if (tap)
+		tap->data(tap->arg, r->f, r->side, offset, p, n, at);
+	return feed(r->ss, r->f, r->side, offset, p, n, at) || reads_along(r);
 }
 
 static bool read_gap(void *arg, uint64_t offset, uint64_t n, enum nr_gap_reason why,
@@ -442,7 +461,10 @@ static bool read_gap(void *arg, uint64_t offset, uint64_t n, enum nr_gap_reason 
 {
 	struct reader *r = arg;
 	const struct nr_session_events *ev = &r->ss->ev;
+	const struct nr_session_tap *tap = r->ss->cfg.tap;
 
+	if (tap)
+		tap->gap(tap->arg, r->f, r->side, offset, n, why, at);
 	if (why != NR_GAP_CUT) /* the snap length says enough */
 		ev->anomaly(ev->arg, r->f, NR_ANOM_TCP_GAP, (int)r->side, at,
 			    nr_arena_printf(ev->arena,
@@ -451,7 +473,7 @@ static bool read_gap(void *arg, uint64_t offset, uint64_t n, enum nr_gap_reason 
 					    (unsigned long long)offset,
 					    (unsigned long long)n,
 					    nr_gap_reason_name(why)));
-	return feed_gap(r->ss, r->f, r->side, offset, n, at);
+	return feed_gap(r->ss, r->f, r->side, offset, n, at) || reads_along(r);
 }
 
 static bool read_fin(void *arg, const struct nr_stamp *at)
@@ -463,7 +485,8 @@ static bool read_fin(void *arg, const struct nr_stamp *at)
 	if (!s->parser || !s->parser->fin)
 		return true;
 	return heed(s, s->parser->fin(begin_call(&c, r->ss, r->f, at, 0), s->ctx,
-				      r->side ^ s->swapped));
+				      r->side ^ s->swapped)) ||
+	       reads_along(r);
 }
 
 static void read_conflict(void *arg, uint64_t offset, uint64_t n, uint64_t old_hash,
@@ -471,7 +494,10 @@ static void read_conflict(void *arg, uint64_t offset, uint64_t n, uint64_t old_h
 {
 	struct reader *r = arg;
 	const struct nr_session_events *ev = &r->ss->ev;
+	const struct nr_session_tap *tap = r->ss->cfg.tap;
 
+	if (tap)
+		tap->conflict(tap->arg, r->f, r->side, offset, n);
 	ev->anomaly(ev->arg, r->f, NR_ANOM_TCP_CONFLICT, (int)r->side,
 		    &r->f->session->last,
 		    nr_arena_printf(ev->arena,
@@ -684,6 +710,8 @@ static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 					(unsigned long long)s->tcp->stream[side].next));
 		return true;
 	}
+	if (ss->cfg.tap)
+		ss->cfg.tap->segment(ss->cfg.tap->arg, f, side, &g);
 	return nr_stream_segment(&s->tcp->stream[side], &ss->cfg.stream, bytes_of(ss, f),
 				 &g, r);
 }
@@ -719,7 +747,7 @@ static void tcp_packet(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 {
 	struct nr_session *s = f->session;
 
-	if (!seen->is_valid)
+	if (!seen->is_valid || f->session_over)
 		return;
 	if (!s) {
 		if (!l->payload_len || (l->tcp_flags & NR_TCP_RST))
@@ -761,6 +789,20 @@ static bool datagram_new(struct nr_sessions *ss, struct nr_flow *f, unsigned sid
 	return session_new(ss, f) && set_parser(ss, f, p);
 }
 
+static void tap_datagram(struct nr_sessions *ss, const struct nr_flow *f, unsigned side,
+			 const struct nr_packet *p, const uint8_t *data, uint32_t cap,
+			 uint32_t len)
+{
+	const struct nr_session_tap *tap = ss->cfg.tap;
+	struct nr_stamp at = { .ts_ns = p->ts_ns,
+			       .packet = p->record,
+			       .source = p->source };
+
+	tap->data(tap->arg, f, side, 0, data, cap, &at);
+	if (len > cap)
+		tap->gap(tap->arg, f, side, cap, len - cap, NR_GAP_CUT, &at);
+}
+
 static void datagram(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 		     const struct nr_packet *p, const struct nr_level *l)
 {
@@ -773,6 +815,10 @@ static void datagram(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 
 	if (!len)
 		return;
+	if (ss->cfg.tap)
+		tap_datagram(ss, f, side, p, data, cap, len);
+	if (f->session_over)
+		return;
 	if (!s) {
 		if (!datagram_new(ss, f, side, data, cap)) {
 			settle(ss, f);
@@ -781,7 +827,7 @@ static void datagram(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 		s = f->session;
 	}
 	follow_flip(f);
-	if (p->clock_ns < s->tick_ns || run_timers(ss, f, p->clock_ns)) {
+	if (!s->muted && (p->clock_ns < s->tick_ns || run_timers(ss, f, p->clock_ns))) {
 		s->clock_ns = p->clock_ns;
 		s->last = (struct nr_stamp){ .ts_ns = p->ts_ns,
 					     .packet = p->record,
@@ -798,7 +844,7 @@ void nr_sessions_packet(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 			const struct nr_packet *p, const struct nr_level *l,
 			const struct nr_tcp_seen *seen)
 {
-	if (f->session_over || l->carries)
+	if ((f->session_over && !ss->cfg.tap) || l->carries)
 		return;
 	switch (l->proto) {
 	case 6:
@@ -843,6 +889,7 @@ void nr_sessions_end(struct nr_sessions *ss, struct nr_flow *f)
 		nr_stream_flush(&s->tcp->stream[i], bytes_of(ss, f), &s->last, &r);
 	}
 	choose_at_last(ss, f);
+	s->ending = true;
 	if (!s->closing)
 		close_as(s, NR_CLOSE_FLOW_END);
 	settle(ss, f);

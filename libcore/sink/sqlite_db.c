@@ -448,6 +448,23 @@ static int finish_append(struct nr_db *d, struct nr_err *err)
 	return 0;
 }
 
+int nr_db_chain_heads(struct nr_db *d, const char *json, struct nr_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(d->db,
+				    "UPDATE run SET chain_heads = ?1"
+				    " WHERE run_id = (SELECT max(run_id) FROM run)",
+				    -1, &st, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(st, 1, json, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	rc = rc == SQLITE_DONE ? 0 : db_fail(d, "cannot note the chain heads in", err);
+	sqlite3_finalize(st);
+	return rc;
+}
+
 int nr_db_finish(struct nr_db *d, struct nr_err *err)
 {
 	finalize_all(d);
