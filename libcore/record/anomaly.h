@@ -114,7 +114,13 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "a QUIC handshake was repeated with other bytes, the first ones hold; offset " \
 	  "and length of the repetition")                                                \
 	X(QUIC_FRAME, "quic_frame", WARNING,                                             \
-	  "a QUIC Initial holds a frame that is cut short or not allowed there")
+	  "a QUIC Initial holds a frame that is cut short or not allowed there")         \
+	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
+	  "a DHCP message that cannot be read to its end: what")                         \
+	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \
+	  "an ICMP message is shorter than its type needs")                              \
+	X(NTP_MALFORMED, "ntp_malformed", WARNING,                                       \
+	  "a datagram of an NTP flow is no NTP message")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
