@@ -471,23 +471,12 @@ static enum nr_verdict whole_reply(struct nr_parse *p, struct ftp *f,
 static enum nr_verdict bad_reply(struct nr_parse *p, struct ftp *f,
 				 const struct nr_piece *line)
 {
-	struct nr_buf b = { 0 };
-
 	if (!line->len)
 		return NR_MORE;
-	if (!f->bad_told) {
-		const char *text = nr_secret_echo(p, (const char *)line->p,
-						  line->len < 128 ? line->len : 128,
-						  f->secret.p, f->secret.len);
-
-		nr_buf_str(&b, "{\"line\":");
-		nr_buf_json(&b, text, line->len < 128 ? line->len : 128);
-		nr_buf_char(&b, '}');
+	if (!f->bad_told)
 		nr_parse_anomaly(p, NR_ANOM_FTP_REPLY, f->server,
-				 nr_arena_copy(p->arena, b.p, b.len));
-		nr_buf_fini(&b);
-		f->bad_told = true;
-	}
+				 nr_line_detail(p, line, &f->secret));
+	f->bad_told = true;
 	return ++f->n_bad > BAD_MAX ? NR_MALFORMED : NR_MORE;
 }
 

@@ -215,6 +215,25 @@ CREATE TABLE credential ( -- user names and secrets that crossed the wire in the
 	success INTEGER -- whether the server accepted it; NULL where that was not seen
 ) STRICT;
 
+CREATE TABLE ftp ( -- FTP commands with their replies
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	command_ns INTEGER, -- time of the command; NULL for a reply without one [ns]
+	command TEXT, -- the command, in upper case; NULL for a reply to none: the greeting, or a command that was not seen
+	argument TEXT, -- its argument; of PASS, ACCT and ADAT masked unless --store-secrets
+	reply_code INTEGER, -- code of the final reply; NULL where none was seen
+	reply_text TEXT, -- its text without the code, lines separated by LF
+	interim TEXT, -- list of the replies 1xx that came before it
+	user TEXT, -- the user of the last USER command
+	data_flow_id INTEGER REFERENCES flow(flow_id), -- the data connection, where it was seen before the row was written: rows of transfers
+	passive INTEGER, -- 1 where the client opens the data connection (PASV, EPSV), 0 where the server does (PORT, EPRT)
+	data_ip TEXT, -- address that was announced for the data connection, or follows for EPSV
+	data_port INTEGER, -- port that was announced for it
+	complete INTEGER NOT NULL -- 0 if no reply was seen, or the command or reply is cut short (at 4 096 bytes, by a gap, by the end)
+) STRICT;
+
 CREATE TABLE ntp ( -- NTP messages
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -222,6 +241,62 @@ CREATE TABLE ntp ( -- NTP messages
 	ts_ns INTEGER, -- that packet's time [ns]
 	mode INTEGER, -- association mode: 1, 2 symmetric, 3 client, 4 server, 5 broadcast, 6 control, 7 private
 	version INTEGER -- version of the protocol
+) STRICT;
+
+CREATE TABLE smtp ( -- mails (SMTP, LMTP), and mail connections without one
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	trans_depth INTEGER NOT NULL, -- number of this mail in its connection, from 1; a connection without a mail is one row
+	begin_ns INTEGER, -- time of the row's first command or reply [ns]
+	helo TEXT, -- what the client called itself: argument of HELO, EHLO or LHLO
+	mail_from TEXT, -- sender of MAIL FROM, without its brackets; empty for bounces; NULL without a mail
+	rcpt_to TEXT, -- list of the recipients of RCPT TO, without their brackets, accepted or not
+	subject TEXT, -- header Subject, unfolded, encoded words as they are (RFC 2047)
+	header_from TEXT, -- header From
+	header_to TEXT, -- header To
+	cc TEXT, -- header Cc
+	reply_to TEXT, -- header Reply-To
+	message_id TEXT, -- header Message-ID
+	in_reply_to TEXT, -- header In-Reply-To
+	date TEXT, -- header Date
+	user_agent TEXT, -- header User-Agent or X-Mailer
+	x_originating_ip TEXT, -- header X-Originating-IP
+	commands TEXT, -- list of objects: command, argument, reply (its code); what follows AUTH is masked unless --store-secrets
+	n_commands INTEGER NOT NULL, -- how many commands; more than in the list where it was cut at 64 KiB
+	last_reply TEXT, -- code and text of the reply that ended the mail, or of the last one seen; lines separated by LF
+	status TEXT, -- what became of the mail; NULL without a mail, or where it was not seen: accepted deferred rejected aborted
+	starttls INTEGER NOT NULL, -- 1 if the connection went on under TLS behind this row
+	bytes INTEGER, -- content of the mail that was seen, dots unstuffed; NULL where none was sent [bytes]
+	complete INTEGER NOT NULL -- 0 if a gap or the end cut the mail short, or the row does not hold all of a text
+) STRICT;
+
+CREATE TABLE ssh ( -- SSH connections: what was said in the clear before the keys
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	version INTEGER, -- major version both speak: 1 or 2; NULL where it was not seen
+	client_version TEXT, -- the client's identification, SSH-2.0-…
+	server_version TEXT, -- the server's identification
+	hassh TEXT, -- HASSH: MD5 of the client's algorithms, 32 hexadecimal digits
+	hassh_server TEXT, -- HASSH of the server's algorithms
+	kex TEXT, -- key exchange method agreed on (RFC 4253, 7.1); NULL where one side was not seen or nothing is common
+	host_key_algorithm TEXT, -- host key algorithm agreed on
+	host_key_fingerprint TEXT, -- SHA256: and base64 of the server's host key, as OpenSSH prints it
+	cipher TEXT, -- cipher agreed on, client to server
+	cipher_to_client TEXT, -- cipher agreed on, server to client
+	mac TEXT, -- MAC agreed on, client to server; ciphers that authenticate do not use it
+	mac_to_client TEXT, -- MAC agreed on, server to client
+	compression TEXT, -- compression agreed on, client to server
+	compression_to_client TEXT, -- compression agreed on, server to client
+	encrypted INTEGER, -- 1 once each side that was seen has changed to its keys; NULL for version 1
+	disconnect_code INTEGER, -- reason of a DISCONNECT in the clear (RFC 4253, 11.1)
+	disconnect_text TEXT, -- its description
+	client_algorithms TEXT, -- object of the client's lists, most wanted first: kex, host_key, cipher, mac, compression (client to server)
+	server_algorithms TEXT, -- object of the server's lists (server to client)
+	complete INTEGER NOT NULL -- 1 if both sides were read until they encrypted (version 1: both names)
 ) STRICT;
 
 CREATE INDEX source_block_by_source_id_record ON source_block (source_id, record);
@@ -233,3 +308,10 @@ CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, sou
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
+CREATE INDEX ftp_by_flow_id ON ftp (flow_id);
+CREATE INDEX ftp_by_data_flow_id ON ftp (data_flow_id);
+CREATE INDEX smtp_by_flow_id ON smtp (flow_id);
+CREATE INDEX smtp_by_mail_from ON smtp (mail_from);
+CREATE INDEX ssh_by_flow_id ON ssh (flow_id);
+CREATE INDEX ssh_by_hassh ON ssh (hassh);
+CREATE INDEX ssh_by_host_key_fingerprint ON ssh (host_key_fingerprint);
