@@ -85,7 +85,21 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(SMTP_SMUGGLING, "smtp_smuggling", WARNING,                                     \
 	  "a line that ends a mail is not between CR LFs: servers disagree on it")       \
 	X(STARTTLS_INJECTION, "starttls_injection", ERROR,                               \
-	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")
+	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")            \
+	X(DNS_MALFORMED, "dns_malformed", WARNING,                                       \
+	  "a DNS message cannot be read to its end: what, and the offset in it")         \
+	X(DNS_TRAILING, "dns_trailing", INFO, "bytes behind the end of a DNS message")   \
+	X(DNS_MISMATCH, "dns_mismatch", WARNING,                                         \
+	  "a DNS response has the id of an open query, but another question")            \
+	X(DNS_EVICTED, "dns_evicted", WARNING,                                           \
+	  "too many open DNS queries in a flow, or too little memory: from here on the " \
+	  "oldest become rows before they time out")                                     \
+	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
+	  "a DHCP message that cannot be read to its end: what")                         \
+	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \
+	  "an ICMP message is shorter than its type needs")                              \
+	X(NTP_MALFORMED, "ntp_malformed", WARNING,                                       \
+	  "a datagram of an NTP flow is no NTP message")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
