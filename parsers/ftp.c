@@ -41,7 +41,7 @@ struct ftp {
 	struct command *first, *last;
 	struct nr_text user, secret;
 	struct nr_ftp_channel channel; /* of the next transfer */
-	uint32_t n_pending, n_bad;
+	uint32_t n_pending, n_bad, n_replies;
 	bool roles_known;
 	bool tls_asked; /* the last command was AUTH TLS */
 	bool skip[2];   /* behind a gap: to a line that can be one */
@@ -427,6 +427,13 @@ static enum nr_verdict into_step(struct nr_parse *p, struct ftp *f)
 	return NR_MORE;
 }
 
+static bool is_verb(const struct command *cmd, const char *verb)
+{
+	struct nr_command c = nr_command_split(cmd->line.p, cmd->line.len);
+
+	return nr_word_is(c.verb, c.verb_len, verb);
+}
+
 static bool add_interim(struct nr_parse *p, struct command *cmd, const struct nr_reply *r)
 {
 	char code[4] = { (char)('0' + r->code / 100), (char)('0' + r->code / 10 % 10),
@@ -455,6 +462,12 @@ static enum nr_verdict whole_reply(struct nr_parse *p, struct ftp *f,
 
 	if (v != NR_MORE)
 		return v;
+	/* a greeting that was late, or whose client did not wait for it */
+	if (!f->n_replies++ && code == 220 && f->first && !is_verb(f->first, "REIN") &&
+	    !is_verb(f->first, "HOST")) {
+		put_row(p, f, NULL, true, NULL);
+		return NR_MORE;
+	}
 	if (code < 200 && f->first)
 		return add_interim(p, f->first, &f->reply) ? NR_MORE : NR_OVERFLOW;
 	if (!f->first)

@@ -53,6 +53,7 @@ struct command {
 	uint32_t replies; /* LMTP: that are still to come */
 	uint8_t verb;     /* enum verb */
 	bool last;        /* BDAT … LAST */
+	bool in_mail;     /* MAIL was said before it */
 };
 
 enum mode {
@@ -295,7 +296,7 @@ static void settle(struct nr_parse *p, struct smtp *s, struct command *cmd, unsi
 	case V_EHLO:
 	case V_LHLO:
 	case V_RSET:
-		if (!no)
+		if (!no && cmd->in_mail)
 			close_mail(m, NR_SMTP_ABORTED);
 		break;
 	case V_MAIL:
@@ -390,6 +391,7 @@ static struct command *push(struct nr_parse *p, struct smtp *s, enum verb verb,
 	s->n_pending++;
 	cmd->verb = (uint8_t)verb;
 	cmd->mail = s->mail;
+	cmd->in_mail = s->mail->has_mail;
 	stamp(p, s->mail);
 	if (!line)
 		return cmd;
@@ -547,7 +549,8 @@ static enum nr_verdict command(struct nr_parse *p, struct smtp *s,
 	s->tls_asked = verb == V_STARTTLS;
 	if (verb == V_HELO || verb == V_EHLO || verb == V_LHLO) {
 		s->lmtp = verb == V_LHLO;
-		ok = nr_text_set(&s->mail->helo, p->account, c.arg, c.arg_len, TEXT_MAX);
+		ok = !c.arg_len ||
+		     nr_text_set(&s->mail->helo, p->account, c.arg, c.arg_len, TEXT_MAX);
 	} else if (verb == V_RCPT) {
 		ok = add_recipient(p, s, &c);
 	} else if (verb == V_DATA) {
@@ -622,7 +625,9 @@ static enum nr_verdict whole_reply(struct nr_parse *p, struct smtp *s,
 	enum verb verb = cmd ? (enum verb)cmd->verb : V_UNKNOWN;
 	enum nr_verdict v;
 
-	s->n_replies++;
+	/* a greeting that was late, or whose client did not wait for it */
+	if (!s->n_replies++ && code == 220 && verb != V_STARTTLS)
+		return lone_reply(p, s);
 	if (code == 334 && (!cmd || verb == V_AUTH)) {
 		nr_smtp_auth_challenge(&s->auth, s->reply.text.p ? s->reply.text.p : "",
 				       s->reply.text.len);

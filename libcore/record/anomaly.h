@@ -75,7 +75,9 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "a segment far beyond the window was left out of a parsed stream")             \
 	/* sessions */                                                                   \
 	X(SSH_BANNER, "ssh_banner", WARNING,                                             \
-	  "an SSH identification is longer than 255 bytes and was cut: length")          \
+	  "an SSH identification is longer than 255 bytes or holds NUL, and was cut "    \
+	  "there: "                                                                      \
+	  "length")                                                                      \
 	X(SSH_NAMES, "ssh_names", WARNING,                                               \
 	  "a list of SSH algorithms has more than 128 names; the others were not "       \
 	  "compared")                                                                    \
