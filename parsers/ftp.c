@@ -603,6 +603,13 @@ static enum nr_verdict ftp_gap(struct nr_parse *p, void *ctx, unsigned side, uin
 	nr_gather_clear(&f->line[side]);
 	f->skip[side] = true;
 	if (f->roles_known && side == f->server) {
+		if (f->reply.open) { /* what was read of it is a row */
+			struct nr_cursor none = nr_cursor("", 0);
+
+			v = whole_reply(p, f, &none);
+			if (v != NR_MORE)
+				return v;
+		}
 		nr_reply_clear(&f->reply);
 		if (f->n_pending > 1)
 			v = give_up(p, f, 1);
@@ -624,6 +631,8 @@ static void ftp_end(struct nr_parse *p, void *ctx)
 	}
 	if (f->first && f->reply.open)
 		finish(p, f, true);
+	else if (f->reply.open)
+		put_row(p, f, NULL, true, NULL);
 	give_up(p, f, 0);
 	nr_gather_free(&f->line[0], p->account);
 	nr_gather_free(&f->line[1], p->account);

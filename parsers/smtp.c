@@ -855,6 +855,15 @@ static enum nr_verdict smtp_gap(struct nr_parse *p, void *ctx, unsigned side, ui
 		return NR_MORE;
 	}
 	s->skip[side] = true;
+	if (s->roles_known && s->mail)
+		s->mail->broken = true;
+	if (s->reply.open && s->mail) { /* what was read of it counts */
+		struct nr_cursor none = nr_cursor("", 0);
+		enum nr_verdict v = whole_reply(p, s, &none);
+
+		if (v != NR_MORE)
+			return v;
+	}
 	nr_reply_clear(&s->reply);
 	/* what was answered in the gap cannot be told: only the newest may still be */
 	return s->n_pending > 1 ? give_up(p, s, 1) : NR_MORE;
