@@ -83,7 +83,9 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "too many open DNS queries in a flow, or too little memory: from here on the " \
 	  "oldest become rows before they time out")                                     \
 	X(SSH_BANNER, "ssh_banner", WARNING,                                             \
-	  "an SSH identification is longer than 255 bytes and was cut: length")          \
+	  "an SSH identification is longer than 255 bytes or holds NUL, and was cut "    \
+	  "there: "                                                                      \
+	  "length")                                                                      \
 	X(SSH_NAMES, "ssh_names", WARNING,                                               \
 	  "a list of SSH algorithms has more than 128 names; the others were not "       \
 	  "compared")                                                                    \
@@ -115,6 +117,14 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "and length of the repetition")                                                \
 	X(QUIC_FRAME, "quic_frame", WARNING,                                             \
 	  "a QUIC Initial holds a frame that is cut short or not allowed there")         \
+	X(DNS_MALFORMED, "dns_malformed", WARNING,                                       \
+	  "a DNS message cannot be read to its end: what, and the offset in it")         \
+	X(DNS_TRAILING, "dns_trailing", INFO, "bytes behind the end of a DNS message")   \
+	X(DNS_MISMATCH, "dns_mismatch", WARNING,                                         \
+	  "a DNS response has the id of an open query, but another question")            \
+	X(DNS_EVICTED, "dns_evicted", WARNING,                                           \
+	  "too many open DNS queries in a flow, or too little memory: from here on the " \
+	  "oldest become rows before they time out")                                     \
 	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
 	  "a DHCP message that cannot be read to its end: what")                         \
 	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \
