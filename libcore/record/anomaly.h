@@ -65,7 +65,20 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "checksums of one sending host are wrong throughout: offloaded, not damaged")  \
 	X(DUPLICATES, "duplicates", WARNING,                                             \
 	  "a large share of the capture's frames are copies; --dedup removes them")      \
-	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")
+	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")     \
+	/* sessions */                                                                   \
+	X(HTTP_LENGTH, "http_length", WARNING,                                           \
+	  "the length of an HTTP message is ambiguous, as in request smuggling")         \
+	X(HTTP_SYNTAX, "http_syntax", WARNING,                                           \
+	  "the head of an HTTP message has a form that servers read differently")        \
+	X(HTTP_CHUNK, "http_chunk", WARNING, "a chunk of an HTTP body is impossible")    \
+	X(HTTP_JUNK, "http_junk", WARNING,                                               \
+	  "bytes between HTTP messages belong to none of them")                          \
+	X(HTTP_RESYNC, "http_resync", INFO,                                              \
+	  "bytes were skipped up to the first HTTP message that was seen to begin, at "  \
+	  "the start or behind a gap")                                                   \
+	X(HTTP_LIMIT, "http_limit", WARNING,                                             \
+	  "a cap of the HTTP parser was hit: what, its value")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,
