@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -23,7 +24,7 @@ struct replay {
 	struct nr_engine_config e;
 	struct nr_list outputs;
 	uint64_t batch;
-	const char *dedup;
+	const char *dedup, *secret_key;
 	int checksums, overlap;
 	bool force, append, keep_partial, no_hash, no_sandbox, quiet, verbose;
 };
@@ -65,7 +66,26 @@ static const struct nr_option replay_options[] = {
 	  .help = "what a wrong checksum does" },
 	{ "overlap", 0, NR_OPT_ENUM, "POLICY", NR_OPT(replay, overlap), "first",
 	  .values = overlap_values, .is_record_option = true,
-	  .help = "whose bytes win where IPv4 fragments overlap" },
+	  .help = "whose bytes win where fragments or segments overlap" },
+	{ "no-sessions", 0, NR_OPT_FLAG, NULL, E(no_sessions), .is_record_option = true,
+	  .help = "flows only: parse no protocol above them" },
+	{ "store-secrets", 0, NR_OPT_FLAG, NULL, E(parse.store_secrets),
+	  .is_record_option = true,
+	  .help = "write passwords, cookies and the like in the clear, not as asterisks" },
+	{ "secret-key", 0, NR_OPT_TEXT, "FILE", NR_OPT(replay, secret_key),
+	  .help = "key for secret_hash: HMAC-SHA-256 over each secret, so that equal ones "
+		  "can be joined" },
+	{ "ack-grace", 0, NR_OPT_DURATION, "TIME", E(ack_grace), "10ms",
+	  .is_record_option = true,
+	  .help = "wait so long for TCP bytes that the receiver has acknowledged" },
+	{ "stream-memory", 0, NR_OPT_SIZE, "SIZE", E(stream_memory), "2M", .min = 65536,
+	  .is_record_option = true,
+	  .help = "memory for bytes of one direction of a TCP flow that came early" },
+	{ "reassembly-memory", 0, NR_OPT_SIZE, "SIZE", E(reassembly_memory), "512M",
+	  .min = 4194304, .is_record_option = true, .help = "the same of all flows" },
+	{ "session-memory", 0, NR_OPT_SIZE, "SIZE", E(session_memory), "1G",
+	  .min = 4194304, .is_record_option = true,
+	  .help = "memory for all that parsers hold; flows beyond it are not parsed" },
 	{ "no-flip", 0, NR_OPT_FLAG, NULL, E(no_flip), .is_record_option = true,
 	  .help = "never turn a flow around whose beginning is missing" },
 	{ "no-vlan-key", 0, NR_OPT_FLAG, NULL, E(no_vlan_key), .is_record_option = true,
@@ -136,6 +156,32 @@ static int parse_dedup(struct replay *c)
 	return 0;
 }
 
+/* A key of 16 to 4096 bytes, whatever they are; it lives as long as the process. */
+static int read_secret_key(struct replay *c)
+{
+	enum { MIN_KEY = 16, MAX_KEY = 4096 };
+	uint8_t *key = nr_xmalloc(MAX_KEY + 1);
+	FILE *f = fopen(c->secret_key, "re");
+	size_t n = f ? fread(key, 1, MAX_KEY + 1, f) : 0;
+	int error = f ? ferror(f) : 1, reason = errno;
+
+	if (f)
+		fclose(f);
+	c->e.parse.secret_key = key;
+	c->e.parse.secret_key_len = n;
+	if (error)
+		return nr_complain(NR_EXIT_USAGE, "replay",
+				   "cannot read --secret-key %s: %s", c->secret_key,
+				   strerror(reason));
+	if (n < MIN_KEY || n > MAX_KEY)
+		return nr_complain(
+			NR_EXIT_USAGE, "replay",
+			"--secret-key %s must hold %d to %d bytes; make one with "
+			"head -c 32 /dev/urandom",
+			c->secret_key, MIN_KEY, MAX_KEY);
+	return 0;
+}
+
 static int count_stdin(const struct nr_call *call)
 {
 	int n = 0;
@@ -166,6 +212,8 @@ static int check_config(struct replay *c, const struct nr_call *call)
 		return nr_complain(
 			NR_EXIT_USAGE, "replay",
 			"--force replaces and --append adds: give one of them");
+	if (c->secret_key && read_secret_key(c))
+		return NR_EXIT_USAGE;
 	if (n_stdin > 1)
 		return nr_complain(NR_EXIT_USAGE, "replay", "- can be given only once");
 	if (n_stdin && !c->outputs.n && !strcmp(call->operands[0], "-"))
@@ -405,6 +453,7 @@ static int replay_run(const struct nr_call *call)
 	nr_filter_free(c->e.compiled_filter);
 	nr_engine_free(r.engine);
 	free(r.sinks);
+	free((void *)c->e.parse.secret_key);
 	nr_outputs_close(&r.out);
 	nr_summary_free(r.summary);
 	nr_merge_close(r.merge);

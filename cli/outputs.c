@@ -69,6 +69,7 @@ static struct nr_sink *new_guard(struct nr_outputs *out, struct nr_sink *inner,
 	s->ops = &guard_ops;
 	s->target = target;
 	s->no_index = inner->no_index;
+	s->no_ident = inner->no_ident;
 	*guard_of(s) = (struct guard){ out, inner };
 	return s;
 }

@@ -117,7 +117,7 @@ struct nr_sink *nr_summary_new(void)
 
 	sink->ops = &summary_ops;
 	sink->target = "summary";
-	sink->no_index = true;
+	sink->no_index = sink->no_ident = true;
 	((struct summary *)sink->ctx)->talkers = nr_talkers_new();
 	return sink;
 }

@@ -1,6 +1,6 @@
 -- The session database of nrtool. Generated from the record tables: do not edit.
 PRAGMA application_id = 1852994671; -- nrto
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE run ( -- runs of nrtool that wrote into this database
 	run_id INTEGER PRIMARY KEY, -- number of the run in this database, from 1
@@ -139,6 +139,7 @@ CREATE TABLE flow ( -- flows: the packets of one key until it ends
 	dst_zero_windows INTEGER, -- segments from dst that advertise a closed receive window [packets]
 	syn_options TEXT, -- object of src and dst, the TCP options in the SYN of each: mss, wscale, and order, a letter for each option (M mss, W window scale, S SACK permitted, T timestamps, F fast open, N no-op, ? other, + and more)
 	handshake_rtt_ns INTEGER, -- from the SYN to the ACK that completes the handshake [ns]
+	overlap_unverified INTEGER, -- parsed TCP streams: segments that overlap bytes which were delivered and could not be compared; NULL for none [segments]
 	bad_checksums INTEGER, -- packets whose IP or transport checksum is wrong [packets]
 	continues INTEGER -- flow_id of the same flow in the previous file of a rotated set
 ) STRICT;
@@ -214,6 +215,40 @@ CREATE TABLE credential ( -- user names and secrets that crossed the wire in the
 	success INTEGER -- whether the server accepted it; NULL where that was not seen
 ) STRICT;
 
+CREATE TABLE http ( -- HTTP/1 requests and their responses (RFC 9112); SSDP over UDP
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	complete INTEGER NOT NULL, -- 0 if the request or the response was cut short: by a gap, the end of the capture, a reset, a breach of the protocol
+	trans_depth INTEGER NOT NULL, -- number of the transaction in its flow, from 1
+	method TEXT, -- method of the request; NULL where no request was seen
+	host TEXT, -- host asked for, without port: field Host, else the authority in the target
+	uri TEXT, -- target of the request as sent; values of parameters named like secrets are asterisks unless --store-secrets
+	request_version TEXT, -- version of the request: 1.1, 1.0, 0.9
+	user_agent TEXT, -- field User-Agent of the request
+	referer TEXT, -- field Referer of the request, masked as uri
+	user TEXT, -- name of the user in Basic or Digest authentication
+	status INTEGER, -- status code of the final response; NULL where none was seen or it is no number
+	reason TEXT, -- reason phrase of the response
+	response_version TEXT, -- version of the response
+	interim TEXT, -- array of the interim responses (1xx): objects of status, reason, headers
+	location TEXT, -- field Location of the response, masked as uri
+	request_headers TEXT, -- array of [name, value] in the order sent; secrets are asterisks unless --store-secrets
+	response_headers TEXT, -- the same of the response
+	request_trailers TEXT, -- the same of the trailers behind a chunked request
+	response_trailers TEXT, -- the same of the trailers behind a chunked response
+	request_content_type TEXT, -- field Content-Type of the request
+	response_content_type TEXT, -- field Content-Type of the response
+	request_body_bytes INTEGER, -- length of the request's content without chunk framing, gaps included; NULL where no request was seen [bytes]
+	response_body_bytes INTEGER, -- length of the response's content without chunk framing, before content decoding, gaps included; NULL where no response was seen [bytes]
+	missed_bytes INTEGER NOT NULL, -- of these two, what lies in gaps [bytes]
+	response_encoding TEXT, -- field Content-Encoding of the response
+	request_ns INTEGER, -- time of the packet with the request's first byte [ns]
+	response_ns INTEGER, -- time of the packet with the final response's first byte [ns]
+	upgrade TEXT -- what the connection was switched to: field Upgrade of a 101 response; connect behind a tunnel's 2xx
+) STRICT;
+
 CREATE TABLE ntp ( -- NTP messages
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -232,3 +267,5 @@ CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, sou
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
+CREATE INDEX http_by_flow_id ON http (flow_id);
+CREATE INDEX http_by_host ON http (host);

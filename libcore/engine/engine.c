@@ -39,6 +39,10 @@ void nr_engine_config_defaults(struct nr_engine_config *c)
 		.dedup_time = s / 100,
 		.checksums = NR_CSUM_AUTO,
 		.overlap = NR_OVERLAP_FIRST,
+		.ack_grace = s / 100,
+		.stream_memory = 2 << 20,
+		.reassembly_memory = 512 << 20,
+		.session_memory = 1 << 30,
 		.index_memory = 512 << 20,
 		.first_source_id = 1,
 		.run_id = 1,
@@ -99,12 +103,24 @@ static struct nr_flow_table *flows_new(struct nr_engine *e)
 	};
 	struct nr_flow_events ev = {
 		.arg = e,
-		.started = c->flow_start ? nr_engine_flow_started : NULL,
+		.started = nr_engine_flow_started,
 		.ended = nr_engine_flow_ended,
+		.discarded = nr_engine_flow_discarded,
+		.mark = c->no_sessions ? NULL : nr_engine_mark,
+		.woken = nr_engine_woken,
 		.anomaly = nr_engine_flow_anomaly,
 	};
 
 	return nr_flow_table_new(&f, &ev);
+}
+
+static bool ident_wanted(struct nr_sink *const *sinks, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!sinks[i]->no_ident)
+			return true;
+	}
+	return false;
 }
 
 static bool index_wanted(struct nr_sink *const *sinks, size_t n)
@@ -131,6 +147,7 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->sinks = sinks;
 	e->n_sinks = n_sinks;
 	e->cfg.no_index |= !index_wanted(sinks, n_sinks);
+	e->wants_ident = ident_wanted(sinks, n_sinks);
 	e->filter = c->compiled_filter;
 	if (c->filter && !e->filter && (rc = nr_filter_new(&e->filter, c->filter, err))) {
 		nr_free(e);
@@ -141,6 +158,9 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->decoder = decoder_new(c);
 	e->flows = flows_new(e);
 	e->records.arena = &e->arena;
+	e->labels = nr_labels_new();
+	if (!c->no_sessions)
+		e->sessions = nr_engine_sessions_new(e);
 	e->community = nr_community_new();
 	e->dedup = c->dedup_window ? nr_dedup_new(c->dedup_window, c->dedup_time, false)
 				   : nr_dedup_new(256, c->dedup_time, true);
@@ -169,6 +189,8 @@ void nr_engine_free(struct nr_engine *e)
 	nr_filter_free(e->filter);
 	nr_community_free(e->community);
 	nr_flow_table_free(e->flows);
+	nr_sessions_free(e->sessions);
+	nr_labels_free(e->labels);
 	nr_decoder_free(e->decoder);
 	nr_engine_sources_free(e);
 	nr_ledger_free(e->ledger);
@@ -317,7 +339,8 @@ static void credit_fragments(struct nr_engine *e, const struct nr_work *w,
 static void run_levels(struct nr_engine *e, struct nr_work *w)
 {
 	const struct nr_packet *p = w->pkt;
-	struct nr_flow_packet fp = { .pkt = p, .dec = &w->dec };
+	struct nr_tcp_seen seen;
+	struct nr_flow_packet fp = { .pkt = p, .dec = &w->dec, .seen = &seen };
 	unsigned bucket = w->bucket;
 	struct nr_flow *f = NULL;
 
@@ -328,6 +351,10 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 		f = nr_flow_update(e->flows, &fp, i, &w->key[i], w->hash[i],
 				   w->src_is_hi[i]);
 		decode_anomalies(e, w, i, f);
+		if (e->sessions && !fp.drop_bad)
+			nr_sessions_packet(e->sessions, f,
+					   w->src_is_hi[i] != f->src_is_hi, p,
+					   &w->dec.level[i], &seen);
 		if (fp.drop_bad) {
 			if (bucket != NR_BUCKET_HELD) /* the decoder still counts it */
 				bucket = NR_BUCKET_CHECKSUM_DROPPED;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "decode/decode.h"
+#include "session/parser.h"
 #include "sink/sink.h"
 #include "source/merge.h"
 
@@ -31,7 +32,14 @@ struct nr_engine_config {   /* what changes records; durations in ns of packet t
 	uint32_t dedup_window;             /* packets; 0: off */
 	int64_t dedup_time;                /* 10 ms */
 	enum nr_checksums checksums;
-	enum nr_overlap overlap;
+	enum nr_overlap overlap; /* of fragments and of segments */
+	bool no_sessions;        /* flows only */
+	int64_t ack_grace;       /* 10 ms: how long a hole that is acknowledged may be
+				    filled */
+	uint64_t stream_memory;  /* 2 MiB: out-of-order bytes of one direction */
+	uint64_t reassembly_memory; /* 512 MiB: of all, cut into shards */
+	uint64_t session_memory; /* 1 GiB: what parsers hold, cut into shards */
+	struct nr_parse_options parse; /* secrets */
 	bool no_flip;           /* never turn a midstream flow around */
 	bool no_vlan_key;       /* the same 5-tuple in two VLANs is one flow */
 	bool flow_start;        /* emit flow_start records (JSON lines only) */

@@ -11,6 +11,7 @@
 #include "flow/way_back.h"
 #include "record/anomaly.h"
 #include "record/tables.h"
+#include "session/session.h"
 
 enum {
 	NR_WORK = 16,             /* packets decoded before the first is processed */
@@ -48,6 +49,7 @@ struct nr_source_state {
 struct nr_tunnels;
 struct nr_arp_state;
 struct nr_offload;
+struct nr_labels;
 
 struct nr_engine {
 	struct nr_engine_config cfg;
@@ -67,6 +69,9 @@ struct nr_engine {
 	struct nr_tunnels *tunnels;
 	struct nr_arp_state *arp;
 	struct nr_offload *offload;
+	struct nr_sessions *sessions; /* NULL: --no-sessions */
+	struct nr_labels *labels;
+	bool wants_ident; /* some sink writes the 5-tuple with each record */
 	struct nr_source_state *sources;
 	size_t n_sources;
 	struct nr_engine_stats stats;
@@ -87,10 +92,17 @@ struct nr_engine {
 struct nr_record *nr_engine_row(struct nr_engine *e, const struct nr_record_type *t,
 				uint64_t flow_id);
 void nr_engine_flow_started(void *engine, struct nr_flow *f);
+void nr_engine_flow_discarded(void *engine, struct nr_flow *f);
 void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why);
 void nr_engine_flow_anomaly(void *engine, struct nr_flow *f, unsigned kind, int side,
 			    int64_t a, int64_t b);
 void nr_engine_decode_anomaly(struct nr_engine *e, const struct nr_decode_anomaly *a);
+/* The same, of the session layer: at may be NULL, detail is JSON or NULL. */
+void nr_engine_session_anomaly(struct nr_engine *e, struct nr_flow *f, unsigned kind,
+			       int side, const struct nr_stamp *at, const char *detail);
+/* Sets r->ident, if a sink wants it. */
+void nr_engine_identify(struct nr_engine *e, struct nr_record *r,
+			const struct nr_flow *f);
 /* An anomaly without a flow; detail is JSON or NULL. */
 void nr_engine_anomaly(struct nr_engine *e, unsigned kind, const char *detail);
 /* Writes the open chunk of f and empties it. */
@@ -125,3 +137,20 @@ struct nr_offload *nr_offload_new(void);
 void nr_offload_free(struct nr_offload *o);
 void nr_offload_flow(struct nr_engine *e, const struct nr_flow *f);
 void nr_offload_report(struct nr_engine *e);
+
+/* sessions.c */
+struct nr_sessions *nr_engine_sessions_new(struct nr_engine *e);
+void nr_engine_mark(void *engine, int64_t mark_ns);
+void nr_engine_woken(void *engine, struct nr_flow *f, int64_t mark_ns);
+
+/* labels.c: what one flow says of another */
+struct nr_labels *nr_labels_new(void);
+void nr_labels_free(struct nr_labels *t);
+uint64_t nr_labels_expect(struct nr_labels *t, const struct nr_expectation *x,
+			  int64_t clock_ns);
+/* A flow begins: was it announced? */
+void nr_labels_flow(struct nr_labels *t, struct nr_flow *f);
+void nr_labels_link(struct nr_labels *t, struct nr_record *r, unsigned field,
+		    uint64_t token);
+void nr_labels_link_quoted(struct nr_engine *e, const struct nr_flow *f,
+			   struct nr_record *r, unsigned field, const struct nr_tuple *q);

@@ -164,7 +164,34 @@ void nr_engine_flow_started(void *engine, struct nr_flow *f)
 {
 	struct nr_engine *e = engine;
 
-	identity(e, nr_engine_row(e, &nr_rt_flow_start, f->flow_id), f);
+	nr_labels_flow(e->labels, f);
+	if (e->cfg.flow_start)
+		identity(e, nr_engine_row(e, &nr_rt_flow_start, f->flow_id), f);
+}
+
+void nr_engine_flow_discarded(void *engine, struct nr_flow *f)
+{
+	struct nr_engine *e = engine;
+
+	if (e->sessions)
+		nr_sessions_end(e->sessions, f);
+}
+
+static void session_columns(struct nr_engine *e, struct nr_record *r,
+			    const struct nr_flow *f)
+{
+	if (f->service)
+		nr_set_str(r, NR_FLOW_service, nr_tunnel_name(f->service - 1u));
+	else
+		nr_set_str(r, NR_FLOW_service, nr_flow_services(f, &e->arena));
+	if (f->parser)
+		nr_set_str(r, NR_FLOW_parser, nr_parsers[f->parser - 1]->name);
+	if (f->parser_close)
+		nr_set_str(r, NR_FLOW_parser_close,
+			   nr_parser_close_name(
+				   (enum nr_parser_close)(f->parser_close - 1)));
+	if (f->n_unverified)
+		nr_set_int(r, NR_FLOW_overlap_unverified, f->n_unverified);
 }
 
 void nr_engine_flow_packets(struct nr_engine *e, struct nr_flow *f)
@@ -188,6 +215,8 @@ void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason wh
 	const char *history = nr_flow_history(f);
 	struct nr_record *r;
 
+	if (e->sessions)
+		nr_sessions_end(e->sessions, f);
 	nr_engine_breathe(e);
 	if (f->way_back && f->way_back->len)
 		nr_engine_flow_packets(e, f);
@@ -204,8 +233,7 @@ void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason wh
 	nr_set_int(r, NR_FLOW_wire_bytes, (int64_t)f->wire_bytes);
 	nr_set_int(r, NR_FLOW_src_payload_bytes, (int64_t)nr_flow_payload_bytes(f, 0));
 	nr_set_int(r, NR_FLOW_dst_payload_bytes, (int64_t)nr_flow_payload_bytes(f, 1));
-	if (f->service)
-		nr_set_str(r, NR_FLOW_service, nr_tunnel_name(f->service - 1u));
+	session_columns(e, r, f);
 	nr_set_str(r, NR_FLOW_conn_state, nr_flow_conn_state(f));
 	if (*history)
 		nr_set_text(r, NR_FLOW_history,
@@ -308,20 +336,17 @@ void nr_engine_decode_anomaly(struct nr_engine *e, const struct nr_decode_anomal
 	nr_engine_anomaly(e, a->kind, detail_json(e, a->kind, a->a, a->b));
 }
 
-void nr_engine_flow_anomaly(void *engine, struct nr_flow *f, unsigned kind, int side,
-			    int64_t a, int64_t b)
+void nr_engine_identify(struct nr_engine *e, struct nr_record *r, const struct nr_flow *f)
 {
-	struct nr_engine *e = engine;
-	struct nr_flow_ident *id;
 	const uint8_t *src = f->src_is_hi ? f->key.hi : f->key.lo;
 	const uint8_t *dst = f->src_is_hi ? f->key.lo : f->key.hi;
 	bool ports = has_ports(f->key.proto);
-	struct nr_record *r;
+	struct nr_flow_ident *id;
 	char *cid;
 	size_t n;
 
-	anomaly(e, f->flow_id, kind, side, detail_json(e, kind, a, b));
-	r = e->records.r[e->records.n - 1];
+	if (!e->wants_ident)
+		return;
 	id = nr_arena_zalloc(&e->arena, sizeof(*id));
 	cid = nr_arena_alloc(&e->arena, NR_COMMUNITY_ID_LEN + 1);
 	nr_community_id(e->community, &f->key, f->src_is_hi, cid);
@@ -332,4 +357,28 @@ void nr_engine_flow_anomaly(void *engine, struct nr_flow *f, unsigned kind, int 
 	id->src_port = !ports ? -1 : f->src_is_hi ? f->key.hi_port : f->key.lo_port;
 	id->dst_port = !ports ? -1 : f->src_is_hi ? f->key.lo_port : f->key.hi_port;
 	r->ident = id;
+}
+
+void nr_engine_session_anomaly(struct nr_engine *e, struct nr_flow *f, unsigned kind,
+			       int side, const struct nr_stamp *at, const char *detail)
+{
+	struct nr_record *r;
+
+	anomaly(e, f->flow_id, kind, side, detail);
+	r = e->records.r[e->records.n - 1];
+	if (at) {
+		nr_set_int(r, NR_ANOMALY_source_id, nr_engine_source_id(e, at->source));
+		nr_set_int(r, NR_ANOMALY_packet, (int64_t)at->packet);
+		nr_set_int(r, NR_ANOMALY_ts_ns, at->ts_ns);
+	}
+	nr_engine_identify(e, r, f);
+}
+
+void nr_engine_flow_anomaly(void *engine, struct nr_flow *f, unsigned kind, int side,
+			    int64_t a, int64_t b)
+{
+	struct nr_engine *e = engine;
+
+	anomaly(e, f->flow_id, kind, side, detail_json(e, kind, a, b));
+	nr_engine_identify(e, e->records.r[e->records.n - 1], f);
 }

@@ -16,7 +16,9 @@ enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMP6 = 58 };
 
 struct due {
 	uint64_t flow_id;
-	uint32_t shard, index;
+	uint32_t index;
+	uint8_t shard;
+	bool is_wake;
 };
 
 struct nr_flow_table {
@@ -58,6 +60,8 @@ void nr_flow_table_free(struct nr_flow_table *t)
 {
 	if (!t)
 		return;
+	for (unsigned i = 0; t->ev.discarded && i < NR_N_SHARDS; i++)
+		nr_shard_each(&t->shard[i], t->ev.discarded, t->ev.arg);
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_shard_fini(&t->shard[i], flow_fini);
 	nr_free(t->due);
@@ -290,7 +294,8 @@ static void process(struct nr_flow_table *t, struct nr_flow *f,
 			break;
 		if ((l->tcp_flags & NR_TCP_SYN) && s == 0)
 			f->attempt_ns = p->pkt->clock_ns;
-		if (nr_tcp_segment(f, s, l, p->pkt->ts_ns, &t->ev) == NR_TCP_CLOSE_NOW) {
+		if (nr_tcp_segment(f, s, l, p->pkt->ts_ns, &t->ev, p->seen) ==
+		    NR_TCP_CLOSE_NOW) {
 			int64_t delay = any_reset(f) ? t->cfg.reset_timeout
 						     : t->cfg.closed_timeout;
 
@@ -330,6 +335,8 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, const struct nr_flow_pac
 	struct nr_flow *f = nr_shard_find(s, k, hash);
 	unsigned side;
 
+	if (p->seen)
+		p->seen->is_valid = false;
 	if (f && p->pkt->clock_ns >= f->deadline_ns) {
 		end_flow(t, f, timer_reason(f));
 		f = NULL;
@@ -354,31 +361,45 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, const struct nr_flow_pac
 	return f;
 }
 
-static void collect_due(void *arg, struct nr_flow *f)
+static void add_due(struct nr_flow_table *t, const struct nr_flow *f, bool is_wake)
 {
-	struct nr_flow_table *t = arg;
-
 	if (t->n_due == t->due_cap) {
 		t->due_cap = t->due_cap ? t->due_cap * 2 : 256;
 		t->due = nr_xrealloc(t->due, t->due_cap * sizeof(t->due[0]));
 	}
-	t->due[t->n_due++] = (struct due){ f->flow_id, f->shard, f->index };
+	t->due[t->n_due++] = (struct due){ f->flow_id, f->index, f->shard, is_wake };
+}
+
+static void collect_due(void *arg, struct nr_flow *f)
+{
+	add_due(arg, f, false);
+}
+
+void nr_flow_add_wake(struct nr_flow_table *t, const struct nr_flow *f)
+{
+	add_due(t, f, true);
 }
 
 static int due_cmp(const void *a, const void *b)
 {
 	const struct due *x = a, *y = b;
 
-	return x->flow_id < y->flow_id ? -1 : x->flow_id > y->flow_id;
+	if (x->flow_id != y->flow_id)
+		return x->flow_id < y->flow_id ? -1 : 1;
+	return y->is_wake - x->is_wake;
 }
 
-static void end_due(struct nr_flow_table *t, enum nr_end_reason why)
+static void end_due(struct nr_flow_table *t, enum nr_end_reason why, int64_t mark_ns)
 {
 	qsort(t->due, t->n_due, sizeof(t->due[0]), due_cmp);
 	for (size_t i = 0; i < t->n_due; i++) {
 		struct nr_flow *f =
 			nr_shard_flow(&t->shard[t->due[i].shard], t->due[i].index);
 
+		if (t->due[i].is_wake) {
+			t->ev.woken(t->ev.arg, f, mark_ns);
+			continue;
+		}
 		end_flow(t, f, why == NR_END_IDLE ? timer_reason(f) : why);
 	}
 	t->n_due = 0;
@@ -386,10 +407,12 @@ static void end_due(struct nr_flow_table *t, enum nr_end_reason why)
 
 void nr_flow_mark(struct nr_flow_table *t, int64_t mark_ns)
 {
+	if (t->ev.mark)
+		t->ev.mark(t->ev.arg, mark_ns);
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_shard_due(&t->shard[i], mark_ns, collect_due, t);
 	if (t->n_due)
-		end_due(t, NR_END_IDLE);
+		end_due(t, NR_END_IDLE, mark_ns);
 }
 
 void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why)
@@ -397,7 +420,13 @@ void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why)
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_shard_each(&t->shard[i], collect_due, t);
 	if (t->n_due)
-		end_due(t, why);
+		end_due(t, why, 0);
+}
+
+struct nr_flow *nr_flow_find(struct nr_flow_table *t, const struct nr_key *k,
+			     uint64_t hash)
+{
+	return nr_shard_find(&t->shard[nr_key_shard(hash)], k, hash);
 }
 
 uint64_t nr_flow_count(const struct nr_flow_table *t)

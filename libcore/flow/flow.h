@@ -10,11 +10,14 @@
 
 #include "flow/key.h"
 
+struct nr_session;
+
 enum {
 	NR_N_SHARDS = 64,
 	NR_SHARD_MIN_FLOWS = 16, /* smallest cap of one shard */
 	NR_MARK_NS = 100 * 1000 * 1000,
 	NR_HISTORY_MAX = 255,
+	NR_MAX_SERVICES = 4, /* protocols one after the other in a flow: smtp,tls */
 };
 
 enum nr_end_reason {
@@ -121,8 +124,15 @@ struct nr_flow {
 	bool closing;   /* closed, reset: deadline_ns is not renewed */
 	bool src_is_hi; /* the initiator is the hi endpoint of the key */
 	bool in_use, flipped, partial, close_deferred, established;
-	uint8_t service;    /* enum nr_tunnel_kind + 1 it carries, 0 none */
-	uint8_t first_seen; /* bit per side: a packet was seen */
+	uint8_t service;      /* enum nr_tunnel_kind + 1 it carries, 0 none */
+	bool session_over;    /* nothing in it is parsed any more */
+	uint8_t n_tries;      /* datagrams that no parser wanted */
+	uint8_t parser;       /* index in nr_parsers + 1, 0: none; the last one */
+	uint8_t parser_close; /* enum nr_parser_close + 1, 0: none */
+	uint16_t services[NR_MAX_SERVICES]; /* what parsers found: ids, 0: none */
+	uint32_t n_unverified;      /* overlaps whose bytes could not be compared */
+	struct nr_session *session; /* of the session layer; NULL: none */
+	uint8_t first_seen;         /* bit per side: a packet was seen */
 	uint8_t history_len;
 	union {
 		char history_inline[24];
@@ -145,9 +155,24 @@ struct nr_flow_events {
 	void (*started)(void *arg, struct nr_flow *f);
 	/* the flow is freed after it; clock_ns: when the timer or packet struck */
 	void (*ended)(void *arg, struct nr_flow *f, enum nr_end_reason why);
+	/* the table is freed with the flow in it; may be NULL */
+	void (*discarded)(void *arg, struct nr_flow *f);
+	/* a clock mark: nr_flow_add_wake() for what has a timer of its own; may be NULL
+	 */
+	void (*mark)(void *arg, int64_t mark_ns);
+	/* in order of flow_id, before the flow's end */
+	void (*woken)(void *arg, struct nr_flow *f, int64_t mark_ns);
 	/* kind: enum nr_anomaly_kind; a, b as its text says */
 	void (*anomaly)(void *arg, struct nr_flow *f, unsigned kind, int side, int64_t a,
 			int64_t b);
+};
+
+/* Where a TCP segment lies in its stream; offsets count from the byte behind the SYN. */
+struct nr_tcp_seen {
+	bool is_valid; /* it belongs to the connection */
+	bool has_ack;
+	int64_t offset; /* of the payload; negative: before what is known */
+	int64_t ack;    /* of the peer's stream, everything below is acknowledged */
 };
 
 /* The packet that is being worked on. */
@@ -157,6 +182,7 @@ struct nr_flow_packet {
 	uint64_t parent_flow_id;
 	bool bad_checksum; /* judged bad */
 	bool drop_bad;     /* --checksums=verify: it touches nothing but the counters */
+	struct nr_tcp_seen *seen; /* filled for TCP; is_valid false for all else */
 };
 
 struct nr_flow_table;
@@ -180,6 +206,11 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, const struct nr_flow_pac
 
 /* Ends what is due at engine time mark_ns, in order of flow_id. */
 void nr_flow_mark(struct nr_flow_table *t, int64_t mark_ns);
+/* From the callback `mark`: f has a timer that is due. */
+void nr_flow_add_wake(struct nr_flow_table *t, const struct nr_flow *f);
+/* The open flow with that key, or NULL. */
+struct nr_flow *nr_flow_find(struct nr_flow_table *t, const struct nr_key *k,
+			     uint64_t hash);
 /* Ends everything with why, in order of flow_id. */
 void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why);
 

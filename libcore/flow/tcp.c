@@ -428,7 +428,8 @@ static void note_handshake(struct nr_segment *g)
 
 enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 				   const struct nr_level *l, int64_t ts_ns,
-				   const struct nr_flow_events *ev)
+				   const struct nr_flow_events *ev,
+				   struct nr_tcp_seen *seen)
 {
 	struct nr_segment g = { .f = f,
 				.me = &f->side[s],
@@ -467,6 +468,13 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 		return NR_TCP_OPEN;
 	if (g.flags & NR_TCP_ACK)
 		take_ack(&g);
+	if (seen)
+		*seen = (struct nr_tcp_seen){
+			.is_valid = true,
+			.has_ack = g.flags & NR_TCP_ACK,
+			.offset = g.seq + !!(g.flags & NR_TCP_SYN) - 1,
+			.ack = g.ack - 1,
+		};
 	if (take_last(&g))
 		nr_history_scaled(f, s, 'T', &g.me->hist_t);
 	if ((g.flags & (NR_TCP_SYN | NR_TCP_FIN | NR_TCP_RST)) ||

@@ -23,11 +23,13 @@ void nr_tcp_init(struct nr_flow *f);
 
 /*
  * Processes the segment l sent by side s. Returns NR_TCP_CLOSE_NOW when with it the
- * connection is closed in full (both FINs, or a RST) for the first time.
+ * connection is closed in full (both FINs, or a RST) for the first time. seen, if not
+ * NULL, says where the segment lies in the stream.
  */
 enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 				   const struct nr_level *l, int64_t ts_ns,
-				   const struct nr_flow_events *ev);
+				   const struct nr_flow_events *ev,
+				   struct nr_tcp_seen *seen);
 
 /* A SYN that must begin a new flow on the key of f (port reuse). */
 bool nr_tcp_is_reuse(const struct nr_flow *f, unsigned s, const struct nr_level *l);

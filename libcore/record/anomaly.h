@@ -65,7 +65,14 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "checksums of one sending host are wrong throughout: offloaded, not damaged")  \
 	X(DUPLICATES, "duplicates", WARNING,                                             \
 	  "a large share of the capture's frames are copies; --dedup removes them")      \
-	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")     \
+	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")      \
+	/* streams */                                                                    \
+	X(TCP_GAP, "tcp_gap", INFO,                                                      \
+	  "bytes of a parsed stream were given up: offset, length and why")              \
+	X(TCP_CONFLICT, "tcp_conflict", ERROR,                                           \
+	  "bytes of a parsed stream were sent twice with different content")             \
+	X(TCP_FAR_AHEAD, "tcp_far_ahead", WARNING,                                       \
+	  "a segment far beyond the window was left out of a parsed stream")             \
 	/* sessions */                                                                   \
 	X(HTTP_LENGTH, "http_length", WARNING,                                           \
 	  "the length of an HTTP message is ambiguous, as in request smuggling")         \

@@ -147,6 +147,7 @@
 	X(T, dst_zero_windows, INT, 0, NULL, "packets", NULL, "segments from dst that advertise a closed receive window") \
 	X(T, syn_options, JSON, 0, NULL, NULL, NULL, "object of src and dst, the TCP options in the SYN of each: mss, wscale, and order, a letter for each option (M mss, W window scale, S SACK permitted, T timestamps, F fast open, N no-op, ? other, + and more)") \
 	X(T, handshake_rtt_ns, INT, 0, NULL, "ns", NULL, "from the SYN to the ACK that completes the handshake") \
+	X(T, overlap_unverified, INT, 0, NULL, "segments", NULL, "parsed TCP streams: segments that overlap bytes which were delivered and could not be compared; NULL for none") \
 	X(T, bad_checksums, INT, 0, NULL, "packets", NULL, "packets whose IP or transport checksum is wrong") \
 	X(T, continues, INT, 0, NULL, NULL, NULL, "flow_id of the same flow in the previous file of a rotated set")
 

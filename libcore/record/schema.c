@@ -75,6 +75,17 @@ void nr_schema_table(struct nr_buf *out, const struct nr_record_type *t)
 	nr_buf_str(out, ") STRICT;\n");
 }
 
+/* Without NOT NULL: rows of older runs do not have it. */
+void nr_schema_add_column(struct nr_buf *out, const struct nr_record_type *t,
+			  const struct nr_field *f)
+{
+	nr_buf_printf(out, "ALTER TABLE %s ADD COLUMN %s %s", t->name, f->name,
+		      sql_type(f->type));
+	if (f->references)
+		nr_buf_printf(out, " REFERENCES %s", f->references);
+	nr_buf_str(out, ";\n");
+}
+
 void nr_schema_indexes(struct nr_buf *out, const struct nr_record_type *t)
 {
 	if (!t->indexes || t->flags & NR_R_JSON_ONLY)

@@ -11,6 +11,9 @@ enum { NR_APPLICATION_ID = 0x6e72746f }; /* "nrto": PRAGMA application_id */
 
 /* CREATE TABLE of one type, STRICT, with comments; ends in ";\n". */
 void nr_schema_table(struct nr_buf *out, const struct nr_record_type *t);
+/* ALTER TABLE … ADD COLUMN for a column that a database of an older schema lacks. */
+void nr_schema_add_column(struct nr_buf *out, const struct nr_record_type *t,
+			  const struct nr_field *f);
 /* CREATE INDEX for each of its indexes, one a line. */
 void nr_schema_indexes(struct nr_buf *out, const struct nr_record_type *t);
 /* sql/schema.sql: pragmas, tables, indexes. */

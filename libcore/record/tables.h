@@ -10,7 +10,7 @@
 #include "record/fields.h"
 #include "record/record.h"
 
-enum { NR_SCHEMA_VERSION = 2 }; /* PRAGMA user_version: any change of the DDL raises it */
+enum { NR_SCHEMA_VERSION = 3 }; /* PRAGMA user_version: any change of the DDL raises it */
 
 #define NR_X(t, col, type, flags, refs, unit, values, doc) NR_##t##_##col,
 #define NR_T(t, table, flags, indexes, doc)                                              \

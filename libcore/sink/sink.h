@@ -38,6 +38,7 @@ struct nr_sink_ops {
 
 struct nr_sink {
 	const struct nr_sink_ops *ops;
+	bool no_ident;      /* has no use for nr_record.ident */
 	bool no_index;      /* has no use for flow_packets and source_block */
 	const char *target; /* as given to -o */
 	_Alignas(16) uint8_t ctx[];

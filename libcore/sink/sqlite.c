@@ -66,6 +66,7 @@ static int sqlite_open(struct nr_sink *s, const char *target,
 	struct sqlite *q = ctx_of(s);
 	int rc = nr_db_open(&q->db, s->target, o, err);
 
+	s->no_ident = true;
 	if (rc < 0) {
 		nr_db_close(&q->db);
 		return rc;

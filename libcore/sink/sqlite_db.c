@@ -158,9 +158,51 @@ static int open_new(struct nr_db *d, const struct nr_sink_options *o,
 	return rc;
 }
 
-/* Brings a database of an older schema to this one. */
-static int migrate(struct nr_db *d, struct nr_err *err)
+static bool has_column(struct nr_db *d, const char *table, const char *column,
+		       bool *has, struct nr_err *err, int *rc)
 {
+	struct nr_buf sql = { 0 };
+	int64_t n = 0;
+
+	nr_buf_printf(&sql, "SELECT count(*) FROM pragma_table_info('%s')", table);
+	if (column)
+		nr_buf_printf(&sql, " WHERE name = '%s'", column);
+	*rc = get_int(d, sql.p, &n, err);
+	nr_buf_fini(&sql);
+	*has = n > 0;
+	return *rc == 0;
+}
+
+/* Adds what one table lacks: the schema only ever grows. */
+static int grow_table(struct nr_db *d, const struct nr_record_type *t, struct nr_err *err)
+{
+	struct nr_buf sql = { 0 };
+	bool has;
+	int rc;
+
+	if (!has_column(d, t->name, NULL, &has, err, &rc))
+		return rc;
+	if (!has)
+		nr_schema_table(&sql, t);
+	for (unsigned i = 0; has && i < t->n_fields; i++) {
+		bool there;
+
+		if (!has_column(d, t->name, t->fields[i].name, &there, err, &rc))
+			break;
+		if (!there)
+			nr_schema_add_column(&sql, t, &t->fields[i]);
+	}
+	if (rc == 0 && sql.len)
+		rc = run_sql(d, sql.p, "migrating the schema", err);
+	nr_buf_fini(&sql);
+	return rc;
+}
+
+/* Brings a database of an older schema to this one. */
+static int migrate(struct nr_db *d, const struct nr_record_type *const *types, size_t n,
+		   struct nr_err *err)
+{
+	char version_sql[48];
 	int64_t app = 0, version = 0;
 	int rc;
 
@@ -180,25 +222,19 @@ static int migrate(struct nr_db *d, struct nr_err *err)
 			"cannot append to %s: a newer nrtool wrote it (schema %lld, "
 			"this one writes %d); use that version",
 			d->target, (long long)version, NR_SCHEMA_VERSION);
-	for (; version < NR_SCHEMA_VERSION; version++) {
-		char name[48];
-		const char *sql;
-
-		snprintf(name, sizeof(name), "migrations/%d", (int)version);
-		sql = nr_sql_text(name);
-		if (!sql)
-			return nr_fail(
-				err, -EINVAL,
-				"cannot append to %s: its schema %d cannot be migrated",
-				d->target, (int)version);
-		rc = run_sql(d, sql, "migrating the schema", err);
-		if (rc < 0)
-			return rc;
+	if (version == NR_SCHEMA_VERSION)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (!(types[i]->flags & NR_R_JSON_ONLY))
+			rc = grow_table(d, types[i], err);
 	}
-	return 0;
+	snprintf(version_sql, sizeof(version_sql), "PRAGMA user_version = %d",
+		 NR_SCHEMA_VERSION);
+	return rc ? rc : run_sql(d, version_sql, "migrating the schema", err);
 }
 
-static int open_append(struct nr_db *d, struct nr_err *err)
+static int open_append(struct nr_db *d, const struct nr_record_type *const *types,
+		       size_t n, struct nr_err *err)
 {
 	int64_t app = 0;
 	int rc;
@@ -223,7 +259,7 @@ static int open_append(struct nr_db *d, struct nr_err *err)
 			     "BEGIN IMMEDIATE;",
 			     "beginning the transaction", err);
 	if (rc == 0)
-		rc = migrate(d, err);
+		rc = migrate(d, types, n, err);
 	if (rc == 0)
 		rc = get_int(d, "SELECT coalesce(max(run_id), 0) FROM run",
 			     &d->runs_before, err);
@@ -258,7 +294,7 @@ int nr_db_open(struct nr_db *d, const char *target, const struct nr_sink_options
 	why = d->is_append ? not_regular(target) : NULL;
 	if (why)
 		return nr_fail(err, -EINVAL, "cannot append to %s: %s", target, why);
-	rc = d->is_append ? open_append(d, err) : open_new(d, o, types, n, err);
+	rc = d->is_append ? open_append(d, types, n, err) : open_new(d, o, types, n, err);
 	if (rc == 0)
 		rc = prepare_tables(d, types, n, err);
 	return rc;

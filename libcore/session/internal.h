@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the session layer share; nobody else includes this. */
+#pragma once
+
+#include "session/session.h"
+
+struct nr_chunk {
+	struct nr_stamp at;
+	uint64_t offset, gap; /* gap: bytes missing here, and len is 0 */
+	uint32_t from, len;   /* in data[side] */
+	uint8_t side;
+};
+
+enum {
+	NR_CHOICE_CHUNKS = 16, /* turns of the two sides */
+	NR_UDP_TRIES = 4,      /* datagrams of a flow shown to the probes */
+	NR_MAX_TURNS = 16,     /* parsers one after the other in a flow */
+};
+
+/* Bytes kept while it is not clear who parses them. */
+struct nr_choice {
+	uint8_t *data[2];
+	uint32_t len[2], cap[2];
+	uint32_t from[2]; /* behind the last gap */
+	bool after_gap[2];
+	uint32_t n_chunks;
+	struct nr_chunk chunk[NR_CHOICE_CHUNKS];
+};
+
+/* What a TCP session has beside the rest. Sides are the flow's. */
+struct nr_tcp_session {
+	struct nr_stream stream[2];
+	uint32_t start_seq[2];
+	uint8_t n_far[2]; /* segments in a row from beyond the window */
+	struct nr_choice *choice;
+};
+
+struct nr_session {
+	const struct nr_parser *parser; /* NULL: being chosen */
+	const struct nr_parser *named;  /* handed over to, NULL: probing */
+	void *ctx;
+	struct nr_tcp_session *tcp; /* NULL: datagrams */
+	int64_t tick_ns;            /* when the parser wants to be woken */
+	int64_t armed_ns;           /* earliest entry in the heap of wakes */
+	struct nr_stamp last;       /* the flow's last packet */
+	int64_t clock_ns;
+	bool src_is_hi; /* of the flow when sides were last looked at */
+	bool swapped;   /* the parser's sides are not the flow's */
+	bool closing;   /* the parser said so; freed when the stack is unwound */
+	uint8_t close;  /* enum nr_parser_close */
+	uint8_t n_turns;
+};
+
+struct nr_wake {
+	int64_t at_ns;
+	uint64_t flow_id;
+	struct nr_flow *flow;
+};
+
+/* A binary heap by time. */
+struct nr_wakes {
+	struct nr_wake *w;
+	size_t n, cap;
+};
+
+void nr_wakes_push(struct nr_wakes *h, struct nr_wake w);
+/* The earliest if it is due at now, taken out; false: none. */
+bool nr_wakes_pop(struct nr_wakes *h, int64_t now_ns, struct nr_wake *out);
+
+struct nr_sessions {
+	struct nr_sessions_config cfg;
+	struct nr_session_events ev;
+	struct nr_account state[NR_N_SHARDS]; /* sessions, parsers */
+	struct nr_account bytes[NR_N_SHARDS]; /* stores of streams */
+	struct nr_wakes wakes;
+	uint32_t seed;
+};
+
+/* choose.c */
+
+enum nr_choosing { NR_CHOSEN, NR_UNDECIDED, NR_NOBODY };
+
+/* Asks the probes; *out is set with NR_CHOSEN. in: all but port_match is filled. */
+enum nr_choosing nr_choose(struct nr_probe *in, const struct nr_parser **out);
+bool nr_choice_add(struct nr_choice *c, struct nr_account *a, struct nr_chunk chunk,
+		   const uint8_t *p);
+void nr_choice_free(struct nr_choice *c, struct nr_account *a);
+/* The flow was turned around. */
+void nr_choice_swap(struct nr_choice *c);
+/* The probe of what was gathered; ports and begins are the caller's. */
+void nr_choice_probe(const struct nr_choice *c, unsigned side, struct nr_probe *out);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "session/stream.h"
+
+#include "base/hash.h"
+#include "session/pieces.h"
+
+#include <string.h>
+
+#define NS_PER_S INT64_C(1000000000)
+
+enum {
+	FIRST_REMEMBERED = 4,
+	LONE_HOLE_S = 4, /* a hole with little beyond it */
+};
+
+struct nr_remembered {
+	uint64_t offset, hash;
+	uint32_t len;
+};
+
+const char *nr_gap_reason_name(enum nr_gap_reason r)
+{
+	static const char *const names[] = {
+		[NR_GAP_ACKED] = "acked", [NR_GAP_TIMEOUT] = "timeout",
+		[NR_GAP_FULL] = "full",   [NR_GAP_END] = "end",
+		[NR_GAP_CUT] = "cut",
+	};
+
+	return names[r];
+}
+
+uint64_t nr_stream_hash(const void *data, size_t n)
+{
+	const uint64_t k0 = 0x9e3779b97f4a7c15, k1 = 0xd6e8feb86659fd93;
+	const uint8_t *p = data;
+	uint64_t h = n ^ k1, a, b;
+
+	for (; n >= 16; n -= 16, p += 16) {
+		memcpy(&a, p, 8);
+		memcpy(&b, p + 8, 8);
+		h = nr_mix(a ^ k0 ^ h, b ^ k1);
+	}
+	a = b = 0;
+	memcpy(&a, p, n < 8 ? n : 8);
+	if (n > 8)
+		memcpy(&b, p + 8, n - 8);
+	return nr_mix(h ^ a ^ k1, b ^ k0 ^ nr_rotl(h, 29));
+}
+
+void nr_stream_init(struct nr_stream *s, uint32_t seed)
+{
+	*s = (struct nr_stream){ .end = UINT64_MAX,
+				 .hole_ns = INT64_MIN,
+				 .covered_ns = INT64_MIN,
+				 .seed = seed | 1 };
+}
+
+void nr_stream_fini(struct nr_stream *s, struct nr_account *a)
+{
+	while (s->first)
+		nr_pieces_drop_first(s, a);
+	nr_account_free(a, s->remembered, s->cap_remembered * sizeof(*s->remembered));
+	s->remembered = NULL;
+	s->n_remembered = s->cap_remembered = 0;
+}
+
+static struct nr_remembered *remembered(const struct nr_stream *s, unsigned i)
+{
+	return &s->remembered[(s->first_remembered + i) % s->cap_remembered];
+}
+
+static void grow_remembered(struct nr_stream *s, struct nr_account *a)
+{
+	unsigned cap = s->cap_remembered ? s->cap_remembered * 2u : FIRST_REMEMBERED;
+	struct nr_remembered *grown;
+
+	if (s->cap_remembered == NR_REMEMBERED)
+		return;
+	grown = nr_account_alloc(a, cap * sizeof(*grown));
+	if (!grown)
+		return;
+	for (unsigned i = 0; i < s->n_remembered; i++)
+		grown[i] = *remembered(s, i);
+	nr_account_free(a, s->remembered, s->cap_remembered * sizeof(*grown));
+	s->remembered = grown;
+	s->cap_remembered = (uint8_t)cap;
+	s->first_remembered = 0;
+}
+
+static void remember(struct nr_stream *s, struct nr_account *a, uint64_t offset,
+		     const uint8_t *p, size_t n)
+{
+	if (s->n_remembered == s->cap_remembered)
+		grow_remembered(s, a);
+	if (!s->cap_remembered)
+		return;
+	if (s->n_remembered == s->cap_remembered) { /* the oldest goes */
+		s->first_remembered =
+			(uint8_t)((s->first_remembered + 1u) % s->cap_remembered);
+		s->n_remembered--;
+	}
+	*remembered(s, s->n_remembered++) = (struct nr_remembered){
+		.offset = offset, .hash = nr_stream_hash(p, n), .len = (uint32_t)n
+	};
+}
+
+/* A segment, or its beginning, was delivered before: is it the same? */
+static void compare_delivered(struct nr_stream *s, const struct nr_stream_segment *g,
+			      const struct nr_stream_reader *r)
+{
+	uint64_t hash;
+
+	if (g->len <= 1 && g->offset + 1 == s->next)
+		return; /* a keep-alive (RFC 9293 3.8.4): its byte means nothing */
+	for (unsigned i = 0; i < s->n_remembered; i++) {
+		const struct nr_remembered *m = remembered(s, i);
+
+		if (m->offset != g->offset || m->len != g->cap)
+			continue;
+		hash = nr_stream_hash(g->data, g->cap);
+		if (hash != m->hash)
+			r->conflict(r->arg, g->offset, g->cap, m->hash, hash);
+		return;
+	}
+	s->n_unverified++;
+}
+
+static bool tell_fin(struct nr_stream *s, const struct nr_stamp *at,
+		     const struct nr_stream_reader *r)
+{
+	if (s->fin_told || s->next < s->end)
+		return true;
+	s->fin_told = true;
+	return r->fin(r->arg, at);
+}
+
+/* The hole at next is filled or given up: the next one begins to count. */
+static void hole_moves(struct nr_stream *s, int64_t clock_ns)
+{
+	s->hole_ns = s->first ? clock_ns : INT64_MIN;
+	s->covered_ns = s->acked > s->next ? clock_ns : INT64_MIN;
+	s->n_beyond = 0;
+	for (const struct nr_stream_piece *p = s->first; p && s->n_beyond < 2;
+	     p = p->after)
+		s->n_beyond++;
+}
+
+static bool deliver(struct nr_stream *s, struct nr_account *a, const uint8_t *p, size_t n,
+		    const struct nr_stamp *at, const struct nr_stream_reader *r)
+{
+	uint64_t offset = s->next;
+
+	if (!n)
+		return true;
+	remember(s, a, offset, p, n);
+	s->next += n;
+	return r->data(r->arg, offset, p, n, at);
+}
+
+static bool tell_gap(struct nr_stream *s, uint64_t to, enum nr_gap_reason why,
+		     const struct nr_stamp *at, const struct nr_stream_reader *r)
+{
+	uint64_t offset = s->next;
+
+	if (to <= offset)
+		return true;
+	s->next = to;
+	return r->gap(r->arg, offset, to - offset, why, at);
+}
+
+/* Delivers what is stored without a hole before it. now: the packet that is being worked
+   on, which completed it; NULL: none, the stored packet's own stamp serves. */
+static bool drain(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *now,
+		  const struct nr_stream_reader *r)
+{
+	while (s->first && s->first->from <= s->next) {
+		struct nr_stream_piece *p = s->first;
+		uint64_t skip = s->next - p->from;
+		bool more = true;
+
+		nr_pieces_take_first(s);
+		if (skip < p->len)
+			more = deliver(s, a, nr_piece_data(p) + skip, p->len - skip,
+				       now ? now : &p->at, r);
+		nr_piece_free(p, a);
+		if (!more)
+			return false;
+	}
+	return true;
+}
+
+/* Gives up the hole at next, up to `to` or the first stored byte. */
+static bool give_up(struct nr_stream *s, struct nr_account *a, uint64_t to,
+		    enum nr_gap_reason why, int64_t clock_ns, const struct nr_stamp *now,
+		    const struct nr_stamp *at, const struct nr_stream_reader *r)
+{
+	if (s->first && s->first->from < to)
+		to = s->first->from;
+	if (!now && s->first && s->first->from == to)
+		at = &s->first->at;
+	if (!tell_gap(s, to, why, at, r) || !drain(s, a, now, r))
+		return false;
+	hole_moves(s, clock_ns);
+	return true;
+}
+
+/* In order: pieces that lie within the segment are settled by the policy, and told with
+   it. */
+static bool take_in_order(struct nr_stream *s, const struct nr_stream_config *c,
+			  struct nr_account *a, const struct nr_stream_segment *g,
+			  const struct nr_stream_reader *r)
+{
+	uint64_t to = g->offset + g->cap;
+
+	if (s->first && s->first->from < to)
+		nr_pieces_settle(s, c->overlap, g, r);
+	while (s->next < to) {
+		uint64_t stop = s->first && s->first->from < to ? s->first->from : to;
+
+		if (stop > s->next && !deliver(s, a, g->data + (s->next - g->offset),
+					       stop - s->next, &g->at, r))
+			return false;
+		if (!drain(s, a, &g->at, r))
+			return false;
+	}
+	if (g->len > g->cap) { /* nothing else will ever bring it */
+		uint64_t end = g->offset + g->len;
+
+		if (s->first && s->first->from < end)
+			end = s->first->from;
+		if (!tell_gap(s, end, NR_GAP_CUT, &g->at, r) || !drain(s, a, &g->at, r))
+			return false;
+	}
+	hole_moves(s, g->clock_ns);
+	return tell_fin(s, &g->at, r);
+}
+
+static bool take_early(struct nr_stream *s, const struct nr_stream_config *c,
+		       struct nr_account *a, const struct nr_stream_segment *g,
+		       const struct nr_stream_reader *r)
+{
+	if (!nr_pieces_insert(s, c, a, g, r))
+		return false;
+	if (s->hole_ns == INT64_MIN)
+		s->hole_ns = g->clock_ns;
+	s->n_beyond += s->n_beyond < UINT32_MAX;
+	return true;
+}
+
+bool nr_stream_segment(struct nr_stream *s, const struct nr_stream_config *c,
+		       struct nr_account *a, const struct nr_stream_segment *g,
+		       const struct nr_stream_reader *r)
+{
+	if (!g->len)
+		return true;
+	if (g->offset < s->next) {
+		compare_delivered(s, g, r);
+		if (g->offset + g->len <= s->next)
+			return true;
+		return take_in_order(s, c, a, g, r);
+	}
+	while (g->offset > s->next) {
+		if (take_early(s, c, a, g, r))
+			return true;
+		/* No room: the oldest hole goes, if need be up to this segment. */
+		if (!give_up(s, a, g->offset, NR_GAP_FULL, g->clock_ns, NULL, &g->at, r))
+			return false;
+	}
+	return take_in_order(s, c, a, g, r);
+}
+
+bool nr_stream_fin(struct nr_stream *s, uint64_t end, const struct nr_stamp *at,
+		   const struct nr_stream_reader *r)
+{
+	s->end = end;
+	return tell_fin(s, at, r);
+}
+
+void nr_stream_ack(struct nr_stream *s, uint64_t acked, int64_t clock_ns)
+{
+	if (acked <= s->acked)
+		return;
+	s->acked = acked;
+	while (s->n_remembered) {
+		const struct nr_remembered *m = remembered(s, 0);
+
+		if (m->offset + m->len > acked)
+			break;
+		s->first_remembered =
+			(uint8_t)((s->first_remembered + 1u) % s->cap_remembered);
+		s->n_remembered--;
+	}
+	if (acked > s->next && s->covered_ns == INT64_MIN)
+		s->covered_ns = clock_ns;
+}
+
+static int64_t add_sat(int64_t t, int64_t d)
+{
+	int64_t r;
+
+	return __builtin_add_overflow(t, d, &r) ? INT64_MAX : r;
+}
+
+static int64_t hole_wake(const struct nr_stream *s)
+{
+	bool much = s->n_beyond >= 2 || (s->end != UINT64_MAX && s->end > s->next);
+
+	if (!s->first || s->hole_ns == INT64_MIN)
+		return INT64_MAX;
+	return add_sat(s->hole_ns, (much ? 1 : LONE_HOLE_S) * NS_PER_S);
+}
+
+static int64_t ack_wake(const struct nr_stream *s, const struct nr_stream_config *c)
+{
+	if (s->covered_ns == INT64_MIN || s->acked <= s->next || s->next >= s->end)
+		return INT64_MAX;
+	return add_sat(s->covered_ns, c->ack_grace);
+}
+
+int64_t nr_stream_wake(const struct nr_stream *s, const struct nr_stream_config *c)
+{
+	int64_t by_ack = ack_wake(s, c), by_time = hole_wake(s);
+
+	return by_ack < by_time ? by_ack : by_time;
+}
+
+bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
+		    struct nr_account *a, int64_t clock_ns, const struct nr_stamp *at,
+		    const struct nr_stream_reader *r)
+{
+	if (clock_ns >= ack_wake(s, c)) {
+		uint64_t to = s->acked < s->end ? s->acked : s->end;
+
+		while (s->next < to) {
+			if (!give_up(s, a, to, NR_GAP_ACKED, clock_ns, NULL, at, r))
+				return false;
+		}
+	}
+	if (clock_ns >= hole_wake(s) &&
+	    !give_up(s, a, UINT64_MAX, NR_GAP_TIMEOUT, clock_ns, NULL, at, r))
+		return false;
+	return tell_fin(s, at, r);
+}
+
+bool nr_stream_flush(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *at,
+		     const struct nr_stream_reader *r)
+{
+	while (s->first) {
+		if (!give_up(s, a, s->first->from, NR_GAP_END, 0, NULL, at, r))
+			return false;
+	}
+	return tell_fin(s, at, r);
+}
