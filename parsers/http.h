@@ -25,7 +25,7 @@
 	X(T, complete, BOOL, NR_NN, NULL, NULL, NULL, "0 if the request or the response was cut short: by a gap, the end of the capture, a reset, a breach of the protocol") \
 	X(T, trans_depth, INT, NR_NN, NULL, NULL, NULL, "number of the transaction in its flow, from 1") \
 	X(T, method, TEXT, 0, NULL, NULL, NULL, "method of the request; NULL where no request was seen") \
-	X(T, host, TEXT, 0, NULL, NULL, NULL, "host asked for, without port: field Host, else the authority in the target") \
+	X(T, host, TEXT, 0, NULL, NULL, NULL, "host asked for, with its port if one was sent: field Host, else the authority in the target") \
 	X(T, uri, TEXT, 0, NULL, NULL, NULL, "target of the request as sent; values of parameters named like secrets are asterisks unless --store-secrets") \
 	X(T, request_version, TEXT, 0, NULL, NULL, NULL, "version of the request: 1.1, 1.0, 0.9") \
 	X(T, user_agent, TEXT, 0, NULL, NULL, NULL, "field User-Agent of the request") \

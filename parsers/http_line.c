@@ -12,7 +12,8 @@ const struct nr_http_sign nr_http_sign[NR_HTTP_N_SIGNS] = {
 
 enum {
 	METHOD_MAX = 32,
-	VERSION_LEN = 8,  /* HTTP/1.1 */
+	VERSION_LEN = 8, /* HTTP/1.1 */
+	VERSION_MAX = 16,
 	VALUE_MAX = 1024, /* bytes looked at of a folded length field */
 };
 
@@ -56,43 +57,70 @@ static struct nr_http_slice trim(const char *p, const char *end)
 	return (struct nr_http_slice){ p, (size_t)(end - p) };
 }
 
-/* HTTP/d.d; lower case is read too, but is not strict. */
-static bool is_version(const char *p, size_t n)
+/*
+ * The length of HTTP/d.d at p, more digits included that nobody should send; 0: none.
+ * Lower case is read too, but is not strict.
+ */
+static size_t version_len(const char *p, size_t n)
 {
-	return n == VERSION_LEN && !strncasecmp(p, "HTTP/", 5) && is_digit(p[5]) &&
-	       p[6] == '.' && is_digit(p[7]);
+	size_t i = 5, dot;
+
+	if (n < VERSION_LEN || strncasecmp(p, "HTTP/", 5))
+		return 0;
+	while (i < n && i < VERSION_MAX && is_digit(p[i]))
+		i++;
+	dot = i;
+	if (dot == 5 || dot == n || p[dot] != '.')
+		return 0;
+	for (i++; i < n && i < VERSION_MAX && is_digit(p[i]);)
+		i++;
+	return i > dot + 1 ? i : 0;
 }
 
-static bool is_ours(const char *version)
+/* HTTP/0.x and 1.x. */
+static bool is_strict_version(const char *p, size_t len)
 {
-	return version[5] == '0' || version[5] == '1';
+	return len == VERSION_LEN && !memcmp(p, "HTTP/", 5) &&
+	       (p[5] == '0' || p[5] == '1');
 }
 
-static struct nr_http_start status_line(const char *line, size_t n)
+static bool may_end_status(char c)
+{
+	return is_space(c) || c == '\r' || !c;
+}
+
+/* v: bytes of the version at the line's beginning. */
+static struct nr_http_start status_line(const char *line, size_t n, size_t v)
 {
 	struct nr_http_start s = { .kind = NR_HTTP_RESPONSE, .status = -1 };
-	const char *p = line + VERSION_LEN, *end = line + n, *digits;
+	const char *p = line + v, *end = line + n, *digits;
 
-	s.version = (struct nr_http_slice){ line + 5, 3 };
-	s.strict = !memcmp(line, "HTTP/", 5) && p < end && *p == ' ';
+	s.version = (struct nr_http_slice){ line + 5, v - 5 };
+	s.strict = is_strict_version(line, v) && p < end && *p == ' ';
+	if (!is_strict_version(line, v))
+		s.signs |= NR_HTTP_SIGN(VERSION);
 	while (p < end && is_space(*p))
 		p++;
-	if (p - line > VERSION_LEN + 1)
+	if (p - (line + v) > 1)
 		s.signs |= NR_HTTP_SIGN(SPACES);
 	digits = p;
 	while (p < end && is_digit(*p) && p - digits < 5)
 		p++;
-	if (p > digits && (p == end || is_space(*p))) {
+	if (p > digits && (p == end || may_end_status(*p))) {
 		s.status = 0;
 		for (const char *d = digits; d < p; d++)
 			s.status = s.status * 10 + (*d - '0');
 	} else {
 		p = digits;
 	}
-	if (s.status < 100 || s.status > 999) {
+	if (s.status < 100 || s.status > 999 || p - digits != 3) {
 		s.signs |= NR_HTTP_SIGN(STATUS);
 		s.strict = false;
 	}
+	if (memchr(line, '\r', n))
+		s.signs |= NR_HTTP_SIGN(BARE_CR);
+	if (memchr(line, '\0', n))
+		s.signs |= NR_HTTP_SIGN(NUL);
 	s.reason = trim(p, end);
 	return s;
 }
@@ -120,54 +148,68 @@ static bool looks_like_target(struct nr_http_slice t)
 	return t.n && (*t.p == '/' || *t.p == '*' || memmem(t.p, t.n, "://", 3));
 }
 
+/* What a request without version may be: that of HTTP/0.9, other methods too. */
+static bool is_old_request(const struct nr_http_start *s)
+{
+	return is_known_method(s->method) && looks_like_target(s->target) &&
+	       !memmem(s->target.p, s->target.n, "HTTP/", 5) &&
+	       !memchr(s->target.p, ' ', s->target.n) &&
+	       !memmem(s->target.p, s->target.n, "SIP/", 4) &&
+	       !memmem(s->target.p, s->target.n, "RTSP/", 5);
+}
+
 /* Version at the end of the line, as many words in between as there are. */
 static struct nr_http_start request_line(const char *line, size_t n)
 {
 	struct nr_http_start s = { .status = -1 };
 	struct nr_http_slice all = trim(line, line + n);
 	const char *end = all.p + all.n, *p = all.p, *v;
+	size_t v_len;
 
 	while (p < end && !is_space(*p))
 		p++;
 	s.method = (struct nr_http_slice){ all.p, (size_t)(p - all.p) };
-	if (p == end || s.method.n > METHOD_MAX)
+	if (p == end || s.method.n > METHOD_MAX || !is_token(s.method))
 		return s;
 	for (v = end; v > p && !is_space(v[-1]);)
 		v--;
-	if (is_version(v, (size_t)(end - v)) && is_ours(v)) {
-		s.version = (struct nr_http_slice){ v + 5, 3 };
+	v_len = version_len(v, (size_t)(end - v));
+	if (v_len && v_len == (size_t)(end - v)) {
+		s.version = (struct nr_http_slice){ v + 5, v_len - 5 };
 		s.target = trim(p, v);
-		s.strict = !memcmp(v, "HTTP/", 5) && s.target.n && is_token(s.method) &&
-			   all.n == n && (size_t)(v - p) == s.target.n + 2 &&
-			   !memchr(s.target.p, ' ', s.target.n);
+		if (!is_strict_version(v, v_len))
+			s.signs |= NR_HTTP_SIGN(VERSION);
+		if (all.n != n || (size_t)(v - p) != s.target.n + 2 ||
+		    (s.target.n && memchr(s.target.p, ' ', s.target.n)))
+			s.signs |= NR_HTTP_SIGN(SPACES);
+		if (!s.target.n)
+			s.signs |= NR_HTTP_SIGN(NO_TARGET);
+		/* the preface of HTTP/2 (RFC 9113, 3.4) */
+		if (nr_http_is(s.method, "PRI") && v[5] > '1')
+			return s;
+		s.strict = !s.signs;
 	} else {
 		s.target = trim(p, end);
-		if (!nr_http_is(s.method, "GET") || !looks_like_target(s.target) ||
-		    memmem(s.target.p, s.target.n, "HTTP/", 5) || end - v < 1 ||
-		    memchr(s.target.p, ' ', s.target.n))
+		if (!is_old_request(&s))
 			return s;
 	}
 	s.kind = NR_HTTP_REQUEST;
-	if (!s.strict && s.version.n)
-		s.signs |= NR_HTTP_SIGN(SPACES);
-	if (!is_token(s.method))
-		s.signs |= NR_HTTP_SIGN(METHOD);
-	if (!s.target.n)
-		s.signs |= NR_HTTP_SIGN(NO_TARGET);
 	return s;
 }
 
 struct nr_http_start nr_http_start_line(const char *line, size_t n)
 {
+	struct nr_http_slice all = trim(line, line + n);
+	size_t v = version_len(all.p, all.n);
 	struct nr_http_start s;
 
-	if (n >= VERSION_LEN && is_version(line, VERSION_LEN))
-		return is_ours(line) ? status_line(line, n)
-				     : (struct nr_http_start){ .status = -1 };
-	s = request_line(line, n);
-	if (s.kind == NR_HTTP_REQUEST && !s.strict && s.version.n &&
-	    memcmp(s.version.p - 5, "HTTP/", 5))
-		s.signs |= NR_HTTP_SIGN(VERSION);
+	if (!v)
+		return request_line(line, n);
+	s = status_line(all.p, all.n, v);
+	if (all.p > line) {
+		s.strict = false;
+		s.signs |= NR_HTTP_SIGN(SPACES);
+	}
 	return s;
 }
 
@@ -237,11 +279,11 @@ enum nr_http_sniffed nr_http_sniff(const uint8_t *data, size_t n, bool all)
 	if (n && p[n - 1] == '\r')
 		n--;
 	s = nr_http_start_line(p, n);
-	if (s.kind == NR_HTTP_NEITHER || !is_token(s.method))
-		return s.kind == NR_HTTP_RESPONSE ? NR_HTTP_SNIFF_WEAK : NR_HTTP_SNIFF_NO;
-	return s.strict || (s.version.n && !s.signs)      ? NR_HTTP_SNIFF_YES
-	       : s.version.n && is_known_method(s.method) ? NR_HTTP_SNIFF_YES
-							  : NR_HTTP_SNIFF_WEAK;
+	if (s.kind == NR_HTTP_NEITHER)
+		return NR_HTTP_SNIFF_NO;
+	if (s.kind == NR_HTTP_RESPONSE || !s.version.n || s.signs & NR_HTTP_SIGN(VERSION))
+		return NR_HTTP_SNIFF_WEAK;
+	return NR_HTTP_SNIFF_YES;
 }
 
 const uint8_t *nr_http_find_start(const uint8_t *p, size_t n)
@@ -487,17 +529,10 @@ struct nr_http_slice nr_http_authority(struct nr_http_slice method,
 struct nr_http_slice nr_http_host(struct nr_http_slice a)
 {
 	const char *at = a.n ? memrchr(a.p, '@', a.n) : NULL;
-	size_t n;
 
 	if (at) {
 		a.n -= (size_t)(at + 1 - a.p);
 		a.p = at + 1;
 	}
-	for (n = a.n; n && is_digit(a.p[n - 1]);)
-		n--;
-	/* an IPv6 address without brackets has colons of its own */
-	if (n && a.p[n - 1] == ':' && n > 1 &&
-	    (a.p[n - 2] == ']' || !memchr(a.p, ':', n - 1)))
-		a.n = n - 1;
 	return a;
 }

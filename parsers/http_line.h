@@ -26,7 +26,6 @@
 	X(HOST_DIFFERS, 0, "Host differs from the target's authority")                   \
 	X(SPACES, 0, "superfluous whitespace in the start line")                         \
 	X(NO_TARGET, 0, "no request target")                                             \
-	X(METHOD, 0, "impossible method")                                                \
 	X(VERSION, 0, "impossible version")                                              \
 	X(STATUS, 0, "impossible status")                                                \
 	X(CL_AND_TE, 1, "Content-Length and Transfer-Encoding")                          \
@@ -76,7 +75,8 @@ struct nr_http_start {
 	unsigned signs;
 };
 
-/* n bytes without their end of line. kind NEITHER: no start line of HTTP/0.9 to 1.x. */
+/* n bytes without their end of line. kind NEITHER: no start line; nor is HTTP/2's
+ * preface. */
 struct nr_http_start nr_http_start_line(const char *line, size_t n);
 
 enum nr_http_sniffed {
@@ -128,5 +128,5 @@ bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size);
 /* The authority (host and port) of an absolute or authority form; n 0: none. */
 struct nr_http_slice nr_http_authority(struct nr_http_slice method,
 				       struct nr_http_slice target);
-/* Without ":port" at the end and without user information before it. */
+/* Without user information. */
 struct nr_http_slice nr_http_host(struct nr_http_slice authority);
