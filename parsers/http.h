@@ -79,7 +79,8 @@ struct nr_http_message {
 	struct nr_http_framing framing;
 	int64_t first_ns;
 	uint64_t body, missed;
-	unsigned signs, said; /* said: those that are anomalies already */
+	unsigned signs, said;       /* said: those that are anomalies already */
+	uint32_t host_at, host_len; /* requests: the first Host, in the head */
 	uint16_t n_hosts;
 	int16_t status; /* responses; -1: no number */
 	bool seen;      /* its start line */
@@ -157,6 +158,38 @@ enum nr_verdict nr_http_gap(struct nr_parse *p, struct nr_http *h, unsigned side
 void nr_http_close(struct nr_parse *p, struct nr_http *h, unsigned side);
 /* The side says no more, in order or not: what it began is broken. */
 void nr_http_cut_off(struct nr_parse *p, struct nr_http *h, unsigned side);
+
+unsigned nr_http_side_of(const struct nr_http *h, const struct nr_http_side *s);
+bool nr_http_is_client(const struct nr_http *h, const struct nr_http_side *s);
+/* The message of s->tx that the side is sending. */
+struct nr_http_message *nr_http_reading(struct nr_http *h, struct nr_http_side *s);
+/* The empty line behind the fields, or the trailers, was read; in is behind it. */
+enum nr_verdict nr_http_head_done(struct nr_parse *p, struct nr_http *h,
+				  struct nr_http_side *s, struct nr_cursor *in);
+/* The message is whole. */
+enum nr_verdict nr_http_message_done(struct nr_parse *p, struct nr_http *h,
+				     struct nr_http_side *s);
+
+/* http_head.c: a step takes at least one byte of in, which has some. */
+enum nr_verdict nr_http_start_step(struct nr_parse *p, struct nr_http *h,
+				   struct nr_http_side *s, struct nr_cursor *in);
+enum nr_verdict nr_http_fields_step(struct nr_parse *p, struct nr_http *h,
+				    struct nr_http_side *s, struct nr_cursor *in);
+/*
+ * A client that said "Expect: 100-continue" and was refused may send the body or leave
+ * it out (RFC 9110, 10.1.1): the next line decides.
+ */
+enum nr_verdict nr_http_expect_step(struct nr_parse *p, struct nr_http *h,
+				    struct nr_http_side *s, struct nr_cursor *in);
+void nr_http_get_lost(struct nr_http_side *s, bool by_gap);
+/* Bytes were skipped, and are not any more: the anomaly. */
+void nr_http_say_skipped(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s);
+/* A start line that is not whole is a message all the same, if it looks like one. */
+void nr_http_begin_partial(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s);
+/* The answer to a request of HTTP/0.9 is due; it has no head. */
+bool nr_http_is_to_old_request(const struct nr_http *h, const struct nr_http_side *s);
+enum nr_verdict nr_http_begin_old_response(struct nr_parse *p, struct nr_http *h,
+					   struct nr_http_side *s);
 
 /* http_tx.c. NULL where the account is at its cap. */
 struct nr_http_tx *nr_http_tx_request(struct nr_parse *p, struct nr_http *h);
