@@ -341,6 +341,8 @@ enum nr_verdict nr_http_start_step(struct nr_parse *p, struct nr_http *h,
 		break;
 	}
 	if (is_empty_line(s, &s->head) && !nr_http_is_to_old_request(h, s)) {
+		if (s->state == NR_HTTP_LOST)
+			s->skipped += s->line_len;
 		forget_line(s);
 		return NR_MORE;
 	}
@@ -354,6 +356,7 @@ enum nr_verdict nr_http_expect_step(struct nr_parse *p, struct nr_http *h,
 {
 	size_t n = NR_HTTP_START_MAX - (size_t)s->line_len;
 	struct nr_cursor part = nr_cursor(in->p, nr_left(in) < n ? nr_left(in) : n);
+	struct nr_http_start start;
 	struct nr_http_head line;
 	enum nr_gathered g;
 	enum nr_verdict v;
@@ -371,8 +374,8 @@ enum nr_verdict nr_http_expect_step(struct nr_parse *p, struct nr_http *h,
 			return NR_MORE;
 		break;
 	case NR_G_WHOLE:
-		if (!nr_http_start_line((const char *)s->head.p, text_len(&s->head))
-			     .strict)
+		start = nr_http_start_line((const char *)s->head.p, text_len(&s->head));
+		if (!start.strict || !start.is_known)
 			break;
 		nr_http_message_done(p, h, s);
 		return start_line_done(p, h, s);

@@ -171,6 +171,7 @@ static struct nr_http_start request_line(const char *line, size_t n)
 	s.method = (struct nr_http_slice){ all.p, (size_t)(p - all.p) };
 	if (p == end || s.method.n > METHOD_MAX || !is_token(s.method))
 		return s;
+	s.is_known = is_known_method(s.method);
 	for (v = end; v > p && !is_space(v[-1]);)
 		v--;
 	v_len = version_len(v, (size_t)(end - v));

@@ -68,6 +68,7 @@ struct nr_http_start {
 	enum nr_http_kind kind;
 	/* Reads as the RFC has it: nobody would take it for the middle of a body. */
 	bool strict;
+	bool is_known;                       /* requests: a method that standards name */
 	struct nr_http_slice method, target; /* requests */
 	struct nr_http_slice version;        /* "1.1"; n 0: none, which is HTTP/0.9 */
 	struct nr_http_slice reason;         /* responses */

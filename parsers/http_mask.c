@@ -58,10 +58,11 @@ static bool begins_parameter(char c)
 }
 
 /*
- * Behind a delimiter: a name, '=', a value up to the next '&'. Returns where to go on:
- * behind the value if it was hidden, else behind the name.
+ * Behind a delimiter: a name, '=', a value up to the next '&', or behind ';' in a path up
+ * to the query. Returns where to go on: behind the value if it was hidden, else behind
+ * the name.
  */
-static char *parameter(struct nr_parse *p, char *at, char *end)
+static char *parameter(struct nr_parse *p, char delimiter, char *at, char *end)
 {
 	char name[NAME_MAX_LEN];
 	size_t n = 0, len;
@@ -79,7 +80,8 @@ static char *parameter(struct nr_parse *p, char *at, char *end)
 	at += len;
 	char *value = at;
 
-	while (at < end && *at != '&' && *at != ' ' && strncasecmp(at, "%26", 3))
+	while (at < end && *at != '&' && *at != ' ' &&
+	       !(delimiter == ';' && *at == '?') && decoded(at, end, &len) != '&')
 		at++;
 	nr_secret_hide(p, value, (size_t)(at - value));
 	return at;
@@ -107,7 +109,7 @@ static void mask_url(struct nr_parse *p, char *at, char *end)
 		char c = decoded(at, end, &len);
 
 		if (begins_parameter(c)) {
-			at = parameter(p, at + len, end);
+			at = parameter(p, c, at + len, end);
 			continue;
 		}
 		if (c == '/' && end - at > 1 && at[1] == '/')
