@@ -215,6 +215,40 @@ CREATE TABLE credential ( -- user names and secrets that crossed the wire in the
 	success INTEGER -- whether the server accepted it; NULL where that was not seen
 ) STRICT;
 
+CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, NetBIOS
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	transport TEXT NOT NULL, -- udp or tcp
+	trans_id INTEGER NOT NULL, -- identifier of the message
+	query_name TEXT, -- name of the first question, \ and \DDD before what RFC 1035 escapes; NetBIOS names decoded, with the suffix as <1d>
+	query_type TEXT, -- its type: A, AAAA, …, TYPE65280 where it has no name
+	query_class TEXT, -- its class: IN, CH, HS, NONE, ANY, else CLASS and the number
+	rcode TEXT, -- code of the response, EDNS' upper bits included: NOERROR, NXDOMAIN, …, else RCODE and the number
+	opcode TEXT NOT NULL, -- QUERY, NOTIFY, UPDATE, …, else OPCODE and the number
+	aa INTEGER, -- response: authoritative answer
+	tc INTEGER, -- response, else query: cut short
+	rd INTEGER, -- query, else response: recursion desired
+	ra INTEGER, -- response: recursion available
+	ad INTEGER, -- response: data is authentic
+	cd INTEGER, -- query, else response: checking disabled
+	answers TEXT, -- list of the response's records: section (answer, authority, additional), name, type, class where it is not IN, ttl, data in presentation format (RFC 1035, 3597), flush for mDNS' cache flush
+	edns TEXT, -- object of query and response, the EDNS of each: udp_size, version, do, options
+	answered INTEGER NOT NULL, -- 1 if the query has its response in this row
+	rtt_ns INTEGER, -- from query to response; negative where the capture has their times the other way round [ns]
+	repeat_of INTEGER, -- query_packet of the first identical query, if that waited for its response
+	response_only INTEGER NOT NULL, -- 1 for a response that no open query asked for, or one more to the same query
+	complete INTEGER NOT NULL, -- 0 if a message was cut short or could not be read to its end
+	query_packet INTEGER, -- packet that completed the query; its time is ts_ns - rtt_ns, without a response ts_ns
+	query_bytes INTEGER, -- length of the query message [bytes]
+	response_bytes INTEGER, -- length of the response message [bytes]
+	unicast_response INTEGER, -- mDNS: the query asks for a unicast response
+	questions TEXT, -- list of the questions behind the first: name, type, class
+	query_records TEXT, -- list of the records in the query, as answers has them: updates, known answers
+	left_out INTEGER -- records and questions that are in no list, because it would be larger than 256 KiB [records]
+) STRICT;
+
 CREATE TABLE http ( -- HTTP/1 requests and their responses (RFC 9112); SSDP over UDP
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -223,7 +257,7 @@ CREATE TABLE http ( -- HTTP/1 requests and their responses (RFC 9112); SSDP over
 	complete INTEGER NOT NULL, -- 0 if the request or the response was cut short: by a gap, the end of the capture, a reset, a breach of the protocol
 	trans_depth INTEGER NOT NULL, -- number of the transaction in its flow, from 1
 	method TEXT, -- method of the request; NULL where no request was seen
-	host TEXT, -- host asked for, without port: field Host, else the authority in the target
+	host TEXT, -- host asked for, with its port if one was sent: field Host, else the authority in the target
 	uri TEXT, -- target of the request as sent; values of parameters named like secrets are asterisks unless --store-secrets
 	request_version TEXT, -- version of the request: 1.1, 1.0, 0.9
 	user_agent TEXT, -- field User-Agent of the request
@@ -254,8 +288,23 @@ CREATE TABLE ntp ( -- NTP messages
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
-	mode INTEGER, -- association mode: 1, 2 symmetric, 3 client, 4 server, 5 broadcast, 6 control, 7 private
-	version INTEGER -- version of the protocol
+	mode INTEGER NOT NULL, -- 1 and 2 symmetric, 3 client, 4 server, 5 broadcast, 6 control, 7 private; 0 in version 1
+	version INTEGER NOT NULL, -- version of the protocol
+	leap INTEGER, -- leap indicator: 1 and 2 a leap second comes, 3 not synchronised
+	stratum INTEGER, -- distance to the reference clock; 0 not known, or a kiss-o'-death
+	ref_id TEXT, -- reference: up to four letters in stratum 0 and 1, above an IPv4 address or four bytes of a hash in its form
+	poll INTEGER, -- poll interval, as the power of two of seconds [log2 s]
+	precision INTEGER, -- precision of the clock, as the power of two of seconds [log2 s]
+	root_delay_ns INTEGER, -- round trip to the reference clock [ns]
+	root_dispersion_ns INTEGER, -- dispersion to the reference clock [ns]
+	reference_ns INTEGER, -- when the clock was last set [ns]
+	origin_ns INTEGER, -- when the request left, by the client's clock [ns]
+	receive_ns INTEGER, -- when the request arrived, by the server's clock [ns]
+	transmit_ns INTEGER, -- when this message left, by the sender's clock [ns]
+	response INTEGER, -- control and private messages: 1 for a response
+	operation INTEGER, -- control and private messages: operation or request code
+	trailer_bytes INTEGER, -- what follows the header: extensions, authentication, data [bytes]
+	complete INTEGER NOT NULL -- 0 if the capture has cut the message short
 ) STRICT;
 
 CREATE INDEX source_block_by_source_id_record ON source_block (source_id, record);
@@ -267,5 +316,7 @@ CREATE INDEX flow_packets_by_flow_id_source_id_seq ON flow_packets (flow_id, sou
 CREATE INDEX anomaly_by_kind_severity ON anomaly (kind, severity);
 CREATE INDEX anomaly_by_flow_id ON anomaly (flow_id);
 CREATE INDEX credential_by_flow_id ON credential (flow_id);
+CREATE INDEX dns_by_flow_id ON dns (flow_id);
+CREATE INDEX dns_by_query_name ON dns (query_name);
 CREATE INDEX http_by_flow_id ON http (flow_id);
 CREATE INDEX http_by_host ON http (host);

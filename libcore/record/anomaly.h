@@ -85,7 +85,21 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "bytes were skipped up to the first HTTP message that was seen to begin, at "  \
 	  "the start or behind a gap")                                                   \
 	X(HTTP_LIMIT, "http_limit", WARNING,                                             \
-	  "a cap of the HTTP parser was hit: what, its value")
+	  "a cap of the HTTP parser was hit: what, its value")                           \
+	X(DNS_MALFORMED, "dns_malformed", WARNING,                                       \
+	  "a DNS message cannot be read to its end: what, and the offset in it")         \
+	X(DNS_TRAILING, "dns_trailing", INFO, "bytes behind the end of a DNS message")   \
+	X(DNS_MISMATCH, "dns_mismatch", WARNING,                                         \
+	  "a DNS response has the id of an open query, but another question")            \
+	X(DNS_EVICTED, "dns_evicted", WARNING,                                           \
+	  "too many open DNS queries in a flow, or too little memory: from here on the " \
+	  "oldest become rows before they time out")                                     \
+	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
+	  "a DHCP message that cannot be read to its end: what")                         \
+	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \
+	  "an ICMP message is shorter than its type needs")                              \
+	X(NTP_MALFORMED, "ntp_malformed", WARNING,                                       \
+	  "a datagram of an NTP flow is no NTP message")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,

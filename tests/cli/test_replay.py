@@ -126,7 +126,7 @@ class OlderSchema(Case):
 
     def test_appending_migrates_it(self):
         self.nrtool("replay", DATA / "gre.pcap", "-q", "--append", "-o", "old.db")
-        self.assertEqual(self.query("old.db", "PRAGMA user_version"), [(2,)])
+        self.assertEqual(self.query("old.db", "PRAGMA user_version"), [(3,)])
         self.assertEqual(self.query("old.db", "SELECT name, times_clamped FROM source"),
                          [("icmp-vlan.pcap", None), ("http-tls.pcap", None),
                           ("vxlan.pcap", None), ("gre.pcap", 0)])

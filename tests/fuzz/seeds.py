@@ -28,6 +28,42 @@ def packets(b):
     return link, out
 
 
+def payload(link, b):
+    """(protocol, source, bytes of the transport's payload) of a frame, or None."""
+    at = {1: 14, 113: 16, 101: 0, 12: 0, 0: 4, 276: 20}.get(link)
+    if at is None or len(b) < at + 20:
+        return None
+    if link == 1 and b[12:14] == b"\x81\x00":
+        at += 4
+    ip = b[at:]
+    if not ip:
+        return None
+    if ip[0] >> 4 == 4 and len(ip) >= 20:
+        proto, src, l4 = ip[9], ip[12:16], ip[(ip[0] & 15) * 4:struct.unpack_from(">H", ip, 2)[0] or None]
+    elif ip[0] >> 4 == 6 and len(ip) >= 40:
+        proto, src, l4 = ip[6], ip[8:24], ip[40:]
+    else:
+        return None
+    if proto == 6 and len(l4) >= 20:
+        return proto, src + l4[:2], l4[(l4[12] >> 4) * 4:]
+    if proto == 17 and len(l4) >= 8:
+        return proto, src + l4[:2], l4[8:]
+    return (proto, src, l4) if proto in (1, 58) else None
+
+
+def parser_seed(link, rows):
+    """The payloads of a capture as if they were one conversation."""
+    s, first, kind = b"", None, None
+    for _, data, _ in rows:
+        p = payload(link, data)
+        if not p or not p[2] or p[0] != (kind or p[0]):
+            continue
+        kind = p[0]
+        first = first or p[1]
+        s += struct.pack(">BH", p[1] != first, len(p[2])) + p[2]
+    return bytes([0, 0 if kind == 6 else 5 if kind == 58 else 1]) + s if s else None
+
+
 def seed(harness, b):
     if harness == "source":
         return b"\x00" + b
@@ -35,6 +71,8 @@ def seed(harness, b):
     if not p or not p[1]:
         return None
     link, rows = p
+    if harness.startswith("parser"):
+        return parser_seed(link, rows)
     if harness == "decode":
         s = struct.pack(">H", link)
         for _, data, wire in rows:

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Classes that hold for every protocol; a mapping's own come before these."""
+
+from sessions.mapping import Class
+
+ZEEK = ("zeek9", "service")
+
+
+def zeek_gave_up(d):
+    return d.ctx.zeek_exit != "0"
+
+
+def several_link_types(d):
+    return "," in d.ctx.manifest.get("linktypes", "")
+
+
+def no_connection(d):
+    """Zeek has no connection between these hosts at all."""
+    if d.o is None or "src_ip" not in d.o:
+        return False
+    pair = {d.o["src_ip"], d.o["dst_ip"]}
+    return not any({c["id.orig_h"], c["id.resp_h"]} == pair
+                   for c in d.ctx.zeek.get("conn", ()))
+
+
+CLASSES = [
+    Class("zeek_gave_up", ZEEK, {"extra"},
+          "Zeek ends with an error at damage in the file, nrtool reads what can be read",
+          zeek_gave_up),
+    Class("several_link_types", ZEEK, {"extra"},
+          "Zeek reads only the packets of a file's first link type", several_link_types),
+    Class("no_connection", ZEEK, {"extra"},
+          "Zeek has no connection between these two hosts: encapsulations it does not open "
+          "and frames it refuses (see ZEEK_FACTS.md, 7 and 10)", no_connection),
+]
