@@ -87,6 +87,7 @@ struct nr_http_message {
 	bool open;      /* more of it may come */
 	bool broken;    /* what can be had of it is not all */
 	bool old;       /* request of HTTP/0.9, or the response to it */
+	bool odd_chunk; /* a chunk's line is odd, which was said */
 	bool cut_said;  /* that not all of the head is kept */
 	bool is_1_0;    /* its version is 1.0 */
 	bool is_head, is_connect, expects; /* requests */

@@ -484,14 +484,15 @@ void nr_http_framing_field(struct nr_http_framing *f, const struct nr_http_heade
 		f->signs |= NR_HTTP_SIGN(CL_AND_TE);
 }
 
-bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size)
+bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size, bool *odd)
 {
-	size_t i = 0, digits = 0;
+	size_t i = 0, digits;
 
 	*size = 0;
 	while (i < n && is_space(line[i]))
 		i++;
-	for (; i < n; i++, digits++) {
+	*odd = i > 0;
+	for (digits = i; i < n; i++) {
 		char c = line[i];
 		unsigned v = is_digit(c)            ? (unsigned)(c - '0')
 			     : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
@@ -504,9 +505,12 @@ bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size)
 			return false;
 		*size = *size << 4 | v;
 	}
-	while (i < n && (is_space(line[i]) || line[i] == '\r'))
+	if (i == digits)
+		return false;
+	while (i < n && is_space(line[i]))
 		i++;
-	return digits && (i == n || line[i] == ';');
+	*odd |= i < n && line[i] != ';';
+	return true;
 }
 
 struct nr_http_slice nr_http_authority(struct nr_http_slice method,

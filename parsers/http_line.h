@@ -123,9 +123,12 @@ struct nr_http_framing {
 void nr_http_framing_field(struct nr_http_framing *f, const struct nr_http_header *field);
 /* The first value of Content-Length counts where several differ. */
 
-/* The size of a chunk from its line: hexadecimal digits, then perhaps extensions. False:
-   impossible. */
-bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size);
+/*
+ * The size of a chunk from its line: hexadecimal digits, then perhaps extensions. False:
+ * impossible. odd: there is more around the digits than should be, which some servers
+ * overlook and others refuse.
+ */
+bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size, bool *odd);
 /* The authority (host and port) of an absolute or authority form; n 0: none. */
 struct nr_http_slice nr_http_authority(struct nr_http_slice method,
 				       struct nr_http_slice target);

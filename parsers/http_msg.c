@@ -180,8 +180,8 @@ static enum nr_verdict counted_step(struct nr_parse *p, struct nr_http *h,
 	return NR_MORE;
 }
 
-static enum nr_verdict bad_chunk(struct nr_parse *p, struct nr_http *h,
-				 struct nr_http_side *s, const char *what)
+static void say_chunk(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s,
+		      const char *what)
 {
 	nr_parse_anomaly(
 		p, NR_ANOM_HTTP_CHUNK, (int)nr_http_side_of(h, s),
@@ -190,6 +190,12 @@ static enum nr_verdict bad_chunk(struct nr_parse *p, struct nr_http *h,
 				"\"body_bytes\":%llu}",
 				what, (unsigned long long)s->tx->depth,
 				(unsigned long long)nr_http_reading(h, s)->body));
+}
+
+static enum nr_verdict bad_chunk(struct nr_parse *p, struct nr_http *h,
+				 struct nr_http_side *s, const char *what)
+{
+	say_chunk(p, h, s, what);
 	break_off(p, h, s);
 	nr_http_get_lost(s, false);
 	return NR_MORE;
@@ -210,6 +216,7 @@ static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 {
 	size_t before = nr_left(in);
 	struct nr_piece line;
+	bool odd;
 	enum nr_gathered g =
 		nr_gather_line(&s->line, p->account, in, NR_HTTP_CHUNK_LINE_MAX, &line);
 
@@ -221,8 +228,12 @@ static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 		return line.len || line.cut ? bad_chunk(p, h, s, "no line end behind it")
 					    : NR_MORE;
 	}
-	if (!nr_http_chunk_size((const char *)line.p, line.len, &s->left))
+	if (!nr_http_chunk_size((const char *)line.p, line.len, &s->left, &odd))
 		return bad_chunk(p, h, s, "impossible size");
+	if (odd && !nr_http_reading(h, s)->odd_chunk) {
+		nr_http_reading(h, s)->odd_chunk = true;
+		say_chunk(p, h, s, "odd size");
+	}
 	if (s->left)
 		s->state = NR_HTTP_CHUNK;
 	else
