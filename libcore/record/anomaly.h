@@ -74,6 +74,18 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(TCP_FAR_AHEAD, "tcp_far_ahead", WARNING,                                       \
 	  "a segment far beyond the window was left out of a parsed stream")             \
 	/* sessions */                                                                   \
+	X(HTTP_LENGTH, "http_length", WARNING,                                           \
+	  "the length of an HTTP message is ambiguous, as in request smuggling")         \
+	X(HTTP_SYNTAX, "http_syntax", WARNING,                                           \
+	  "the head of an HTTP message has a form that servers read differently")        \
+	X(HTTP_CHUNK, "http_chunk", WARNING, "a chunk of an HTTP body is impossible")    \
+	X(HTTP_JUNK, "http_junk", WARNING,                                               \
+	  "bytes between HTTP messages belong to none of them")                          \
+	X(HTTP_RESYNC, "http_resync", INFO,                                              \
+	  "bytes were skipped up to the first HTTP message that was seen to begin, at "  \
+	  "the start or behind a gap")                                                   \
+	X(HTTP_LIMIT, "http_limit", WARNING,                                             \
+	  "a cap of the HTTP parser was hit: what, its value")                           \
 	X(DNS_MALFORMED, "dns_malformed", WARNING,                                       \
 	  "a DNS message cannot be read to its end: what, and the offset in it")         \
 	X(DNS_TRAILING, "dns_trailing", INFO, "bytes behind the end of a DNS message")   \
