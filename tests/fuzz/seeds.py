@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """seeds.py HARNESS OUT DIR…: a corpus for a harness from the captures below DIR.
 
-Each harness has its own form (the comment at its head says which): `source` takes a
-byte of options and a file, `decode` and `engine` a list of packets."""
+Each harness has its own form (the comment at its head says which): `source` and `archive` take a
+byte of options and a file (archives, JSON lines), `decode` and `engine` a list of packets."""
 
 import hashlib
 import struct
@@ -67,6 +67,10 @@ def parser_seed(link, rows):
 def seed(harness, b):
     if harness == "source":
         return b"\x00" + b
+    if harness == "archive":
+        if b[:4] == b"\x28\xb5\x2f\xfd":
+            return b"\x00" + b
+        return b"\x02" + b.split(b"\n", 1)[0] if b[:1] == b"{" else None
     p = packets(b)
     if not p or not p[1]:
         return None
