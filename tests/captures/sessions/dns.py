@@ -2,10 +2,11 @@
 """dns: a query with its response is one row here and in Zeek. Zeek's time is the query's;
 nrtool's that of the message that completed the row."""
 
+import ipaddress
 import re
 
-from sessions.mapping import Class, Column, Count, Events, Field, Mapping, ZeekLog, \
-    zeek_bytes
+from sessions.mapping import Class, Column, Count, Mapping, ZeekLog, our_tuple, \
+    their_tuple, zeek_bytes, zeek_ns
 
 ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|(\d{3})|(.))", re.S)
 SUFFIX = re.compile(rb"<[0-9a-f]{2}>")
@@ -73,6 +74,11 @@ def their_name(z):
     return (zeek_bytes(z["query"]) or b"").lower() or None if "query" in z else None
 
 
+def their_type(z):
+    name = z.get("qtype_name", "")
+    return TYPES.get(name, name.replace("query-", "TYPE")) or None
+
+
 def their_class(z):
     """Without mDNS' highest bit."""
     n = z.get("qclass")
@@ -81,10 +87,6 @@ def their_class(z):
     if z["id.resp_p"] == 5353:
         n &= 0x7fff
     return {1: "IN", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}.get(n, f"CLASS{n}")
-
-
-def their_rcode(z):
-    return z.get("rcode")
 
 
 RCODES = {name: i for i, name in enumerate(
@@ -102,17 +104,24 @@ def our_rcode(r):
 
 
 def flag(ours, theirs):
-    """Zeek takes AA and RA from answers alone, RD and TC from queries, and has false for
-    not known."""
+    """Zeek takes AA and RA from answers alone, RD and TC from queries that it could read,
+    and has false for not known. LLMNR has other bits there."""
     def value(r):
+        if ours != "tc" and 5355 in (r["src_port"], r["dst_port"]):
+            return None
         if theirs in ("AA", "RA"):
             return bool(r.get(ours) and our_answers(r))
-        return bool(r.get(ours) and not r["response_only"])
-    return Column(theirs, value, theirs)
+        return bool(r.get(ours) and not r["response_only"] and "query_name" in r)
+    return Column(theirs, value, theirs, same=lambda a, b: a is None or a == b)
+
+
+def our_time(r):
+    """Of the first message. Zeek moves a capture that begins at 0 s to 1 s."""
+    return r["ts_ns"] - (r.get("rtt_ns") or 0) or 10 ** 9
 
 
 # Types of which Zeek says nothing.
-SILENT = {"HINFO", "NB", "NBSTAT", "SVCB", "HTTPS", "OPT", "TKEY"}
+SILENT = {"CAA", "HINFO", "HTTPS", "NB", "NBSTAT", "OPT", "SVCB", "TKEY", "WKS"}
 
 
 def our_answers(r):
@@ -121,22 +130,61 @@ def our_answers(r):
 
 
 def our_rtt(r):
-    """Zeek measures it when the first answer comes."""
-    return r.get("rtt_ns") if our_answers(r) else None
+    """Zeek measures it when the first answer comes, and leaves out 0."""
+    return our_answers(r) and r.get("rtt_ns") or None
 
 
 def incomplete(d):
-    return d.o is not None and not d.o["complete"]
+    return d.o is not None and not d.o.get("complete", 1)
+
+
+def damaged(d):
+    """nrtool or Zeek found a message of this flow broken."""
+    flows = {r.get("flow_id") for r in [d.o, *d.key_ours] if r}
+    if any(a["flow_id"] in flows and a["kind"] == "dns_malformed"
+           for a in d.ctx.table("anomaly") if "flow_id" in a):
+        return True
+    key = our_tuple(d.o) if d.o else their_tuple(d.z)
+    uids = {c["uid"] for c in d.ctx.zeek.get("conn", ()) if their_tuple(c) == key}
+    return any(w.get("uid") in uids and w["name"].lower().startswith("dns_")
+               and w["name"] != "dns_unmatched_reply"
+               for w in d.ctx.zeek.get("weird", ())) or \
+        any(w.get("uid") in uids and w.get("analyzer_name") == "DNS"
+            for w in d.ctx.zeek.get("analyzer", ()))
+
+
+def implausible(d):
+    if d.column == "match":
+        return not d.z.get("query")
+    return d.z is not None and not any(
+        z.get("query") for z in d.ctx.zeek.get("dns", ()) if z["uid"] == d.z["uid"])
+
+
+def not_in_a_connection(d):
+    """No connection of Zeek's has a packet at that time: it dropped the packet before."""
+    t, key = d.o["ts_ns"] - (d.o.get("rtt_ns") or 0), our_tuple(d.o)
+    return not any(zeek_ns(c) - 1000 <= t <= zeek_ns(c) + c.get("duration", 0) * 1e9 + 1000
+                   for c in d.ctx.zeek.get("conn", ()) if their_tuple(c) == key)
+
+
+def runs_backwards(d):
+    return any(s.get("time_backwards") for s in d.ctx.table("source"))
+
+
+def to_multicast(d):
+    ip = (d.o or d.key_ours[0])["dst_ip"] if d.o or d.key_ours else None
+    return ip is not None and ipaddress.ip_address(ip).is_multicast
 
 
 def parted_by_vlan(d):
-    row = d.o or next(iter(d.key_ours), None)
-    return row is not None and bool((d.ctx.flow(row) or {}).get("vlan"))
+    return any((d.ctx.flow(r) or {}).get("vlan") for r in [d.o, *d.key_ours] if r)
 
 
 def other_port(d):
-    row = d.o or {}
-    return d.o is not None and not {row.get("src_port"), row.get("dst_port")} & {53, 137, 5353, 5355}
+    if d.o is None:
+        return False
+    ports = {d.o.get("src_port"), d.o.get("dst_port")}
+    return not ports & ({53} if d.o["proto"] == "tcp" else {53, 137, 5353, 5355})
 
 
 def of_transfer(d):
@@ -157,9 +205,11 @@ KNOWN = [
     Class("other_port", ("zeek9 dns", "service"), {"extra", "service"},
           "Zeek looks for DNS on its own ports, nrtool for whole messages on any",
           other_port),
-    Class("netbios_opcode", "zeek9 dns", {"extra"},
-          "Zeek leaves out NetBIOS' release, refresh, wait and multi-homed registration",
-          lambda d: d.o["opcode"] in ("RELEASE", "REFRESH", "WACK", "MULTIHOMED")),
+    Class("other_opcode", ("zeek9 dns", "service"), {"extra", "service"},
+          "Zeek looks at queries, updates and registrations only",
+          lambda d: any(r["opcode"] not in ("QUERY", "UPDATE", "REGISTRATION")
+                        for r in d.ctx.table("dns")
+                        if d.o and r["flow_id"] == d.o["flow_id"])),
     Class("update", "zeek9 dns", None,
           "Zeek has the last record of an update as its query, and as answers those of "
           "the request's sections", lambda d: d.o is not None
@@ -167,10 +217,9 @@ KNOWN = [
     Class("transfer", "zeek9 dns", None,
           "the messages of a zone transfer: Zeek gathers what comes before its row is "
           "written, nrtool has a row of each", of_transfer),
-    Class("clock", "zeek9 dns", {"ts"},
-          "the capture's time runs backwards: Zeek's never does",
-          lambda d: d.b > d.a and any(s.get("time_backwards")
-                                      for s in d.ctx.table("source"))),
+    Class("clock", ("zeek9 dns", "service"), {"ts", "rcode", "match", "service"},
+          "the capture's time runs backwards, Zeek's never: its rows have other times, "
+          "and connections end between query and response", runs_backwards),
     Class("odd_netbios", "zeek9 dns", {"query"},
           "letters outside NetBIOS' encoding, which Zeek decodes nevertheless",
           lambda d: d.o.get("query_type") == "NB" and "<" not in d.o.get("query_name", "")),
@@ -184,14 +233,31 @@ KNOWN = [
     Class("other_question", "zeek9 dns", None,
           "a response to another question: Zeek pairs by id alone, nrtool has two rows "
           "and the anomaly dns_mismatch", other_question),
+    Class("damaged", ("zeek9 dns", "service"), None,
+          "a broken message: each tells of it what it can read, and Zeek no more of the "
+          "connection", damaged),
+    Class("implausible", ("zeek9 dns", "service"), {"match", "service"},
+          "the first message of a flow has counts that cannot be: nrtool does not take it "
+          "for DNS, Zeek has a row without a query",
+          implausible),
+    Class("not_in_a_connection", "zeek9 dns", {"extra"},
+          "Zeek dropped the packet: its IP header is broken", not_in_a_connection),
+    Class("multicast", "zeek9 dns", None,
+          "Zeek pairs no response with a query to a multicast address", to_multicast),
     Class("quoted_in_icmp", "truth", None,
           "tshark also counts messages quoted in ICMP errors",
           lambda d: int(d.a) < int(d.b) and any(
               f["proto"] in ("icmp", "icmpv6") and f["src_port"] in (1, 3, 11)
               for f in d.ctx.table("flow"))),
     Class("over_http", "truth", None, "DNS over HTTP/2, which nrtool does not open",
-          lambda d: int(d.a) < int(d.b) and d.ctx.truth["http2_req"] not in ("0", "-")
-          or d.ctx.truth["http2_req_in_decrypted_tls"] not in ("0", "-")),
+          lambda d: int(d.a) < int(d.b) and any(
+              d.ctx.truth[c] not in ("0", "-")
+              for c in ("http2_req", "http2_req_in_decrypted_tls"))),
+    Class("heuristic", "truth", None,
+          "no port of DNS and no whole message: tshark tries DNS there nevertheless",
+          lambda d: int(d.a) < int(d.b) and not any(
+              {f.get("src_port"), f.get("dst_port")} & {53, 137, 5353, 5355}
+              for f in d.ctx.table("flow"))),
     Class("flow_over", "truth", None,
           "a repeated segment after the flow's end; tshark's streams never end",
           lambda d: int(d.a) > int(d.b) and "time_jump" in d.ctx.anomalies),
@@ -205,7 +271,7 @@ MAPPING = Mapping(
             Column("trans_id", main=True),
             Column("query", our_name, their_name, main=True),
             Column("qtype", lambda r: asked(r)[1],
-                   lambda z: TYPES.get(z.get("qtype_name"), z.get("qtype_name"))),
+                   their_type),
             Column("qclass", lambda r: asked(r)[2], their_class),
             Column("rcode", our_rcode, "rcode"),
             flag("aa", "AA"), flag("tc", "TC"), flag("rd", "RD"), flag("ra", "RA"),
@@ -217,7 +283,7 @@ MAPPING = Mapping(
                    lambda z: len(z.get("answers") or [])),
             Column("TTLs", lambda r: [float(a["ttl"]) for a in our_answers(r)],
                    lambda z: z.get("TTLs") or []),
-        ], our_time=lambda r: r["ts_ns"] - (r.get("rtt_ns") or 0)),
+        ], our_time=our_time),
     ],
     truth=[Count(f"{name}_{what}", count(name)) for name in ("dns", "mdns", "llmnr")
            for what, count in (("query", queries), ("response", responses))],
