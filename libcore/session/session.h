@@ -33,6 +33,10 @@ struct nr_session_tap {
 	/* n bytes are missing (datagrams: were not captured) */
 	void (*gap)(void *arg, const struct nr_flow *f, unsigned side, uint64_t offset,
 		    uint64_t n, enum nr_gap_reason why, const struct nr_stamp *at);
+	/* Bytes that were stored differ from those that came now: who wins is told as
+	   data, and this before it. */
+	void (*conflict)(void *arg, const struct nr_flow *f, unsigned side,
+			 uint64_t offset, uint64_t n);
 	/* A segment as it came, before it is put in order; datagrams are not told. */
 	void (*segment)(void *arg, const struct nr_flow *f, unsigned side,
 			const struct nr_stream_segment *g);
