@@ -269,6 +269,43 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	complete INTEGER NOT NULL -- 0 if part of the handshake was missed: bytes lost, or the flow's end within a message
 ) STRICT;
 
+CREATE TABLE dhcp ( -- DHCP and BOOTP messages
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	operation TEXT NOT NULL, -- request: sent by a client or its relay; reply: by a server or a relay to the client: request reply
+	trans_id INTEGER, -- transaction id, chosen by the client
+	message_type TEXT, -- discover, offer, request, decline, ack, nak, release, inform, …, else the number; NULL in BOOTP
+	seconds INTEGER, -- time since the client began, as it says [s]
+	broadcast INTEGER, -- 1 if the client asks for an answer by broadcast
+	client_ip TEXT, -- address that the client has and answers on
+	client_mac TEXT, -- hardware address of the client
+	client_id TEXT, -- client identifier: an Ethernet address if it is one, else all its bytes in hexadecimal, its type first
+	host_name TEXT, -- host name, from the client or given by the server
+	fqdn TEXT, -- full domain name of the client (RFC 4702)
+	requested_ip TEXT, -- address that the client asks for
+	assigned_ip TEXT, -- address that the server gives
+	server_id TEXT, -- address by which the server names itself
+	next_server_ip TEXT, -- server to boot from
+	relay_ip TEXT, -- relay that passed the message on
+	lease_s INTEGER, -- lease time, asked for or given [s]
+	renewal_s INTEGER, -- time until the client renews [s]
+	rebinding_s INTEGER, -- time until the client asks any server [s]
+	subnet_mask TEXT, -- subnet mask
+	routers TEXT, -- list of routers
+	dns_servers TEXT, -- list of name servers
+	domain_name TEXT, -- domain of the client
+	vendor_class TEXT, -- vendor class identifier
+	user_class TEXT, -- list of user classes (RFC 3004)
+	parameter_list TEXT, -- list of the option codes that the client asks for, in its order
+	message TEXT, -- words to a declined or refused request
+	boot_server TEXT, -- name of the server to boot from
+	boot_file TEXT, -- file to boot from
+	relay_info TEXT, -- object of the relay's sub-options: circuit_id, remote_id, else by number (RFC 3046)
+	complete INTEGER NOT NULL -- 0 if the capture has cut the message short, or an option its end
+) STRICT;
+
 CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, NetBIOS
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -320,6 +357,33 @@ CREATE TABLE ftp ( -- FTP commands with their replies
 	data_ip TEXT, -- address that was announced for the data connection, or follows for EPSV
 	data_port INTEGER, -- port that was announced for it
 	complete INTEGER NOT NULL -- 0 if no reply was seen, or the command or reply is cut short (at 4 096 bytes, by a gap, by the end)
+) STRICT;
+
+CREATE TABLE icmp ( -- ICMP and ICMPv6 messages
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	side TEXT NOT NULL, -- which side of the flow sent it: src dst
+	icmp_type INTEGER NOT NULL, -- type of the message
+	icmp_code INTEGER NOT NULL, -- code, which narrows the type down
+	meaning TEXT, -- type and code in words
+	quoted_flow_id INTEGER REFERENCES flow(flow_id), -- the flow whose packet an error quotes, where that is open
+	quoted_proto TEXT, -- protocol of the packet that an error quotes, as in flow
+	quoted_src_ip TEXT, -- who had sent that packet
+	quoted_src_port INTEGER, -- its port; of ICMP the type
+	quoted_dst_ip TEXT, -- whom that packet was for
+	quoted_dst_port INTEGER, -- its port; of ICMP the type of the answer
+	mtu INTEGER, -- largest packet that fits: where fragmentation is needed, a packet too big, or a router says so [bytes]
+	identifier INTEGER, -- identifier of an echo or of another request with its answer
+	sequence INTEGER, -- its sequence number
+	target_ip TEXT, -- address that the message is about: the neighbour, the better gateway, the multicast group
+	link_address TEXT, -- link-layer address that neighbour discovery gives for it or for the sender
+	router_lifetime_s INTEGER, -- how long a router says it may be used; 0 no longer [s]
+	prefixes TEXT, -- list of the prefixes that a router announces
+	groups TEXT, -- list of the multicast groups of a listener report, version 2
+	payload_bytes INTEGER, -- bytes behind the first 8 of the message, on the wire [bytes]
+	complete INTEGER NOT NULL -- 0 if the capture has cut the message short, or it ends too early
 ) STRICT;
 
 CREATE TABLE ntp ( -- NTP messages

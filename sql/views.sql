@@ -38,6 +38,63 @@ SELECT
 FROM arp AS a
 LEFT JOIN source AS s ON s.source_id = a.source_id;
 
+-- DHCP messages with their flow.
+CREATE VIEW dhcp_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', d.ts_ns / 1000000000 - (d.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (d.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	d.*,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id
+FROM dhcp AS d
+LEFT JOIN flow AS f ON f.flow_id = d.flow_id
+LEFT JOIN source AS s ON s.source_id = d.source_id;
+
+-- DHCP exchanges: the messages of one client under one transaction id.
+CREATE VIEW dhcp_exchange AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', min(ts_ns) / 1000000000 - (min(ts_ns) % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (min(ts_ns) % 1000000000 + 1000000000) % 1000000000) AS first,
+	(max(ts_ns) - min(ts_ns)) / 1e9 AS duration_s,
+	trans_id,
+	client_mac,
+	group_concat(coalesce(message_type, 'bootp ' || operation), ' ') AS messages,
+	max(client_id) AS client_id,
+	max(CASE operation WHEN 'request' THEN host_name END) AS host_name,
+	max(CASE operation WHEN 'request' THEN fqdn END) AS fqdn,
+	max(CASE operation WHEN 'request' THEN requested_ip END) AS requested_ip,
+	max(CASE message_type WHEN 'ack' THEN coalesce(assigned_ip, client_ip) END) AS acked_ip,
+	max(CASE WHEN message_type IN ('ack', 'nak', 'offer') THEN server_id END) AS server_id,
+	max(CASE message_type WHEN 'ack' THEN lease_s END) AS lease_s,
+	max(relay_ip) AS relay_ip,
+	count(*) AS n_messages
+FROM (SELECT * FROM dhcp ORDER BY source_id, packet)
+GROUP BY trans_id, client_mac;
+
+-- ICMP messages with their flow.
+CREATE VIEW icmp_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', i.ts_ns / 1000000000 - (i.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (i.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	i.*,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id
+FROM icmp AS i
+LEFT JOIN flow AS f ON f.flow_id = i.flow_id
+LEFT JOIN source AS s ON s.source_id = i.source_id;
+
+-- NTP messages with their flow.
+CREATE VIEW ntp_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', n.ts_ns / 1000000000 - (n.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (n.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	n.*,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id
+FROM ntp AS n
+LEFT JOIN flow AS f ON f.flow_id = n.flow_id
+LEFT JOIN source AS s ON s.source_id = n.source_id;
+
 -- Addresses: what each sent and received, and in how many flows.
 CREATE VIEW talker AS
 SELECT

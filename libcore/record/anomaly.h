@@ -94,7 +94,12 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "a line that ends a mail is not between CR LFs: servers disagree on it")       \
 	X(STARTTLS_INJECTION, "starttls_injection", ERROR,                               \
 	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")            \
-	/* sessions */                                                                   \
+	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
+	  "a DHCP message that cannot be read to its end: what")                         \
+	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \
+	  "an ICMP message is shorter than its type needs")                              \
+	X(NTP_MALFORMED, "ntp_malformed", WARNING,                                       \
+	  "a datagram of an NTP flow is no NTP message")                                 \
 	X(MESSAGE_MALFORMED, "message_malformed", WARNING,                               \
 	  "a message that does not follow the flow's protocol, which detail names")      \
 	X(TLS_RECORD, "tls_record", WARNING,                                             \
