@@ -330,7 +330,7 @@ CLASSES = [
           "nrtool lists what was sent as a certificate and is none", unreadable),
     Class("clamped", "zeek9 x509", {"not_after", "not_before"},
           "a time that 64 bits of nanoseconds do not hold",
-          lambda d: abs(d.a) == 9223372036),
+          lambda d: d.a and abs(d.a) == 9223372036),
     Class("ndpi_ja4", "ndpi JA4", {"JA4"},
           "nDPI writes the first two characters of the protocol, d without a server name, "
           "i where the name is an address, and a hash of nothing", ndpi_ja4),
