@@ -38,6 +38,22 @@ SELECT
 FROM arp AS a
 LEFT JOIN source AS s ON s.source_id = a.source_id;
 
+-- QUIC connections with their flow: text times, and how long the hellos took.
+CREATE VIEW quic_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', q.first_ns / 1000000000 - (q.first_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (q.first_ns % 1000000000 + 1000000000) % 1000000000) AS first,
+	strftime('%Y-%m-%dT%H:%M:%S', q.ts_ns / 1000000000 - (q.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (q.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	CASE WHEN q.server_hellos > 0 THEN (q.ts_ns - q.first_ns) / 1e6 END AS hellos_ms,
+	s.name AS source,
+	f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
+	q.*,
+	f.src_packets + f.dst_packets AS packets,
+	f.src_bytes + f.dst_bytes AS bytes
+FROM quic AS q
+LEFT JOIN flow AS f ON f.flow_id = q.flow_id
+LEFT JOIN source AS s ON s.source_id = q.source_id;
 -- DHCP messages with their flow.
 CREATE VIEW dhcp_v AS
 SELECT
@@ -188,6 +204,21 @@ SELECT NULL, NULL, 'flow wire_bytes', l.n, f.n, l.n = f.n
 FROM (SELECT coalesce(sum(wire_bytes), 0) AS n FROM ledger WHERE bucket = 'flow') AS l,
 	(SELECT coalesce(sum(wire_bytes), 0) AS n FROM flow) AS f;
 
+-- DNS, mDNS, LLMNR and NetBIOS messages: text times, who asked whom, milliseconds to the
+-- response, and the answers as one line.
+CREATE VIEW dns_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', d.ts_ns / 1000000000 - (d.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (d.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	f.service, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
+	d.rtt_ns / 1e6 AS rtt_ms,
+	(SELECT group_concat(json_extract(a.value, '$.data'), ', ') FROM json_each(d.answers) AS a
+		WHERE json_extract(a.value, '$.section') = 'answer') AS answer,
+	d.*
+FROM dns AS d
+LEFT JOIN flow AS f ON f.flow_id = d.flow_id
+LEFT JOIN source AS s ON s.source_id = d.source_id;
 -- TLS, DTLS and QUIC handshakes with their flow, and whom the server's certificate names.
 CREATE VIEW tls_v AS
 SELECT
