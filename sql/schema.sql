@@ -260,7 +260,7 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	resumed INTEGER, -- 1 if it took up an earlier session; NULL where no ServerHello was seen
 	ech INTEGER, -- 1 if the first ClientHello has an encrypted one inside (ECH, ESNI) or makes believe so; server_name is then the outer one
 	early_data INTEGER, -- 1 if the client announced data with its first flight (0-RTT)
-	starttls INTEGER NOT NULL, -- 1 if another protocol came before it in the same flow
+	starttls INTEGER, -- 1 if another protocol came before it in the same flow; NULL where there is no stream
 	alert TEXT, -- the last alert sent in the clear: its level, a blank, and its name
 	alert_from TEXT, -- who sent it: client server
 	client_cert INTEGER, -- 1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it

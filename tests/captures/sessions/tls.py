@@ -216,7 +216,7 @@ def one_sided(d):
 
 
 def starttls(d):
-    return any(r["starttls"] for r in rows_of(d)) and \
+    return any(r.get("starttls") for r in rows_of(d)) and \
         "ssl" not in str(d.z and d.z.get("service"))
 
 
