@@ -42,7 +42,8 @@ static void put_serial(struct nr_parse *p, struct nr_record *r, const X509 *x)
 	BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), NULL);
 	char *hex = n ? BN_bn2hex(n) : NULL;
 
-	nr_parse_str(p, r, NR_CERTIFICATE_serial, hex);
+	/* always whole bytes; of zero libcrypto makes one digit */
+	nr_parse_str(p, r, NR_CERTIFICATE_serial, hex && !strcmp(hex, "0") ? "00" : hex);
 	OPENSSL_free(hex);
 	BN_free(n);
 }
