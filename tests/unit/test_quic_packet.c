@@ -7,6 +7,10 @@
 
 #include "base/mem.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
 static void keys_of(uint32_t version, struct nr_quic_keys out[2])
 {
 	struct bytes cid = from_hex(RFC_CID);
