@@ -268,6 +268,43 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	complete INTEGER NOT NULL -- 0 if part of the handshake was missed: bytes lost, or the flow's end within a message
 ) STRICT;
 
+CREATE TABLE dhcp ( -- DHCP and BOOTP messages
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	operation TEXT NOT NULL, -- request: sent by a client or its relay; reply: by a server or a relay to the client: request reply
+	trans_id INTEGER, -- transaction id, chosen by the client
+	message_type TEXT, -- discover, offer, request, decline, ack, nak, release, inform, …, else the number; NULL in BOOTP
+	seconds INTEGER, -- time since the client began, as it says [s]
+	broadcast INTEGER, -- 1 if the client asks for an answer by broadcast
+	client_ip TEXT, -- address that the client has and answers on
+	client_mac TEXT, -- hardware address of the client
+	client_id TEXT, -- client identifier: an Ethernet address if it is one, else all its bytes in hexadecimal, its type first
+	host_name TEXT, -- host name, from the client or given by the server
+	fqdn TEXT, -- full domain name of the client (RFC 4702)
+	requested_ip TEXT, -- address that the client asks for
+	assigned_ip TEXT, -- address that the server gives
+	server_id TEXT, -- address by which the server names itself
+	next_server_ip TEXT, -- server to boot from
+	relay_ip TEXT, -- relay that passed the message on
+	lease_s INTEGER, -- lease time, asked for or given [s]
+	renewal_s INTEGER, -- time until the client renews [s]
+	rebinding_s INTEGER, -- time until the client asks any server [s]
+	subnet_mask TEXT, -- subnet mask
+	routers TEXT, -- list of routers
+	dns_servers TEXT, -- list of name servers
+	domain_name TEXT, -- domain of the client
+	vendor_class TEXT, -- vendor class identifier
+	user_class TEXT, -- list of user classes (RFC 3004)
+	parameter_list TEXT, -- list of the option codes that the client asks for, in its order
+	message TEXT, -- words to a declined or refused request
+	boot_server TEXT, -- name of the server to boot from
+	boot_file TEXT, -- file to boot from
+	relay_info TEXT, -- object of the relay's sub-options: circuit_id, remote_id, else by number (RFC 3046)
+	complete INTEGER NOT NULL -- 0 if the capture has cut the message short, or an option its end
+) STRICT;
+
 CREATE TABLE dns ( -- queries for names and their responses: DNS, mDNS, LLMNR, NetBIOS
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -321,6 +358,67 @@ CREATE TABLE ftp ( -- FTP commands with their replies
 	complete INTEGER NOT NULL -- 0 if no reply was seen, or the command or reply is cut short (at 4 096 bytes, by a gap, by the end)
 ) STRICT;
 
+CREATE TABLE http ( -- HTTP/1 requests and their responses (RFC 9112); SSDP over UDP
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	complete INTEGER NOT NULL, -- 0 if the request or the response was cut short: by a gap, the end of the capture, a reset, a breach of the protocol
+	trans_depth INTEGER NOT NULL, -- number of the transaction in its flow, from 1
+	method TEXT, -- method of the request; NULL where no request was seen
+	host TEXT, -- host asked for, with its port if one was sent: field Host, else the authority in the target
+	uri TEXT, -- target of the request as sent; values of parameters named like secrets are asterisks unless --store-secrets
+	request_version TEXT, -- version of the request: 1.1, 1.0, 0.9
+	user_agent TEXT, -- field User-Agent of the request
+	referer TEXT, -- field Referer of the request, masked as uri
+	user TEXT, -- name of the user in Basic or Digest authentication
+	status INTEGER, -- status code of the final response; NULL where none was seen or it is no number
+	reason TEXT, -- reason phrase of the response
+	response_version TEXT, -- version of the response
+	interim TEXT, -- array of the interim responses (1xx): objects of status, reason, headers
+	location TEXT, -- field Location of the response, masked as uri
+	request_headers TEXT, -- array of [name, value] in the order sent; secrets are asterisks unless --store-secrets
+	response_headers TEXT, -- the same of the response
+	request_trailers TEXT, -- the same of the trailers behind a chunked request
+	response_trailers TEXT, -- the same of the trailers behind a chunked response
+	request_content_type TEXT, -- field Content-Type of the request
+	response_content_type TEXT, -- field Content-Type of the response
+	request_body_bytes INTEGER, -- length of the request's content without chunk framing, gaps included; NULL where no request was seen [bytes]
+	response_body_bytes INTEGER, -- length of the response's content without chunk framing, before content decoding, gaps included; NULL where no response was seen [bytes]
+	missed_bytes INTEGER NOT NULL, -- of these two, what lies in gaps [bytes]
+	response_encoding TEXT, -- field Content-Encoding of the response
+	request_ns INTEGER, -- time of the packet with the request's first byte [ns]
+	response_ns INTEGER, -- time of the packet with the final response's first byte [ns]
+	upgrade TEXT -- what the connection was switched to: field Upgrade of a 101 response; connect behind a tunnel's 2xx
+) STRICT;
+
+CREATE TABLE icmp ( -- ICMP and ICMPv6 messages
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	side TEXT NOT NULL, -- which side of the flow sent it: src dst
+	icmp_type INTEGER NOT NULL, -- type
+	icmp_code INTEGER NOT NULL, -- code
+	meaning TEXT, -- type and code in words
+	quoted_flow_id INTEGER REFERENCES flow(flow_id), -- the flow whose packet an error quotes, where that is open
+	quoted_proto TEXT, -- protocol of the packet that an error quotes, as in flow
+	quoted_src_ip TEXT, -- who had sent that packet
+	quoted_src_port INTEGER, -- its port; of ICMP the type
+	quoted_dst_ip TEXT, -- whom that packet was for
+	quoted_dst_port INTEGER, -- its port; of ICMP the type of the answer
+	mtu INTEGER, -- largest packet that fits: where fragmentation is needed, a packet too big, or a router says so [bytes]
+	identifier INTEGER, -- identifier of an echo or of another request with its answer
+	sequence INTEGER, -- its sequence number
+	target_ip TEXT, -- address that the message is about: the neighbour, the better gateway, the multicast group
+	link_address TEXT, -- link-layer address that neighbour discovery gives for it or for the sender
+	router_lifetime_s INTEGER, -- how long a router says it may be used; 0 no longer [s]
+	prefixes TEXT, -- list of the prefixes that a router announces
+	groups TEXT, -- list of the multicast groups of a listener report, version 2
+	payload_bytes INTEGER, -- bytes behind the first 8 of the message, on the wire [bytes]
+	complete INTEGER NOT NULL -- 0 if the capture has cut the message short, or it ends too early
+) STRICT;
+
 CREATE TABLE ntp ( -- NTP messages
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
@@ -371,14 +469,46 @@ CREATE TABLE quic ( -- QUIC connections
 	complete INTEGER NOT NULL -- 0 if no ClientHello was read, or a hello was begun and not seen whole
 ) STRICT;
 
+CREATE TABLE smtp ( -- mails (SMTP, LMTP), and mail connections without one
+	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
+	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
+	packet INTEGER, -- that packet's number in its source, from 1
+	ts_ns INTEGER, -- that packet's time [ns]
+	trans_depth INTEGER NOT NULL, -- number of this mail in its connection, from 1; a connection without a mail is one row
+	begin_ns INTEGER, -- time of the row's first command or reply [ns]
+	helo TEXT, -- what the client called itself: argument of HELO, EHLO or LHLO
+	mail_from TEXT, -- sender of MAIL FROM, without its brackets; empty for bounces; NULL without a mail
+	rcpt_to TEXT, -- list of the recipients of RCPT TO, without their brackets, accepted or not
+	subject TEXT, -- header Subject, unfolded, encoded words as they are (RFC 2047)
+	header_from TEXT, -- header From
+	header_to TEXT, -- header To
+	cc TEXT, -- header Cc
+	reply_to TEXT, -- header Reply-To
+	message_id TEXT, -- header Message-ID
+	in_reply_to TEXT, -- header In-Reply-To
+	date TEXT, -- header Date
+	user_agent TEXT, -- header User-Agent or X-Mailer
+	x_originating_ip TEXT, -- header X-Originating-IP
+	commands TEXT, -- list of objects: command, argument, reply (its code); what follows AUTH is masked unless --store-secrets
+	n_commands INTEGER NOT NULL, -- how many commands; more than in the list where it was cut at 64 KiB
+	last_reply TEXT, -- code and text of the reply that ended the mail, or of the last one seen; lines separated by LF
+	status TEXT, -- what became of the mail; NULL without a mail, or where it was not seen: accepted deferred rejected aborted
+	starttls INTEGER NOT NULL, -- 1 if the connection went on under TLS behind this row
+	bytes INTEGER, -- content of the mail that was seen, dots unstuffed; NULL where none was sent [bytes]
+	complete INTEGER NOT NULL -- 0 if a gap or the end cut the mail short, or the row does not hold all of a text
+) STRICT;
+
 CREATE TABLE ssh ( -- SSH connections: what was said in the clear before the keys
 	flow_id INTEGER REFERENCES flow(flow_id), -- the flow; NULL where there is none
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
-	version INTEGER, -- major version both speak: 1 or 2; NULL where it was not seen
+	begin_ns INTEGER, -- time of the first identification [ns]
+	version INTEGER, -- major version both speak: 1 or 2; NULL where one side was not seen
+	reversed INTEGER, -- 1 if the flow's initiator is the server (it sent the host key), 0 if the responder is; NULL where no host key was seen: the responder is taken for it, or who has port 22
 	client_version TEXT, -- the client's identification, SSH-2.0-…
 	server_version TEXT, -- the server's identification
+	pre_banner TEXT, -- lines that came before the server's identification (RFC 4253, 4.2), separated by LF, at most 1 KiB
 	hassh TEXT, -- HASSH: MD5 of the client's algorithms, 32 hexadecimal digits
 	hassh_server TEXT, -- HASSH of the server's algorithms
 	kex TEXT, -- key exchange method agreed on (RFC 4253, 7.1); NULL where one side was not seen or nothing is common
@@ -411,7 +541,11 @@ CREATE INDEX tls_by_flow_id ON tls (flow_id);
 CREATE INDEX dns_by_flow_id ON dns (flow_id);
 CREATE INDEX ftp_by_flow_id ON ftp (flow_id);
 CREATE INDEX ftp_by_data_flow_id ON ftp (data_flow_id);
+CREATE INDEX http_by_flow_id ON http (flow_id);
+CREATE INDEX http_by_host ON http (host);
 CREATE INDEX quic_by_flow_id ON quic (flow_id);
+CREATE INDEX smtp_by_flow_id ON smtp (flow_id);
+CREATE INDEX smtp_by_mail_from ON smtp (mail_from);
 CREATE INDEX ssh_by_flow_id ON ssh (flow_id);
 CREATE INDEX ssh_by_hassh ON ssh (hassh);
 CREATE INDEX ssh_by_host_key_fingerprint ON ssh (host_key_fingerprint);

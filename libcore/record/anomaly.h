@@ -108,7 +108,6 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "a line that ends a mail is not between CR LFs: servers disagree on it")       \
 	X(STARTTLS_INJECTION, "starttls_injection", ERROR,                               \
 	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")            \
-	/* sessions */                                                                   \
 	X(MESSAGE_MALFORMED, "message_malformed", WARNING,                               \
 	  "a message that does not follow the flow's protocol, which detail names")      \
 	X(TLS_RECORD, "tls_record", WARNING,                                             \
@@ -129,14 +128,6 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "and length of the repetition")                                                \
 	X(QUIC_FRAME, "quic_frame", WARNING,                                             \
 	  "a QUIC Initial holds a frame that is cut short or not allowed there")         \
-	X(DNS_MALFORMED, "dns_malformed", WARNING,                                       \
-	  "a DNS message cannot be read to its end: what, and the offset in it")         \
-	X(DNS_TRAILING, "dns_trailing", INFO, "bytes behind the end of a DNS message")   \
-	X(DNS_MISMATCH, "dns_mismatch", WARNING,                                         \
-	  "a DNS response has the id of an open query, but another question")            \
-	X(DNS_EVICTED, "dns_evicted", WARNING,                                           \
-	  "too many open DNS queries in a flow, or too little memory: from here on the " \
-	  "oldest become rows before they time out")                                     \
 	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
 	  "a DHCP message that cannot be read to its end: what")                         \
 	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \
