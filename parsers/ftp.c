@@ -41,7 +41,7 @@ struct ftp {
 	struct command *first, *last;
 	struct nr_text user, secret;
 	struct nr_ftp_channel channel; /* of the next transfer */
-	uint32_t n_pending, n_bad;
+	uint32_t n_pending, n_bad, n_replies;
 	bool roles_known;
 	bool tls_asked; /* the last command was AUTH TLS */
 	bool skip[2];   /* behind a gap: to a line that can be one */
@@ -427,6 +427,13 @@ static enum nr_verdict into_step(struct nr_parse *p, struct ftp *f)
 	return NR_MORE;
 }
 
+static bool is_verb(const struct command *cmd, const char *verb)
+{
+	struct nr_command c = nr_command_split(cmd->line.p, cmd->line.len);
+
+	return nr_word_is(c.verb, c.verb_len, verb);
+}
+
 static bool add_interim(struct nr_parse *p, struct command *cmd, const struct nr_reply *r)
 {
 	char code[4] = { (char)('0' + r->code / 100), (char)('0' + r->code / 10 % 10),
@@ -455,6 +462,12 @@ static enum nr_verdict whole_reply(struct nr_parse *p, struct ftp *f,
 
 	if (v != NR_MORE)
 		return v;
+	/* a greeting that was late, or whose client did not wait for it */
+	if (!f->n_replies++ && code == 220 && f->first && !is_verb(f->first, "REIN") &&
+	    !is_verb(f->first, "HOST")) {
+		put_row(p, f, NULL, true, NULL);
+		return NR_MORE;
+	}
 	if (code < 200 && f->first)
 		return add_interim(p, f->first, &f->reply) ? NR_MORE : NR_OVERFLOW;
 	if (!f->first)
@@ -471,23 +484,12 @@ static enum nr_verdict whole_reply(struct nr_parse *p, struct ftp *f,
 static enum nr_verdict bad_reply(struct nr_parse *p, struct ftp *f,
 				 const struct nr_piece *line)
 {
-	struct nr_buf b = { 0 };
-
 	if (!line->len)
 		return NR_MORE;
-	if (!f->bad_told) {
-		const char *text = nr_secret_echo(p, (const char *)line->p,
-						  line->len < 128 ? line->len : 128,
-						  f->secret.p, f->secret.len);
-
-		nr_buf_str(&b, "{\"line\":");
-		nr_buf_json(&b, text, line->len < 128 ? line->len : 128);
-		nr_buf_char(&b, '}');
+	if (!f->bad_told)
 		nr_parse_anomaly(p, NR_ANOM_FTP_REPLY, f->server,
-				 nr_arena_copy(p->arena, b.p, b.len));
-		nr_buf_fini(&b);
-		f->bad_told = true;
-	}
+				 nr_line_detail(p, line, &f->secret));
+	f->bad_told = true;
 	return ++f->n_bad > BAD_MAX ? NR_MALFORMED : NR_MORE;
 }
 
@@ -601,6 +603,13 @@ static enum nr_verdict ftp_gap(struct nr_parse *p, void *ctx, unsigned side, uin
 	nr_gather_clear(&f->line[side]);
 	f->skip[side] = true;
 	if (f->roles_known && side == f->server) {
+		if (f->reply.open) { /* what was read of it is a row */
+			struct nr_cursor none = nr_cursor("", 0);
+
+			v = whole_reply(p, f, &none);
+			if (v != NR_MORE)
+				return v;
+		}
 		nr_reply_clear(&f->reply);
 		if (f->n_pending > 1)
 			v = give_up(p, f, 1);
@@ -622,6 +631,8 @@ static void ftp_end(struct nr_parse *p, void *ctx)
 	}
 	if (f->first && f->reply.open)
 		finish(p, f, true);
+	else if (f->reply.open)
+		put_row(p, f, NULL, true, NULL);
 	give_up(p, f, 0);
 	nr_gather_free(&f->line[0], p->account);
 	nr_gather_free(&f->line[1], p->account);
