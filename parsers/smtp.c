@@ -50,6 +50,7 @@ struct command {
 	struct command *next;
 	struct nr_smtp_mail *mail;
 	struct nr_text line;
+	uint64_t packet;
 	uint32_t replies; /* LMTP: that are still to come */
 	uint8_t verb;     /* enum verb */
 	bool last;        /* BDAT … LAST */
@@ -226,6 +227,8 @@ static bool list_command(struct nr_parse *p, const struct command *cmd, unsigned
 	}
 	if (code)
 		nr_buf_printf(&b, ",\"reply\":%u", code);
+	nr_buf_str(&b, ",\"packet\":");
+	nr_buf_int(&b, (int64_t)cmd->packet);
 	nr_buf_char(&b, '}');
 	m->commands.cut += cmd->line.cut;
 	ok = nr_smtp_list_add(&m->commands, p->account, b.p, b.len);
@@ -253,10 +256,12 @@ static enum nr_smtp_status status_of(unsigned code)
 /* Its last word is spoken. */
 static void close_mail(struct nr_smtp_mail *m, enum nr_smtp_status status)
 {
-	if (m->has_mail && !m->done) {
+	if (!m->has_mail || m->done)
+		return;
+	/* one that was refused before it was given up is refused */
+	if (status != NR_SMTP_ABORTED || m->status == NR_SMTP_OPEN)
 		m->status = (uint8_t)status;
-		m->done = true;
-	}
+	m->done = true;
 }
 
 static bool set_reply(struct nr_parse *p, struct smtp *s, struct nr_smtp_mail *m)
@@ -391,6 +396,7 @@ static struct command *push(struct nr_parse *p, struct smtp *s, enum verb verb,
 	s->n_pending++;
 	cmd->verb = (uint8_t)verb;
 	cmd->mail = s->mail;
+	cmd->packet = p->packet;
 	cmd->in_mail = s->mail->has_mail;
 	stamp(p, s->mail);
 	if (!line)
