@@ -308,13 +308,13 @@ static enum nr_verdict finish(struct nr_parse *p, struct ftp *f, bool has_reply)
 /* Commands before the last n get no answer any more. */
 static enum nr_verdict give_up(struct nr_parse *p, struct ftp *f, unsigned n)
 {
-	while (f->n_pending > n) {
-		enum nr_verdict v = finish(p, f, false);
+	enum nr_verdict worst = NR_MORE, v;
 
-		if (v != NR_MORE)
-			return v;
+	while (f->n_pending > n) {
+		v = finish(p, f, false);
+		worst = v != NR_MORE ? v : worst;
 	}
-	return NR_MORE;
+	return worst;
 }
 
 /* -- the client -- */
@@ -326,6 +326,13 @@ static void skip_telnet(struct nr_piece *line)
 		line->p++;
 		line->len--;
 	}
+}
+
+static bool is_auth_tls(const struct nr_command *c)
+{
+	return nr_word_is(c->verb, c->verb_len, "AUTH") &&
+	       (nr_word_begins(c->arg, c->arg_len, "TLS") ||
+		nr_word_begins(c->arg, c->arg_len, "SSL"));
 }
 
 static enum nr_verdict add_command(struct nr_parse *p, struct ftp *f,
@@ -350,11 +357,7 @@ static enum nr_verdict add_command(struct nr_parse *p, struct ftp *f,
 	if (is_secret(&c) &&
 	    !nr_text_set(&f->secret, p->account, c.arg, c.arg_len, LINE_MAX))
 		return NR_OVERFLOW;
-	if (nr_word_is(c.verb, c.verb_len, "AUTH"))
-		f->tls_asked = nr_word_begins(c.arg, c.arg_len, "TLS") ||
-			       nr_word_begins(c.arg, c.arg_len, "SSL");
-	else
-		f->tls_asked = false;
+	f->tls_asked = is_auth_tls(&c);
 	if ((nr_word_is(c.verb, c.verb_len, "PORT") &&
 	     nr_ftp_read_port(&cmd->channel, c.arg, c.arg_len)) ||
 	    (nr_word_is(c.verb, c.verb_len, "EPRT") &&
@@ -454,31 +457,43 @@ static void tell_injection(struct nr_parse *p, const struct ftp *f)
 			nr_arena_printf(p->arena, "{\"commands\":%u}", f->n_pending));
 }
 
+/* Whether this reply begins TLS (RFC 4217, 4). */
+static bool begins_tls(const struct ftp *f)
+{
+	struct nr_command c;
+
+	if (f->reply.code != 234)
+		return false;
+	if (!f->first)
+		return !f->spoke[!f->server];
+	c = nr_command_split(f->first->line.p, f->first->line.len);
+	return is_auth_tls(&c);
+}
+
 static enum nr_verdict whole_reply(struct nr_parse *p, struct ftp *f,
 				   const struct nr_cursor *in)
 {
 	enum nr_verdict v = into_step(p, f);
-	unsigned code = f->reply.code;
+	bool tls = begins_tls(f);
 
 	if (v != NR_MORE)
 		return v;
 	/* a greeting that was late, or whose client did not wait for it */
-	if (!f->n_replies++ && code == 220 && f->first && !is_verb(f->first, "REIN") &&
-	    !is_verb(f->first, "HOST")) {
+	if (!f->n_replies++ && f->reply.code == 220 && f->first &&
+	    !is_verb(f->first, "REIN") && !is_verb(f->first, "HOST")) {
 		put_row(p, f, NULL, true, NULL);
 		return NR_MORE;
 	}
-	if (code < 200 && f->first)
+	if (f->reply.code < 200 && f->first)
 		return add_interim(p, f->first, &f->reply) ? NR_MORE : NR_OVERFLOW;
 	if (!f->first)
 		put_row(p, f, NULL, true, NULL);
 	else
 		v = finish(p, f, true);
-	if (v == NR_MORE && code == 234 && (f->tls_asked || !f->spoke[!f->server])) {
-		tell_injection(p, f);
-		return nr_parse_hand_over(p, "tls", in->p, nr_left(in));
-	}
-	return v;
+	if (v != NR_MORE || !tls)
+		return v;
+	tell_injection(p, f);
+	return nr_parse_hand_over(p, "tls", in->p, nr_left(in));
 }
 
 static enum nr_verdict bad_reply(struct nr_parse *p, struct ftp *f,

@@ -369,13 +369,13 @@ static enum nr_verdict finish(struct nr_parse *p, struct smtp *s, bool has_reply
 
 static enum nr_verdict give_up(struct nr_parse *p, struct smtp *s, unsigned n)
 {
-	while (s->n_pending > n) {
-		enum nr_verdict v = finish(p, s, false);
+	enum nr_verdict worst = NR_MORE, v;
 
-		if (v != NR_MORE)
-			return v;
+	while (s->n_pending > n) {
+		v = finish(p, s, false);
+		worst = v != NR_MORE ? v : worst;
 	}
-	return NR_MORE;
+	return worst;
 }
 
 static struct command *push(struct nr_parse *p, struct smtp *s, enum verb verb,

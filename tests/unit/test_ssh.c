@@ -5,7 +5,7 @@ extern const struct nr_parser nr_parser_ssh;
 
 /* Binary packets, put together by hand (RFC 4253, 6). */
 struct wire {
-	char b[4096];
+	char b[1400];
 	size_t n;
 };
 
