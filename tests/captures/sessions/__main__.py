@@ -15,7 +15,7 @@ import sessions
 from sessions import classes, compare, oracles
 from sessions.mapping import Context, Mapping
 
-OPTIONS = ("--checksums", "ignore")
+OPTIONS = ("--checksums", "ignore", "--store-secrets")
 HEAD = ["path", "column", "tshark", "nrtool", "class", "reason"]
 HERE = Path(__file__).resolve().parent
 # Two captures hold most rows of Zeek: the share is also taken with all captures cut down
