@@ -264,6 +264,21 @@ static void test_ftp_auth_tls_hands_over(void **state)
 	assert_int_equal(r.verdict, NR_HAND_OVER);
 	assert_int_equal(r.p.rest_len, 6);
 	rig_free(&r);
+	/* agreed and not done: a decrypted capture */
+	rig_init(&r, &nr_parser_ftp, NR_TCP_PROTO, 40000, 21);
+	rig_say(&r, 0, "AUTH TLS\r\n");
+	rig_say(&r, 1, "234 go\r\n");
+	rig_say(&r, 0, "PWD\r\n");
+	assert_int_equal(r.verdict, NR_MORE);
+	rig_say(&r, 1, "257 /\r\n");
+	assert_int_equal(r.records.n, 2);
+	rig_free(&r);
+	/* agreed, and the beginning is missing */
+	rig_init(&r, &nr_parser_ftp, NR_TCP_PROTO, 40000, 21);
+	rig_say(&r, 0, "AUTH TLS\r\n");
+	rig_say(&r, 1, "234 go\r\n");
+	assert_int_equal(rig_gap(&r, 0, 100), NR_HAND_OVER);
+	rig_free(&r);
 	/* commands sent along are not for the encrypted session */
 	rig_init(&r, &nr_parser_ftp, NR_TCP_PROTO, 40000, 21);
 	rig_say(&r, 0, "AUTH TLS\r\nUSER evil\r\n");

@@ -270,6 +270,21 @@ static void test_smtp_starttls_hands_over(void **state)
 	rig_say(&r, 0, "QUIT\r\n");
 	assert_int_equal(r.verdict, NR_MORE);
 	rig_free(&r);
+	/* agreed and not done: a decrypted capture */
+	rig_init(&r, &nr_parser_smtp, NR_TCP_PROTO, 40000, 25);
+	rig_say(&r, 0, "STARTTLS\r\n");
+	rig_say(&r, 1, "220 go\r\n");
+	rig_say(&r, 0, "EHLO again\r\n");
+	rig_say(&r, 1, "250 ok\r\n");
+	rig_end(&r);
+	assert_non_null(strstr(rig_rows(&r), "\"argument\":\"again\",\"reply\":250"));
+	rig_free(&r);
+	rig_init(&r, &nr_parser_smtp, NR_TCP_PROTO, 40000, 25);
+	rig_say(&r, 1, "220 mx ESMTP\r\n");
+	rig_say(&r, 0, "STARTTLS\r\n");
+	rig_say(&r, 1, "220 go\r\n");
+	assert_int_equal(rig_gap(&r, 0, 100), NR_HAND_OVER);
+	rig_free(&r);
 	/* one side only */
 	rig_init(&r, &nr_parser_smtp, NR_TCP_PROTO, 40000, 25);
 	rig_say(&r, 0, "EHLO x\r\nSTARTTLS\r\n\26\3\1");

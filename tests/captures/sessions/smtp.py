@@ -103,12 +103,6 @@ def zeek_gap(d):
                if d.o and their_tuple(c) == our_tuple(d.o))
 
 
-def in_http(d):
-    """Zeek has it in a tunnel of HTTP CONNECT."""
-    return any("http" in c.get("service", "") and "smtp" in c["service"]
-               for c in d.ctx.zeek.get("conn", ()))
-
-
 def out_of_order(d):
     """Not the whole of a dialogue in its order: one side only, no handshake."""
     f = d.o
@@ -182,7 +176,7 @@ MAPPING = Mapping(
             Column("tls", lambda r: bool(r["starttls"])),
         ], our_time=lambda r: r["begin_ns"], their_time=zeek_time,
             # few rows, many of them from captures made to break SMTP parsers
-            limit=0.14),
+            limit=0.16),
     ],
     truth=[# of a dissector that often loses the thread: see the classes
            Count("smtp_cmd_count", commands, limit=0.35)],
@@ -212,8 +206,10 @@ MAPPING = Mapping(
         Class("zeek_gap", "zeek9", None,
               "Zeek waits less for segments out of order and reads on behind a gap",
               zeek_gap),
-        Class("in_http", ("zeek9", "service"), {"match", "service"},
-              "SMTP inside HTTP CONNECT, which Zeek hands on", in_http),
+        Class("clear_behind_tls", "zeek9", None,
+              "a capture that was decrypted goes on in the clear behind STARTTLS; Zeek "
+              "stops there",
+              lambda d: bool(d.o and d.z and d.o["starttls"] and "mail_from" in d.o)),
         Class("refused_ehlo", "zeek9", {"helo"},
               "Zeek takes the name of an EHLO without one", lambda d: d.b == ""),
         Class("behind_refused_data", "zeek9", {"subject", "from"},
