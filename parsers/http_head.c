@@ -410,6 +410,10 @@ void nr_http_begin_partial(struct nr_parse *p, struct nr_http *h, struct nr_http
 					      : (int)nr_http_side_of(h, s) + 1);
 	if (response == nr_http_is_client(h, s))
 		return;
+	if (response)
+		start = nr_http_start_line(text, text_len(&s->head));
+	if (!start.reason.n) /* the number may go on */
+		start.status = -1;
 	start.version = (struct nr_http_slice){ text + 5, response ? 3 : 0 };
 	space = memchr(text, ' ', s->head.len);
 	if (!response && space)
