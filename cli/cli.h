@@ -43,6 +43,16 @@ struct nr_command {
 	int (*run)(const struct nr_call *call); /* returns enum nr_exit */
 };
 
+extern const struct nr_command nr_cmd_archive;
+extern const struct nr_command nr_cmd_export;
+extern const struct nr_command nr_cmd_extract;
+extern const struct nr_command nr_cmd_follow;
+extern const struct nr_command nr_cmd_import;
+extern const struct nr_command nr_cmd_manifest;
+extern const struct nr_command nr_cmd_verify;
+extern const struct nr_command nr_cmd_keygen;
+extern const struct nr_command nr_cmd_manifest;
+extern const struct nr_command nr_cmd_verify;
 extern const struct nr_command nr_cmd_replay, nr_cmd_query, nr_cmd_info, nr_cmd_schema,
 	nr_cmd_protocols, nr_cmd_completion, nr_cmd_help, nr_cmd_version;
 

@@ -2,11 +2,12 @@
 /* nrtool query: SQL or a named report over a session database, read-only. */
 #include "cli.h"
 
+#include "archive_db.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "database.h"
 #include "dbset.h"
-#include "record/schema.h"
 #include "record/sql.h"
-#include "record/tables.h"
 #include "rows.h"
 #include "sqlfunc.h"
 
@@ -18,7 +19,7 @@
 
 struct query {
 	int format;
-	bool full, list;
+	bool full, list, stats;
 	const char *file;
 	struct nr_list params;
 };
@@ -32,6 +33,8 @@ static const struct nr_option query_options[] = {
 	  .help = "take the SQL from FILE; - is standard input" },
 	{ "param", 'p', NR_OPT_LIST, "NAME=VALUE", NR_OPT(query, params),
 	  .help = "value of :NAME in the SQL; may be given several times" },
+	{ "stats", 0, NR_OPT_FLAG, NULL, NR_OPT(query, stats),
+	  .help = "say how much of an archive was read" },
 	{ "list", 0, NR_OPT_FLAG, NULL, NR_OPT(query, list), .help = "list the reports" },
 };
 
@@ -182,44 +185,6 @@ static int run_sql(sqlite3 *db, const struct query *c, const char *sql, bool is_
 	return 0;
 }
 
-/* 0, or an exit status with a complaint. */
-static int open_database(sqlite3 **db, const char *path)
-{
-	sqlite3_stmt *st = NULL;
-	int64_t id = -1, version = 0;
-	int rc;
-
-	rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
-	sqlite3_busy_timeout(*db, 5000);
-	if (!rc)
-		rc = sqlite3_prepare_v2(
-			*db,
-			"SELECT application_id, user_version"
-			" FROM pragma_application_id, pragma_user_version",
-			-1, &st, NULL);
-	if (!rc && sqlite3_step(st) == SQLITE_ROW) {
-		id = sqlite3_column_int64(st, 0);
-		version = sqlite3_column_int64(st, 1);
-	}
-	if (!rc)
-		rc = sqlite3_reset(st);
-	sqlite3_finalize(st);
-	if (rc == SQLITE_NOTADB || (!rc && id != NR_APPLICATION_ID))
-		return nr_complain(NR_EXIT_FAILED, "query", "%s is no database of nrtool",
-				   path);
-	if (rc)
-		return nr_complain(NR_EXIT_FAILED, "query", "cannot open %s: %s", path,
-				   sqlite3_errmsg(*db));
-	if (version > NR_SCHEMA_VERSION)
-		return nr_complain(NR_EXIT_FAILED, "query",
-				   "%s is of schema %lld and this nrtool knows %d: use a "
-				   "newer one",
-				   path, (long long)version, NR_SCHEMA_VERSION);
-	sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_progress_handler(*db, 10000, on_progress, NULL);
-	return 0;
-}
-
 /* A file twice would count twice. */
 static int check_unique(char **paths, size_t n)
 {
@@ -239,7 +204,40 @@ static int check_unique(char **paths, size_t n)
 	return status;
 }
 
-static int open_set(sqlite3 **db, char **paths, size_t n)
+/* Archives that were loaded, for --stats and for the exit status. */
+struct loaded {
+	bool stats, damaged;
+};
+
+/* A database, or an archive loaded as far as sql needs it. */
+static int open_one(sqlite3 **db, const char *path, const char *sql, bool of_set,
+		    struct loaded *l)
+{
+	struct nr_archive_db_stats st;
+	struct nr_err err = { "" };
+
+	if (!nr_archive_db_is(path))
+		return nr_database_open(db, path, "query");
+	if (nr_archive_db_open(db, path, sql, of_set, &st, &err))
+		return nr_complain(NR_EXIT_FAILED, "query", "%s", err.text);
+	if (st.n_damages) {
+		l->damaged = true;
+		fprintf(stderr, "damaged: %s: %s", path, st.damage);
+		fprintf(stderr, st.n_damages > 1 ? " (%llu in all)\n" : "\n",
+			(unsigned long long)st.n_damages);
+	}
+	if (l->stats)
+		fprintf(stderr,
+			"%s: %llu of %llu frames read, %llu lines parsed, %llu rows\n",
+			path, (unsigned long long)st.frames_read,
+			(unsigned long long)st.frames, (unsigned long long)st.lines,
+			(unsigned long long)st.rows);
+	sqlite3_progress_handler(*db, 10000, on_progress, NULL);
+	return 0;
+}
+
+static int open_set(sqlite3 **db, char **paths, size_t n, const char *sql,
+		    struct loaded *l)
 {
 	sqlite3 **members = nr_xcalloc(n, sizeof(*members));
 	struct rlimit files;
@@ -251,14 +249,14 @@ static int open_set(sqlite3 **db, char **paths, size_t n)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	for (size_t i = 0; i < n && !status; i++) {
-		char sql[48];
+		char pragma[48];
 
-		status = open_database(&members[i], paths[i]);
+		status = open_one(&members[i], paths[i], sql, true, l);
 		/* 64 MiB for all of them */
-		snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%d",
+		snprintf(pragma, sizeof(pragma), "PRAGMA cache_size = -%d",
 			 cache > 64 ? cache : 64);
 		if (!status)
-			sqlite3_exec(members[i], sql, NULL, NULL, NULL);
+			sqlite3_exec(members[i], pragma, NULL, NULL, NULL);
 	}
 	if (status) {
 		for (size_t i = 0; i < n; i++)
@@ -272,9 +270,12 @@ static int open_set(sqlite3 **db, char **paths, size_t n)
 	return status;
 }
 
-static int open_all(sqlite3 **db, char **paths, size_t n)
+static int open_all(sqlite3 **db, char **paths, size_t n, const char *sql,
+		    struct loaded *l)
 {
-	int status = n > 1 ? open_set(db, paths, n) : open_database(db, paths[0]), rc;
+	int status = n > 1 ? open_set(db, paths, n, sql, l)
+			   : open_one(db, paths[0], sql, false, l);
+	int rc;
 
 	if (status)
 		return status;
@@ -305,7 +306,8 @@ static int find_sql(const struct query *c, const char *word, struct nr_buf *b,
 
 	if (c->file)
 		return slurp(c->file, b);
-	if (!word || (!nr_sql_report(word) && looks_like_database(word)))
+	if (!word || (!nr_sql_report(word) &&
+		      (looks_like_database(word) || nr_archive_db_is(word))))
 		return nr_complain(
 			NR_EXIT_USAGE, "query",
 			"SQL or a report is missing; --list names the reports");
@@ -332,6 +334,7 @@ static int query_run(const struct nr_call *call)
 	bool is_report = false;
 	const char *word = NULL;
 	sqlite3 *db = NULL;
+	struct loaded loaded = { .stats = c->stats };
 	int status, rc;
 
 	if (c->list)
@@ -349,10 +352,12 @@ static int query_run(const struct nr_call *call)
 	status = find_sql(c, word, &sql, &is_report);
 	if (!status) {
 		nr_signals_init();
-		status = open_all(&db, call->operands, n);
+		status = open_all(&db, call->operands, n, sql.p ? sql.p : "", &loaded);
 	}
 	if (!status)
 		status = run_sql(db, c, sql.p ? sql.p : "", is_report);
+	if (!status && loaded.damaged)
+		status = NR_EXIT_DAMAGED;
 	sqlite3_close(db);
 	nr_buf_fini(&sql);
 	rc = nr_stdout_finish("query");
@@ -364,8 +369,9 @@ const struct nr_command nr_cmd_query = {
 	.operands = "DB… [SQL|REPORT]",
 	.operand_kind = "file",
 	.summary = "asks session databases: SQL or a named report",
-	.about = "Runs SQL or a named report on a session database, read-only; several\n"
-		 "are shown as one. Besides SQLite's functions there are cidr(ip, net), "
+	.about = "Runs SQL or a named report on session databases or archives of events\n"
+		 "(FILE.jsonl.zst), read-only; several are shown as one. Besides "
+		 "SQLite's functions there are cidr(ip, net), "
 		 "iso(ns),\n"
 		 "duration(ns), human(bytes) and ip_sort(ip).",
 	.max_operands = NR_ANY,

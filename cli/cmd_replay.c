@@ -6,6 +6,7 @@
 #include "outputs.h"
 #include "progress.h"
 #include "replay.h"
+#include "replay_config.h"
 #include "sandbox.h"
 #include "summary.h"
 
@@ -39,7 +40,7 @@ static const char *const overlap_values[] = { "first", "last",    "windows", "li
 static const struct nr_option replay_options[] = {
 	{ "output", 'o', NR_OPT_LIST, "TARGET", NR_OPT(replay, outputs),
 	  .help = "where to write: FILE.db a database, FILE.jsonl or - (standard output) "
-		  "JSON lines, null: nothing; may be given several times "
+		  "JSON lines, FILE.jsonl.zst an archive of them, null: nothing; may be given several times "
 		  "[the first file's name with .db, here]" },
 	{ "force", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, force),
 	  .help = "replace a target that exists" },
@@ -191,20 +192,30 @@ static int count_stdin(const struct nr_call *call)
 	return n;
 }
 
-/* What the rows cannot check by themselves. */
-static int check_config(struct replay *c, const struct nr_call *call)
+struct nr_engine_config *nr_replay_settle(void *config, struct nr_err *err)
 {
-	int n_stdin = count_stdin(call);
+	struct replay *c = config;
 
 	c->e.batch = (uint32_t)c->batch;
 	c->e.checksums = (enum nr_checksums)c->checksums;
 	c->e.overlap = (enum nr_overlap)c->overlap;
-	if (c->dedup && parse_dedup(c))
-		return nr_complain(
-			NR_EXIT_USAGE, "replay",
-			"--dedup needs N, DURATION or N,DURATION with N from 1 to "
-			"65536, not '%s'",
-			c->dedup);
+	if (!c->dedup || !parse_dedup(c))
+		return &c->e;
+	nr_fail(err, -EINVAL,
+		"--dedup needs N, DURATION or N,DURATION with N from 1 to 65536, not "
+		"'%s'",
+		c->dedup);
+	return NULL;
+}
+
+/* What the rows cannot check by themselves. */
+static int check_config(struct replay *c, const struct nr_call *call)
+{
+	int n_stdin = count_stdin(call);
+	struct nr_err err;
+
+	if (!nr_replay_settle(c, &err))
+		return nr_complain(NR_EXIT_USAGE, "replay", "%s", err.text);
 	if (c->e.from >= c->e.to)
 		return nr_complain(NR_EXIT_USAGE, "replay",
 				   "--from must lie before --to");
@@ -256,14 +267,6 @@ static void on_progress(void *arg)
 	nr_progress_draw(&r->progress, nr_engine_stats(r->engine)->packets, done, total);
 }
 
-static bool is_database(const char *target)
-{
-	const char *dot = strrchr(target, '.');
-
-	return strcmp(target, "-") != 0 && strcmp(target, "null:") != 0 &&
-	       !(dot && !strcmp(dot, ".jsonl"));
-}
-
 static bool same_file(const struct stat *a, const char *path)
 {
 	struct stat b;
@@ -299,7 +302,7 @@ static int next_ids(struct run *r)
 		uint64_t ordinal;
 		int rc;
 
-		if (!is_database(r->c->outputs.v[i]) || access(r->c->outputs.v[i], F_OK))
+		if (!nr_outputs_is_database(r->c->outputs.v[i]) || access(r->c->outputs.v[i], F_OK))
 			continue;
 		rc = nr_sqlite_next_ids(r->c->outputs.v[i], &run_id, &source_id, &ordinal,
 					&r->err);
@@ -385,6 +388,10 @@ static int run_all(struct run *r, int n, char **files)
 	size_t n_sinks;
 	int rc;
 
+	if (r->c->e.from != INT64_MIN || r->c->e.to != INT64_MAX) {
+		mo.from_ns = r->c->e.from;
+		mo.to_ns = r->c->e.to;
+	}
 	rc = nr_merge_open(&r->merge, (const char *const *)files, (size_t)n, &mo,
 			   &r->err);
 	if (rc && nr_stop)
@@ -420,6 +427,8 @@ static int run_all(struct run *r, int n, char **files)
 	if (rc)
 		return failed(r, rc);
 	st = nr_engine_stats(r->engine);
+	if (!r->c->quiet)
+		nr_outputs_report_archives(&r->out, stderr);
 	if (!r->c->quiet)
 		nr_replay_report(r->merge, r->engine, r->summary, &r->c->outputs,
 				 nr_monotonic_ns() - r->monotonic_ns);

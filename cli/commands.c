@@ -16,9 +16,23 @@ atomic_int nr_stop;
 const char *const nr_version = NR_VERSION;
 
 const struct nr_command *const nr_commands[] = {
-	&nr_cmd_replay, &nr_cmd_query,     &nr_cmd_info,
-	&nr_cmd_schema, &nr_cmd_protocols, &nr_cmd_completion,
-	&nr_cmd_help,   &nr_cmd_version,   NULL,
+	&nr_cmd_replay,
+	&nr_cmd_query,
+	&nr_cmd_extract,
+	&nr_cmd_follow,
+	&nr_cmd_verify,
+	&nr_cmd_manifest,
+	&nr_cmd_keygen,
+	&nr_cmd_info,
+	&nr_cmd_archive,
+	&nr_cmd_export,
+	&nr_cmd_import,
+	&nr_cmd_schema,
+	&nr_cmd_protocols,
+	&nr_cmd_completion,
+	&nr_cmd_help,
+	&nr_cmd_version,
+	NULL,
 };
 
 enum { N_COMMANDS = sizeof(nr_commands) / sizeof(*nr_commands) - 1 };

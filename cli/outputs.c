@@ -4,6 +4,7 @@
 #include "cli.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -100,27 +101,100 @@ size_t nr_outputs_sinks(const struct nr_outputs *out, struct nr_sink **list)
 	return out->n;
 }
 
-int nr_outputs_finish(struct nr_outputs *out, struct nr_err *err)
+static void finish_one(struct nr_outputs *out, size_t i, int *first, struct nr_err *err)
 {
-	int first = 0;
+	const char *target = out->o[i].guard->target;
+	struct nr_err e = { "" };
+	int rc = nr_sink_finish(out->o[i].sink, &e);
+
+	if (rc == -EPIPE && !strcmp(target, "-")) {
+		out->reader_gone = true;
+		return;
+	}
+	if (rc && !*first) {
+		*first = rc;
+		out->failed = target;
+		if (err)
+			*err = e;
+	}
+}
+
+/* What column run.chain_heads says; NULL: no archive was written. Caller frees. */
+static char *chain_heads(const struct nr_outputs *out)
+{
+	struct nr_buf b = { 0 };
 
 	for (size_t i = 0; i < out->n; i++) {
-		const char *target = out->o[i].guard->target;
-		struct nr_err e = { "" };
-		int rc = nr_sink_finish(out->o[i].sink, &e);
+		const struct nr_sink *s = out->o[i].sink;
+		const char *slash = strrchr(s->target, '/');
+		const char *name = slash ? slash + 1 : s->target;
 
-		if (rc == -EPIPE && !strcmp(target, "-")) {
-			out->reader_gone = true;
+		if (!s->is_archive)
 			continue;
-		}
-		if (rc && !first) {
-			first = rc;
-			out->failed = target;
-			if (err)
-				*err = e;
-		}
+		nr_buf_str(&b, b.len ? ",{\"name\":" : "[{\"name\":");
+		nr_buf_json(&b, name, strlen(name));
+		nr_buf_printf(&b, ",\"frames\":%llu,\"head\":\"",
+			      (unsigned long long)s->archive.n_frames);
+		for (unsigned k = 0; k < NR_ARCHIVE_HASH; k++)
+			nr_buf_printf(&b, "%02x", s->archive.head[k]);
+		nr_buf_str(&b, "\"}");
 	}
+	if (b.len)
+		nr_buf_char(&b, ']');
+	return b.p;
+}
+
+int nr_outputs_finish(struct nr_outputs *out, struct nr_err *err)
+{
+	char *heads;
+	int first = 0;
+
+	/* archives before databases, which say what they were */
+	for (size_t i = 0; i < out->n; i++)
+		if (out->o[i].sink->ops != &nr_sink_sqlite)
+			finish_one(out, i, &first, err);
+	heads = first ? NULL : chain_heads(out);
+	for (size_t i = 0; i < out->n; i++) {
+		struct nr_sink *s = out->o[i].sink;
+
+		if (s->ops != &nr_sink_sqlite)
+			continue;
+		s->chain_heads = heads ? nr_xstrdup(heads) : NULL;
+		finish_one(out, i, &first, err);
+	}
+	nr_free(heads);
 	return first;
+}
+
+void nr_outputs_report_archives(const struct nr_outputs *out, FILE *f)
+{
+	for (size_t i = 0; i < out->n; i++) {
+		const struct nr_sink *s = out->o[i].sink;
+
+		if (!s->is_archive)
+			continue;
+		fprintf(f, "%s: %llu frames, chain head ", s->target,
+			(unsigned long long)s->archive.n_frames);
+		for (unsigned k = 0; k < NR_ARCHIVE_HASH; k++)
+			fprintf(f, "%02x", s->archive.head[k]);
+		fputc('\n', f);
+	}
+}
+
+bool nr_outputs_is_database(const char *target)
+{
+	static const char *const others[] = { ".jsonl", ".jsonl.zst" };
+	size_t n = strlen(target);
+
+	if (!strcmp(target, "-") || !strncmp(target, "null:", 5))
+		return false;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		size_t m = strlen(others[i]);
+
+		if (n > m && !strcmp(target + n - m, others[i]))
+			return false;
+	}
+	return true;
 }
 
 void nr_outputs_close(struct nr_outputs *out)

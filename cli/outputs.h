@@ -8,6 +8,7 @@
 #include "sink/sink.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 struct nr_output {
 	struct nr_sink *sink;  /* the real one */
@@ -28,4 +29,8 @@ int nr_outputs_open(struct nr_outputs *out, const char *const *targets, size_t n
 size_t nr_outputs_sinks(const struct nr_outputs *out, struct nr_sink **list);
 /* Finishes all; the first failure is returned, the others are finished nevertheless. */
 int nr_outputs_finish(struct nr_outputs *out, struct nr_err *err);
+/* The frames and chain head of each archive that was written, a line each. */
+void nr_outputs_report_archives(const struct nr_outputs *out, FILE *f);
+/* Does -o take it for the name of a database? */
+bool nr_outputs_is_database(const char *target);
 void nr_outputs_close(struct nr_outputs *out);

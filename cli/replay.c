@@ -2,6 +2,7 @@
 #include "replay.h"
 
 #include "base/mem.h"
+#include "outputs.h"
 #include "summary.h"
 #include "text.h"
 
@@ -240,13 +241,13 @@ static void report_outputs(const struct nr_list *outputs, int64_t spent_ns)
 	struct stat st;
 
 	for (size_t i = 0; i < outputs->n; i++) {
-		const char *t = outputs->v[i], *dot = strrchr(t, '.');
+		const char *t = outputs->v[i];
 
 		if (!strcmp(t, "-") || !strncmp(t, "null:", 5) || stat(t, &st))
 			continue;
 		fprintf(stderr, "%s%s%s: %s\n", c.green, t, c.reset,
 			nr_text_bytes(size, (uint64_t)st.st_size));
-		if (!database && !(dot && !strcmp(dot, ".jsonl")))
+		if (!database && nr_outputs_is_database(t))
 			database = t;
 	}
 	fprintf(stderr, "done in %s\n", nr_text_duration(time, spent_ns));

@@ -462,7 +462,7 @@ static bool out_shape(struct nr_dns_out *o, const uint8_t *msg, struct nr_cursor
 		      const char *shape)
 {
 	for (const char *t = shape; *t; t++) {
-		if (t != shape)
+		if (t != shape && (nr_left(c) || !strchr("mPShbq", *t)))
 			nr_dns_out_str(o, " ");
 		out_token(o, msg, c, *t);
 		if (c->bad)

@@ -159,6 +159,7 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->flows = flows_new(e);
 	e->records.arena = &e->arena;
 	e->labels = nr_labels_new();
+	e->firsts = nr_firsts_new(e->key.secret);
 	if (!c->no_sessions)
 		e->sessions = nr_engine_sessions_new(e);
 	e->community = nr_community_new();
@@ -191,6 +192,7 @@ void nr_engine_free(struct nr_engine *e)
 	nr_flow_table_free(e->flows);
 	nr_sessions_free(e->sessions);
 	nr_labels_free(e->labels);
+	nr_firsts_free(e->firsts);
 	nr_decoder_free(e->decoder);
 	nr_engine_sources_free(e);
 	nr_ledger_free(e->ledger);
@@ -577,17 +579,38 @@ static int run_input(struct nr_engine *e, struct nr_merge *m, const atomic_int *
 	}
 }
 
+void nr_engine_begin(struct nr_engine *e, size_t n_sources, struct nr_err *err)
+{
+	e->err = err;
+	e->n_sources = n_sources;
+	e->sources = nr_xcalloc(n_sources, sizeof(e->sources[0]));
+	e->ledger = nr_ledger_new(n_sources);
+	e->mark_ns = e->decoder_mark_ns = INT64_MIN;
+}
+
+int nr_engine_feed(struct nr_engine *e, struct nr_batch *b)
+{
+	if (!e->error)
+		run_batch(e, b);
+	return e->error;
+}
+
+int nr_engine_end(struct nr_engine *e)
+{
+	if (!e->error)
+		end_of_input(e);
+	if (!e->error)
+		nr_engine_flush(e);
+	return e->error;
+}
+
 int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_info *run,
 		  const atomic_int *stop, void (*progress)(void *arg), void *arg,
 		  struct nr_err *err)
 {
 	int rc;
 
-	e->err = err;
-	e->n_sources = nr_merge_n_sources(m);
-	e->sources = nr_xcalloc(e->n_sources, sizeof(e->sources[0]));
-	e->ledger = nr_ledger_new(e->n_sources);
-	e->mark_ns = e->decoder_mark_ns = INT64_MIN;
+	nr_engine_begin(e, nr_merge_n_sources(m), err);
 	rc = run_input(e, m, stop, progress, arg);
 	if (stop && atomic_load_explicit(stop, memory_order_relaxed))
 		e->stats.interrupted = true;

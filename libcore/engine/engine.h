@@ -12,6 +12,8 @@
 
 #include <stdatomic.h>
 
+struct nr_session_tap;
+
 enum nr_checksums { NR_CSUM_AUTO, NR_CSUM_VERIFY, NR_CSUM_IGNORE };
 
 struct nr_filter; /* engine/filter.h */
@@ -32,17 +34,18 @@ struct nr_engine_config {   /* what changes records; durations in ns of packet t
 	uint32_t dedup_window;             /* packets; 0: off */
 	int64_t dedup_time;                /* 10 ms */
 	enum nr_checksums checksums;
-	enum nr_overlap overlap; /* of fragments and of segments */
-	bool no_sessions;        /* flows only */
-	int64_t ack_grace;       /* 10 ms: how long a hole that is acknowledged may be
-				    filled */
-	uint64_t stream_memory;  /* 2 MiB: out-of-order bytes of one direction */
+	enum nr_overlap overlap;    /* of fragments and of segments */
+	bool no_sessions;           /* flows only */
+	int64_t ack_grace;          /* 10 ms: how long a hole that is acknowledged may be
+				       filled */
+	uint64_t stream_memory;     /* 2 MiB: out-of-order bytes of one direction */
 	uint64_t reassembly_memory; /* 512 MiB: of all, cut into shards */
-	uint64_t session_memory; /* 1 GiB: what parsers hold, cut into shards */
-	struct nr_parse_options parse; /* secrets */
-	bool no_flip;           /* never turn a midstream flow around */
-	bool no_vlan_key;       /* the same 5-tuple in two VLANs is one flow */
-	bool flow_start;        /* emit flow_start records (JSON lines only) */
+	uint64_t session_memory;    /* 1 GiB: what parsers hold, cut into shards */
+	struct nr_parse_options parse;    /* secrets */
+	const struct nr_session_tap *tap; /* session/session.h; NULL: nobody */
+	bool no_flip;                     /* never turn a midstream flow around */
+	bool no_vlan_key;                 /* the same 5-tuple in two VLANs is one flow */
+	bool flow_start;                  /* emit flow_start records (JSON lines only) */
 	uint64_t index_memory;  /* bytes for numbers of packets not yet written; 512 MiB,
 				   cut into shards */
 	bool no_index;          /* no flow_packets and no source_block rows */
@@ -89,6 +92,16 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_info *run,
 		  const atomic_int *stop, void (*progress)(void *arg), void *arg,
 		  struct nr_err *err);
+
+/*
+ * The same without a merge, for who has packets of his own (recall/recall.h): begin, any
+ * number of batches whose packets have source, clock_ns, and ordinals that rise from 1,
+ * end. Rows of table source and run are not written. 0, or a sink's error.
+ */
+void nr_engine_begin(struct nr_engine *e, size_t n_sources, struct nr_err *err);
+int nr_engine_feed(struct nr_engine *e, struct nr_batch *b);
+int nr_engine_end(struct nr_engine *e);
+
 const struct nr_engine_stats *nr_engine_stats(const struct nr_engine *e);
 /* Damage of source i as a sentence, or NULL. */
 const char *nr_engine_damage(const struct nr_engine *e, size_t source);

@@ -50,6 +50,7 @@ struct nr_sessions *nr_engine_sessions_new(struct nr_engine *e)
 		.reassembly_memory = c->reassembly_memory,
 		.session_memory = c->session_memory,
 		.parse = c->parse,
+		.tap = c->tap,
 		.first_source_id = (int64_t)c->first_source_id,
 		.seed = (uint32_t)e->key.secret.k0,
 	};

@@ -94,6 +94,40 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(DNS_EVICTED, "dns_evicted", WARNING,                                           \
 	  "too many open DNS queries in a flow, or too little memory: from here on the " \
 	  "oldest become rows before they time out")                                     \
+	X(SSH_BANNER, "ssh_banner", WARNING,                                             \
+	  "an SSH identification is longer than 255 bytes or holds NUL, and was cut "    \
+	  "there: "                                                                      \
+	  "length")                                                                      \
+	X(SSH_NAMES, "ssh_names", WARNING,                                               \
+	  "a list of SSH algorithms has more than 128 names; the others were not "       \
+	  "compared")                                                                    \
+	X(FTP_REPLY, "ftp_reply", WARNING, "a line of an FTP server is no reply: line")  \
+	X(SMTP_REPLY, "smtp_reply", WARNING,                                             \
+	  "a line of an SMTP server is no reply: line")                                  \
+	X(SMTP_SMUGGLING, "smtp_smuggling", WARNING,                                     \
+	  "a line that ends a mail is not between CR LFs: servers disagree on it")       \
+	X(STARTTLS_INJECTION, "starttls_injection", ERROR,                               \
+	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")            \
+	X(MESSAGE_MALFORMED, "message_malformed", WARNING,                               \
+	  "a message that does not follow the flow's protocol, which detail names")      \
+	X(TLS_RECORD, "tls_record", WARNING,                                             \
+	  "behind a hello comes no record of TLS: type, version and length say what")    \
+	X(TLS_MESSAGE, "tls_message", WARNING,                                           \
+	  "a handshake message whose inside is broken: its type and length")             \
+	X(TLS_EXCESS, "tls_excess", WARNING,                                             \
+	  "a handshake message, chain or number of fragments beyond what is kept")       \
+	X(TLS_HEARTBEAT, "tls_heartbeat", ERROR,                                         \
+	  "a heartbeat asks for more bytes than it brought (Heartbleed)")                \
+	X(TLS_CERTIFICATE, "tls_certificate", WARNING,                                   \
+	  "what was sent as a certificate is none: sha256 and length")                   \
+	X(QUIC_CRYPTO_REFUSED, "quic_crypto_refused", WARNING,                           \
+	  "bytes of a QUIC handshake were not kept: too many, too far ahead, or in too " \
+	  "many pieces; offset and length")                                              \
+	X(QUIC_CRYPTO_CONFLICT, "quic_crypto_conflict", WARNING,                         \
+	  "a QUIC handshake was repeated with other bytes, the first ones hold; offset " \
+	  "and length of the repetition")                                                \
+	X(QUIC_FRAME, "quic_frame", WARNING,                                             \
+	  "a QUIC Initial holds a frame that is cut short or not allowed there")         \
 	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
 	  "a DHCP message that cannot be read to its end: what")                         \
 	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \

@@ -18,6 +18,8 @@ void nr_gather_clear(struct nr_gather *g)
 
 static bool add(struct nr_gather *g, struct nr_account *a, const uint8_t *p, size_t n)
 {
+	if (!n)
+		return true;
 	if (g->cap - g->len < n) {
 		size_t cap = g->cap ? g->cap : 64;
 		uint8_t *grown;

@@ -62,6 +62,37 @@ void nr_secret_hash(struct nr_parse *p, struct nr_record *r, unsigned field,
 	nr_set_text(r, field, text, 64);
 }
 
+static bool is_word(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+	       c == '_' || c >= 0x80;
+}
+
+/* Whether the len bytes at hit stand alone in text. */
+static bool stands_alone(const char *text, size_t n, const char *hit, size_t len)
+{
+	const char *end = hit + len;
+
+	return (hit == text || !is_word((unsigned char)hit[-1])) &&
+	       (end == text + n || !is_word((unsigned char)*end));
+}
+
+char *nr_secret_echo(struct nr_parse *p, const char *text, size_t n, const void *secret,
+		     size_t len)
+{
+	char *copy = nr_arena_copy(p->arena, text, n), *at = copy, *end = copy + n;
+
+	if (!len || p->options->store_secrets)
+		return copy;
+	while ((at = memmem(at, (size_t)(end - at), secret, len))) {
+		/* text is whole, copy is masked already on the left */
+		if (len > 3 || stands_alone(text, n, text + (at - copy), len))
+			memset(at, '*', len);
+		at += len;
+	}
+	return copy;
+}
+
 bool nr_secret_name(const char *name, size_t n)
 {
 	static const char *const names[] = {

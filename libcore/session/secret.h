@@ -29,3 +29,11 @@ void nr_secret_hide(struct nr_parse *p, char *secret, size_t n);
    passwd, pwd, pass, token, access_token, secret, api_key, apikey, auth, session, sid, …
  */
 bool nr_secret_name(const char *name, size_t n);
+/*
+ * A copy in the arena of the n bytes at text in which each place where the wire repeats
+ * secret (len bytes, known from elsewhere) is masked, or not with --store-secrets: a
+ * server's reply that quotes the password. A secret of up to three bytes counts where it
+ * stands as a word of its own. Linear in n.
+ */
+char *nr_secret_echo(struct nr_parse *p, const char *text, size_t n, const void *secret,
+		     size_t len);

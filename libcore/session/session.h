@@ -22,11 +22,32 @@ enum nr_parser_close {
 	NR_CLOSE_FLOW_END,
 };
 
+/*
+ * Somebody who reads along: the bytes of every stream and datagram as parsers get them,
+ * to the flow's end, also where no parser listens. Sides are the flow's.
+ */
+struct nr_session_tap {
+	void *arg;
+	void (*data)(void *arg, const struct nr_flow *f, unsigned side, uint64_t offset,
+		     const uint8_t *p, size_t n, const struct nr_stamp *at);
+	/* n bytes are missing (datagrams: were not captured) */
+	void (*gap)(void *arg, const struct nr_flow *f, unsigned side, uint64_t offset,
+		    uint64_t n, enum nr_gap_reason why, const struct nr_stamp *at);
+	/* Bytes that were stored differ from those that came now: who wins is told as
+	   data, and this before it. */
+	void (*conflict)(void *arg, const struct nr_flow *f, unsigned side,
+			 uint64_t offset, uint64_t n);
+	/* A segment as it came, before it is put in order; datagrams are not told. */
+	void (*segment)(void *arg, const struct nr_flow *f, unsigned side,
+			const struct nr_stream_segment *g);
+};
+
 struct nr_sessions_config {
 	struct nr_stream_config stream;
 	size_t reassembly_memory; /* of all stores; cut into shards */
 	size_t session_memory;    /* of all parsers' state; cut into shards */
 	struct nr_parse_options parse;
+	const struct nr_session_tap *tap; /* NULL: nobody; outlives the sessions */
 	int64_t first_source_id;
 	uint32_t seed; /* secret; never reaches a record */
 };

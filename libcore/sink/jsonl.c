@@ -8,7 +8,11 @@
 #include "sink/outfile.h"
 #include "sink/sink.h"
 
+#include "record/tables.h"
+
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,12 +29,15 @@ struct line_type {
 	char *head; /* {"type":"name" */
 	struct key *keys;
 	uint32_t head_len;
-	int ts;         /* field that gives ts; -1: none */
-	bool has_ident; /* the flow's identity is added: no column has its names */
+	int ts;          /* field that gives ts; -1: none */
+	int addr[2];     /* fields that go into the filters of an archive; -1: none */
+	uint32_t number; /* of the type in the archive */
+	bool has_ident;  /* the flow's identity is added: no column has its names */
 };
 
 struct jsonl {
 	struct nr_outfile file;
+	struct nr_archive_writer *archive; /* instead of file; each line is a piece */
 	struct nr_buf buf;
 	struct line_type *types;
 	size_t n_types, last;
@@ -74,6 +81,11 @@ static void line_type_init(struct line_type *lt, const struct nr_record_type *t)
 	}
 	for (size_t i = 0; lt->ts < 0 && i < sizeof(times) / sizeof(*times); i++)
 		lt->ts = find_field(t, times[i]);
+	for (unsigned i = 0; i < 2; i++) {
+		lt->addr[i] = find_field(t, i ? "dst_ip" : "src_ip");
+		if (lt->addr[i] < 0)
+			lt->addr[i] = find_field(t, i ? "target_ip" : "sender_ip");
+	}
 	lt->has_ident = t->flags & NR_R_SESSION;
 	for (size_t i = 0; i < sizeof(ident) / sizeof(*ident); i++)
 		lt->has_ident &= find_field(t, ident[i]) < 0;
@@ -89,6 +101,8 @@ static const struct line_type *line_type(struct jsonl *j, const struct nr_record
 	}
 	j->types = nr_xrealloc(j->types, (j->n_types + 1) * sizeof(*j->types));
 	line_type_init(&j->types[j->n_types++], t);
+	if (j->archive)
+		j->types[j->last].number = nr_archive_type(j->archive, t->name);
 	return &j->types[j->last];
 }
 
@@ -169,6 +183,90 @@ static int flush(struct nr_sink *s, struct nr_err *err)
 		       j->is_stdout ? "standard output" : s->target, strerror(-rc));
 }
 
+static bool take_address(const char *text, size_t n, struct nr_archive_addr *a)
+{
+	char s[INET6_ADDRSTRLEN];
+
+	if (!text || !n || n >= sizeof(s))
+		return false;
+	memcpy(s, text, n);
+	s[n] = '\0';
+	a->len = memchr(s, ':', n) ? 16 : 4;
+	return inet_pton(a->len == 16 ? AF_INET6 : AF_INET, s, a->b) == 1;
+}
+
+/* Addresses that one could ask for: the record's own, else its flow's. */
+static size_t addresses(const struct line_type *lt, const struct nr_record *r,
+			struct nr_archive_addr out[2])
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const char *text = NULL;
+		size_t len = 0;
+
+		if (lt->addr[i] >= 0 && r->v[lt->addr[i]].kind == NR_V_TEXT) {
+			text = r->v[lt->addr[i]].p;
+			len = r->v[lt->addr[i]].len;
+		} else if (lt->has_ident && r->ident) {
+			text = i ? r->ident->dst_ip : r->ident->src_ip;
+			len = text ? strlen(text) : 0;
+		}
+		n += take_address(text, len, &out[n]);
+	}
+	return n;
+}
+
+/* The line in buf becomes a piece of the archive. */
+static int append_line(struct nr_sink *s, const struct line_type *lt,
+		       const struct nr_record *r, struct nr_err *err)
+{
+	struct jsonl *j = ctx_of(s);
+	struct nr_archive_addr addr[2];
+	struct nr_archive_fact f = {
+		.flags = NR_FACT_RECORD,
+		.type = lt->number,
+		.addr = addr,
+		.n_addr = addresses(lt, r, addr),
+	};
+
+	if (lt->ts >= 0 && r->v[lt->ts].kind == NR_V_INT) {
+		f.flags |= NR_FACT_TIME;
+		f.ts_ns = r->v[lt->ts].i;
+	}
+	j->failed = nr_archive_append(j->archive, j->buf.p, j->buf.len, &f, err);
+	nr_buf_clear(&j->buf);
+	return j->failed;
+}
+
+static int open_archive(struct nr_sink *s, const char *target,
+			const struct nr_sink_options *o, struct nr_err *err)
+{
+	const struct nr_archive_options ao = {
+		.kind = NR_ARCHIVE_EVENTS,
+		.level = o->level,
+		.threads = o->threads,
+		.force = o->force,
+		.keep_partial = o->keep_partial,
+	};
+	char meta[32];
+	int rc = nr_archive_create(&ctx_of(s)->archive, target, &ao, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(meta, sizeof(meta), "\"schema\":%d", NR_SCHEMA_VERSION);
+	nr_archive_add_meta(ctx_of(s)->archive, meta);
+	s->is_archive = true;
+	return 0;
+}
+
+static bool names_archive(const char *target)
+{
+	size_t n = strlen(target);
+
+	return n > 4 && !strcmp(target + n - 4, ".zst");
+}
+
 static int jsonl_open(struct nr_sink *s, const char *target,
 		      const struct nr_sink_options *o, struct nr_err *err)
 {
@@ -182,6 +280,10 @@ static int jsonl_open(struct nr_sink *s, const char *target,
 		return nr_fail(err, -EINVAL,
 			       "cannot append to %s: only a database takes more runs",
 			       target);
+	} else if (names_archive(target)) {
+		rc = open_archive(s, target, o, err);
+		if (rc < 0)
+			return rc;
 	} else {
 		rc = nr_outfile_open(&j->file, target, o->force, false, err);
 		if (rc < 0)
@@ -198,8 +300,15 @@ static int jsonl_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	struct jsonl *j = ctx_of(s);
 
 	for (size_t i = 0; i < n && !j->failed; i++) {
-		put_line(&j->buf, line_type(j, r[i]->type), r[i]);
-		if (j->buf.len >= BUFFER) {
+		const struct line_type *lt = line_type(j, r[i]->type);
+
+		put_line(&j->buf, lt, r[i]);
+		if (j->archive) {
+			int rc = append_line(s, lt, r[i], err);
+
+			if (rc < 0)
+				return rc;
+		} else if (j->buf.len >= BUFFER) {
 			int rc = flush(s, err);
 
 			if (rc < 0)
@@ -212,8 +321,11 @@ static int jsonl_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 static int jsonl_finish(struct nr_sink *s, struct nr_err *err)
 {
 	struct jsonl *j = ctx_of(s);
-	int rc = flush(s, err);
+	int rc;
 
+	if (j->archive)
+		return nr_archive_finish(j->archive, &s->archive, err);
+	rc = flush(s, err);
 	if (rc < 0 || j->is_stdout)
 		return rc;
 	return nr_outfile_commit(&j->file, err);
@@ -231,7 +343,8 @@ static void jsonl_close(struct nr_sink *s)
 	}
 	nr_free(j->types);
 	nr_buf_fini(&j->buf);
-	if (!j->is_stdout)
+	nr_archive_abandon(j->archive);
+	if (!j->is_stdout && !j->archive)
 		nr_outfile_close(&j->file);
 }
 

@@ -17,7 +17,8 @@ static const struct nr_sink_ops *ops_for(const char *target)
 {
 	if (strcmp(target, "null:") == 0)
 		return &nr_sink_null;
-	if (strcmp(target, "-") == 0 || ends_with(target, ".jsonl"))
+	if (strcmp(target, "-") == 0 || ends_with(target, ".jsonl") ||
+	    ends_with(target, ".jsonl.zst"))
 		return &nr_sink_jsonl;
 	return &nr_sink_sqlite;
 }
@@ -33,11 +34,11 @@ int nr_sink_open(struct nr_sink **out, const char *target,
 	*out = NULL;
 	if (!target[0])
 		return nr_fail(err, -EINVAL, "an output has an empty name");
-	if (strstr(target, ".jsonl."))
+	if (strstr(target, ".jsonl.") && !ends_with(target, ".jsonl.zst"))
 		return nr_fail(
 			err, -EINVAL,
-			"%s: JSON lines are written plain; name it *.jsonl, or pipe "
-			"-o - into a compressor",
+			"%s: JSON lines are written plain or as an archive; name it "
+			"*.jsonl or *.jsonl.zst, or pipe -o - into a compressor",
 			target);
 	ops = ops_for(target);
 	if (posix_memalign((void **)&s, 16, sizeof(*s) + ops->ctx_size) != 0)
@@ -72,6 +73,7 @@ void nr_sink_close(struct nr_sink *s)
 		return;
 	s->ops->close(s);
 	nr_free((char *)s->target);
+	nr_free(s->chain_heads);
 	nr_free(s);
 }
 

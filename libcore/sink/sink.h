@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "archive/archive.h"
 #include "base/err.h"
 #include "record/record.h"
 
@@ -20,6 +21,8 @@ struct nr_sink_options {
 	/* The tables of a database; NULL: nr_record_types. */
 	const struct nr_record_type *const *types;
 	size_t n_types;
+	int level;        /* of an archive; 0: NR_ARCHIVE_LEVEL */
+	unsigned threads; /* of an archive; 0: as nr_archive_options has it */
 };
 
 struct nr_sink_ops {
@@ -40,12 +43,18 @@ struct nr_sink {
 	const struct nr_sink_ops *ops;
 	bool no_ident;      /* has no use for nr_record.ident */
 	bool no_index;      /* has no use for flow_packets and source_block */
+	bool is_archive; /* JSON lines in an archive */
+	struct nr_archive_result archive; /* of a finished archive */
+	/* A database: what run.chain_heads is to say; set before finish, owned, or NULL.
+	 */
+	char *chain_heads;
 	const char *target; /* as given to -o */
 	_Alignas(16) uint8_t ctx[];
 };
 
 /*
  * Opens the sink that a target names: "-" JSON lines on stdout, "*.jsonl" JSON lines,
+ * "*.jsonl.zst" an archive of them,
  * "null:" nothing, anything else a SQLite database. -EEXIST where the target exists and
  * neither force nor append is set; -EINVAL for a target that cannot be one.
  */

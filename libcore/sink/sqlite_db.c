@@ -104,7 +104,9 @@ static int prepare_tables(struct nr_db *d, const struct nr_record_type *const *t
 		t->bound = nr_xcalloc(t->type->n_fields, 1);
 		t->run_id = -1;
 		nr_buf_clear(&sql);
-		nr_buf_printf(&sql, "INSERT INTO %s (", t->type->name);
+		nr_buf_printf(&sql, "INSERT %sINTO %s (",
+			      t->type->flags & NR_R_FIRST ? "OR IGNORE " : "",
+			      t->type->name);
 		for (unsigned k = 0; k < t->type->n_fields; k++) {
 			nr_buf_printf(&sql, "%s%s", k ? "," : "",
 				      t->type->fields[k].name);
@@ -446,6 +448,23 @@ static int finish_append(struct nr_db *d, struct nr_err *err)
 		     "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE",
 		     NULL, NULL, NULL);
 	return 0;
+}
+
+int nr_db_chain_heads(struct nr_db *d, const char *json, struct nr_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(d->db,
+				    "UPDATE run SET chain_heads = ?1"
+				    " WHERE run_id = (SELECT max(run_id) FROM run)",
+				    -1, &st, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(st, 1, json, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	rc = rc == SQLITE_DONE ? 0 : db_fail(d, "cannot note the chain heads in", err);
+	sqlite3_finalize(st);
+	return rc;
 }
 
 int nr_db_finish(struct nr_db *d, struct nr_err *err)

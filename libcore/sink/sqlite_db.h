@@ -41,6 +41,8 @@ int nr_db_open(struct nr_db *d, const char *target, const struct nr_sink_options
 struct nr_db_table *nr_db_table(struct nr_db *d, const struct nr_record_type *t);
 int nr_db_insert(struct nr_db *d, struct nr_db_table *t, const struct nr_value *v,
 		 struct nr_err *err);
+/* Column chain_heads of the run that was written last. */
+int nr_db_chain_heads(struct nr_db *d, const char *json, struct nr_err *err);
 int nr_db_finish(struct nr_db *d, struct nr_err *err);
 /* Without a finish before it, takes everything back. */
 void nr_db_close(struct nr_db *d);

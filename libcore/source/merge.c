@@ -117,6 +117,9 @@ static int open_input(struct nr_merge *m, size_t i, const char *path, size_t blo
 		.hash = hash && m->opt.hash,
 		.park = m->n_open >= PARK_FROM,
 		.stop = m->opt.stop,
+		.parallel = m->paths.n <= KEEP_OPEN,
+		.from_ns = m->opt.from_ns,
+		.to_ns = m->opt.to_ns,
 	};
 	struct nr_source *s;
 	int rc = nr_source_open(&s, path, &opt, err);

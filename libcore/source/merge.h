@@ -20,6 +20,7 @@ struct nr_merge_options {
 	bool hash;              /* SHA-256 of every input as stored, see nr_source_info */
 	size_t block_size;      /* 0: 1 MiB, less where many inputs overlap in time */
 	const atomic_int *stop; /* see nr_source_options; may be NULL */
+	int64_t from_ns, to_ns; /* see nr_source_options */
 };
 
 int nr_merge_open(struct nr_merge **out, const char *const *paths, size_t n_paths,

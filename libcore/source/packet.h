@@ -65,7 +65,8 @@ enum nr_event_kind {
 				   */
 	NR_EVENT_COMMENT,    /* text; record 0: of the file or section, else the packet */
 	NR_EVENT_NAME,       /* address text and name text (name resolution block) */
-	NR_EVENT_SECRETS,    /* a decryption secrets block was seen and not copied */
+	NR_EVENT_SECRETS,    /* a decryption secrets block; its content only where it was
+				asked for (nr_source_options), else text.p is NULL */
 	NR_EVENT_DAMAGE,     /* text: what and where; reading ends or goes on behind it */
 	NR_EVENT_SOURCE_END, /* last of a source */
 };
@@ -92,7 +93,8 @@ struct nr_event {
 	uint32_t interface_id;
 	uint64_t received, dropped;
 	struct nr_interface interface;
-	struct nr_text text;    /* comment; damage; the name of NR_EVENT_NAME */
+	struct nr_text text;    /* comment; damage; the name of NR_EVENT_NAME; secrets */
+	uint32_t secrets_type;  /* of a decryption secrets block */
 	struct nr_text address; /* NR_EVENT_NAME: canonical text */
 };
 

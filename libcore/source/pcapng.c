@@ -57,6 +57,15 @@ static void pcapng_close(void *ctx)
 	nr_ng_section_fini(g);
 }
 
+static void pcapng_seek(void *ctx)
+{
+	struct nr_ng *g = ctx;
+
+	g->pending = NR_NG_NOTHING;
+	g->rest = nr_cursor(NULL, 0);
+	g->name = g->name_end = NULL;
+}
+
 static void tell_later(struct nr_ng *g, enum nr_ng_pending what, struct nr_cursor rest,
 		       uint64_t offset, bool of_packet)
 {
@@ -312,12 +321,23 @@ static inline unsigned take_packet(struct nr_source *s, struct nr_ng *g, uint32_
 	return 1;
 }
 
-static unsigned take_secrets(struct nr_source *s, struct nr_batch *b, uint64_t offset)
+/* What is cut or odd in it is no damage of the packets: it is told without content. */
+static unsigned take_secrets(struct nr_source *s, const struct nr_ng *g,
+			     struct nr_batch *b, struct nr_cursor body, uint64_t offset)
 {
+	const uint8_t *h = nr_take(&body, 8);
+	size_t n = h && s->secrets ? nr_ng_32(g, h + 4) : 0;
+	const uint8_t *p = n ? nr_take(&body, n) : NULL;
 	struct nr_event *e;
-	struct nr_block *block = nr_event_new(&e, 0, NULL);
+	char *room;
+	struct nr_block *block = nr_event_new(&e, p ? n : 0, &room);
 
 	e->kind = NR_EVENT_SECRETS;
+	if (p) {
+		memcpy(room, p, n);
+		e->text = (struct nr_text){ room, n };
+		e->secrets_type = nr_ng_32(g, h);
+	}
 	nr_source_emit(s, b, block, e, offset);
 	return 1;
 }
@@ -451,7 +471,7 @@ static unsigned take_block(struct nr_source *s, struct nr_ng *g, uint32_t type,
 	case B_STATS:
 		return take_stats(s, g, b, body, offset);
 	case B_SECRETS:
-		return take_secrets(s, b, offset);
+		return take_secrets(s, g, b, body, offset);
 	default:
 		return 0;
 	}
@@ -527,4 +547,5 @@ const struct nr_format nr_format_pcapng = {
 	.open = pcapng_open,
 	.next = pcapng_next,
 	.close = pcapng_close,
+	.seek = pcapng_seek,
 };

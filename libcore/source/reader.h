@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "archive/frames.h"
 #include "source/hash.h"
 #include "source/source.h"
 
@@ -82,6 +83,12 @@ struct nr_stream {
 	char damage[256];         /* what ended a compressed stream early; "" = nothing */
 	const atomic_int *stop;   /* see nr_source_options; NULL: none */
 	struct nr_hasher *hasher; /* gets every stored byte; NULL: none */
+	/* an archive: its content comes from here while either is there */
+	struct nr_frames *frames;
+	size_t first_frame;
+	const uint8_t *mem;
+	size_t mem_len;
+	const struct nr_archive *archive;
 };
 
 int nr_stream_open(struct nr_stream *st, const char *path,
@@ -92,6 +99,13 @@ int nr_stream_open(struct nr_stream *st, const char *path,
  */
 ssize_t nr_stream_read_raw(struct nr_stream *st, struct nr_block *block, uint8_t *room,
 			   size_t n, struct nr_err *err);
+/*
+ * The content goes on with frames [first, end) of an archive (which is this file), or
+ * with n bytes of memory. False: not in this way, see nr_frames_new().
+ */
+bool nr_stream_frames(struct nr_stream *st, const struct nr_archive *a, size_t first,
+		      size_t end);
+void nr_stream_memory(struct nr_stream *st, const uint8_t *p, size_t n);
 /* Decodes from now on, beginning with the stored bytes in[0..n) in block. */
 int nr_stream_decode(struct nr_stream *st, const struct nr_codec *codec,
 		     struct nr_block *block, const uint8_t *in, size_t n,
@@ -101,6 +115,11 @@ ssize_t nr_stream_read(struct nr_stream *st, struct nr_block *block, uint8_t *ro
 		       size_t n, struct nr_err *err);
 /* Reads the rest of the stored file for the hasher. 0 or -errno. */
 int nr_stream_drain(struct nr_stream *st, struct nr_err *err);
+/*
+ * The next read is of the stored byte at offset, where a decoder begins anew; the hasher
+ * is given up. 0 or -errno.
+ */
+int nr_stream_seek(struct nr_stream *st, uint64_t offset, struct nr_err *err);
 void nr_stream_close(struct nr_stream *st);
 
 /* The content that is in memory: [p, end) in `block`, unread. */
@@ -109,7 +128,8 @@ struct nr_window {
 	struct nr_block *block;
 	const uint8_t *p;
 	const uint8_t *end;
-	uint64_t base; /* content offset of the block's first byte */
+	uint64_t base; /* content offset of the block's first byte, or without a block of
+			  the next byte */
 	bool eof;
 };
 
@@ -146,6 +166,8 @@ struct nr_format {
 	int (*next)(struct nr_source *s, void *ctx, struct nr_batch *b, unsigned max,
 		    struct nr_err *err);
 	void (*close)(void *ctx);
+	/* The window has moved: forgets what of a block is still to tell. May be NULL. */
+	void (*seek)(void *ctx);
 };
 
 extern const struct nr_format nr_format_pcap, nr_format_pcapng, nr_format_snoop;
@@ -158,7 +180,12 @@ enum nr_source_state {
 	NR_SRC_DONE
 };
 
+/* Pieces of an archive of which not all is read: archived.c. */
+struct nr_pieces;
+
 struct nr_source {
+	struct nr_archive *archive; /* NULL: none, or read as any zstd file */
+	struct nr_pieces *pieces;   /* NULL: all of it is read */
 	struct nr_source_info info;
 	struct nr_stream stream;
 	struct nr_window win;
@@ -166,6 +193,7 @@ struct nr_source {
 	void *ctx;
 	enum nr_source_state state;
 	bool ended;
+	bool secrets; /* see nr_source_options */
 	uint32_t index;
 	uint64_t record;   /* packets handed out */
 	uint64_t n_bad;    /* blocks passed over */
@@ -175,6 +203,15 @@ struct nr_source {
 	char damage[384]; /* waits to be handed out */
 	bool damage_noted;
 };
+
+/*
+ * Where the file is an archive of packets, and the options say so: sets it up to be read
+ * by threads, or in part. Leaves the source as it is otherwise.
+ */
+void nr_source_archive(struct nr_source *s, const struct nr_source_options *opt);
+/* The next piece of what is read in part: true where there is one. */
+bool nr_source_next_piece(struct nr_source *s);
+void nr_source_archive_close(struct nr_source *s);
 
 /* Notes damage at a content offset; the sentence says what. */
 void nr_source_damage(struct nr_source *s, uint64_t offset, const char *fmt, ...)

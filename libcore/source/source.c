@@ -129,7 +129,8 @@ static int no_capture(struct nr_source *s, struct nr_err *err)
 		       looks ? " (" : "", looks ? looks : "", looks ? ")" : "");
 }
 
-static int find_codec(struct nr_source *s, struct nr_err *err)
+static int find_codec(struct nr_source *s, const struct nr_source_options *opt,
+		      struct nr_err *err)
 {
 	struct nr_window *w = &s->win;
 	int rc = nr_window_need(w, PROBE_LEN, err);
@@ -144,8 +145,11 @@ static int find_codec(struct nr_source *s, struct nr_err *err)
 		if (rc < 0)
 			return rc;
 		s->info.compression = nr_codecs[i]->name;
+		if (!strcmp(nr_codecs[i]->name, "zstd"))
+			nr_source_archive(s, opt);
 		nr_block_unref(w->block);
 		*w = (struct nr_window){ .stream = &s->stream };
+		nr_source_next_piece(s);
 		rc = nr_window_need(w, PROBE_LEN, err);
 		return rc < 0 ? rc : 0;
 	}
@@ -178,6 +182,7 @@ int nr_source_open(struct nr_source **out, const char *path,
 	*out = NULL;
 	s->win.stream = &s->stream;
 	s->index = opt ? opt->index : 0;
+	s->secrets = opt && opt->secrets;
 	rc = nr_stream_open(&s->stream, path, opt, err);
 	s->info.path = strcmp(path, "-") ? s->stream.path : "-";
 	slash = strrchr(s->stream.path, '/');
@@ -188,7 +193,7 @@ int nr_source_open(struct nr_source **out, const char *path,
 			    : !s->stream.hasher ? "libcrypto failed"
 						: "it was not read to its end";
 	if (rc == 0)
-		rc = find_codec(s, err);
+		rc = find_codec(s, opt, err);
 	if (rc == 0)
 		rc = find_format(s, err);
 	if (rc < 0) {
@@ -266,7 +271,9 @@ int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
 			if (rc > 0 && !s->damage_noted)
 				break;
 		} else if (s->state == NR_SRC_BODY) {
-			if (!tail_damage(s))
+			if (nr_source_next_piece(s))
+				s->ended = false;
+			else if (!tail_damage(s))
 				s->state = NR_SRC_TAIL;
 		} else if (s->state == NR_SRC_TAIL) {
 			finish_hash(s);
@@ -280,6 +287,63 @@ int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
 		}
 	}
 	return (int)(b->n - start);
+}
+
+static int seek(struct nr_source *s, uint64_t stored, uint64_t content, uint64_t offset,
+		uint64_t record, struct nr_err *err)
+{
+	int rc = -ESPIPE;
+
+	if (s->stream.is_regular && !s->stream.frames && !s->pieces && !s->failed &&
+	    content <= offset)
+		rc = nr_stream_seek(&s->stream, stored, err);
+	else
+		nr_fail(err, rc, "%s cannot be entered at offset %llu", s->info.path,
+			(unsigned long long)offset);
+	if (rc < 0)
+		return rc;
+	nr_block_unref(s->win.block);
+	s->win = (struct nr_window){ .stream = &s->stream, .base = content };
+	rc = nr_window_skip(&s->win, offset - content, err);
+	if (rc < 0)
+		return rc;
+	if (s->format->seek)
+		s->format->seek(s->ctx);
+	s->state = NR_SRC_BODY;
+	s->ended = false;
+	s->damage_noted = false;
+	s->record = record - 1;
+	return 0;
+}
+
+int nr_source_seek(struct nr_source *s, uint64_t offset, uint64_t record,
+		   struct nr_err *err)
+{
+	if (s->stream.codec)
+		return nr_fail(err, -ESPIPE, "%s is compressed: no place in it is known",
+			       s->info.path);
+	return seek(s, offset, offset, offset, record, err);
+}
+
+int nr_source_seek_frame(struct nr_source *s, uint64_t stored, uint64_t content,
+			 uint64_t offset, uint64_t record, struct nr_err *err)
+{
+	if (!s->stream.codec)
+		return nr_fail(err, -ESPIPE, "%s is not compressed", s->info.path);
+	return seek(s, stored, content, offset, record, err);
+}
+
+int nr_source_finish(struct nr_source *s, char sha256[65], struct nr_err *err)
+{
+	if (s->state != NR_SRC_DONE)
+		finish_hash(s);
+	s->ended = true;
+	s->state = NR_SRC_DONE;
+	memcpy(sha256, s->info.sha256, sizeof(s->info.sha256));
+	if (sha256[0])
+		return 0;
+	return nr_fail(err, -EIO, "the SHA-256 of %s is not known: %s", s->info.path,
+		       s->info.hash_note ? s->info.hash_note : "it was not asked for");
 }
 
 const struct nr_source_info *nr_source_info(const struct nr_source *s)
@@ -301,5 +365,6 @@ void nr_source_close(struct nr_source *s)
 	nr_free(s->ctx);
 	nr_block_unref(s->win.block);
 	nr_stream_close(&s->stream);
+	nr_source_archive_close(s);
 	nr_free(s);
 }

@@ -21,7 +21,12 @@ struct nr_source_options {
 	size_t block_size; /* bytes per read block; 0: 1 MiB */
 	uint32_t index;    /* what nr_packet.source says */
 	bool hash;         /* SHA-256 of the file as stored: the whole file is read */
+	bool secrets;      /* hand out the content of decryption secrets blocks */
 	bool park;         /* hold no descriptor between reads of a regular file */
+	bool parallel; /* threads may decompress an archive (archive/archive.h) ahead */
+	/* Of an archive only frames that can hold a time in [from_ns, to_ns) are read;
+	   both 0: all. Where any is left out hash_note says "partial_read". */
+	int64_t from_ns, to_ns;
 	/* Not 0: a pipe that is waited for counts as ended. NULL: none. Signal handlers
 	   that set it are installed without SA_RESTART. */
 	const atomic_int *stop;
@@ -57,6 +62,26 @@ int nr_source_open(struct nr_source **out, const char *path,
  */
 int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
 		   struct nr_err *err);
+
+/*
+ * Goes to the packet `record` at `offset` of the content of a regular file that is not
+ * compressed; what is read next is that packet. Interfaces stay as they are known: of
+ * pcapng only a place may be sought behind which no section and no interface is new. The
+ * hash of the file is given up. 0, -ESPIPE where the source cannot, -errno.
+ */
+int nr_source_seek(struct nr_source *s, uint64_t offset, uint64_t record,
+		   struct nr_err *err);
+/*
+ * The same in a compressed file, of which a frame (one that depends on no other) begins
+ * at byte `stored` of the file and at `content` of its content, not behind `offset`.
+ */
+int nr_source_seek_frame(struct nr_source *s, uint64_t stored, uint64_t content,
+			 uint64_t offset, uint64_t record, struct nr_err *err);
+/*
+ * Ends reading early: takes the rest of the stored file for its hash alone, undecoded. 0
+ * and the SHA-256 as text; -EIO with a sentence.
+ */
+int nr_source_finish(struct nr_source *s, char sha256[65], struct nr_err *err);
 
 const struct nr_source_info *nr_source_info(const struct nr_source *s);
 /* Bytes of the stored file consumed so far (for progress). */

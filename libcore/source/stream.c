@@ -201,6 +201,88 @@ int nr_stream_decode(struct nr_stream *st, const struct nr_codec *codec,
 	return 0;
 }
 
+/* The hasher's queue holds blocks: the bytes are copied into one. */
+static void hash_stored(void *arg, const uint8_t *p, size_t n)
+{
+	struct nr_stream *st = arg;
+
+	st->position += n;
+	while (st->hasher && n) {
+		struct nr_block *block = nr_pool_get(st->pool);
+		size_t k = n < st->block_size ? n : st->block_size;
+
+		memcpy(nr_block_data(block), p, k);
+		nr_hasher_feed(st->hasher, block, nr_block_data(block), k);
+		nr_block_unref(block);
+		p += k;
+		n -= k;
+	}
+}
+
+bool nr_stream_frames(struct nr_stream *st, const struct nr_archive *a, size_t first,
+		      size_t end)
+{
+	struct nr_archive_frame f;
+
+	st->frames = nr_frames_new(a, first, end, hash_stored, st);
+	if (!st->frames)
+		return false;
+	nr_archive_frame(a, first, &f);
+	st->archive = a;
+	st->first_frame = first;
+	st->position = f.offset;
+	st->in_len = 0;
+	st->raw_eof = false;
+	if (st->hasher) { /* it has had the block that was looked at */
+		nr_hasher_free(st->hasher);
+		st->hasher = nr_hasher_new(true);
+	}
+	return true;
+}
+
+void nr_stream_memory(struct nr_stream *st, const uint8_t *p, size_t n)
+{
+	st->mem = p;
+	st->mem_len = n;
+}
+
+/* From the stored byte st->position on the file is read in one piece again. */
+static int end_frames(struct nr_stream *st, struct nr_err *err)
+{
+	nr_frames_free(st->frames);
+	st->frames = NULL;
+	st->in_len = 0;
+	st->raw_eof = false;
+	if (lseek(st->fd, (off_t)st->position, SEEK_SET) >= 0)
+		return 0;
+	return nr_fail(err, -errno, "cannot seek in %s: %s", st->path, strerror(errno));
+}
+
+/*
+ * Content of an archive: > 0, 0 at the end of the frames; -EAGAIN: a frame is damaged,
+ * and the decoder for any zstd file is to say what can be had of it; -errno.
+ */
+static ssize_t read_frames(struct nr_stream *st, uint8_t *room, size_t n,
+			   struct nr_err *err)
+{
+	struct nr_archive_frame f;
+	ssize_t got = nr_frames_read(st->frames, room, n, err);
+	size_t at = nr_frames_at(st->frames);
+	int rc;
+
+	if (got > 0 || (got < 0 && got != -EBADMSG))
+		return got;
+	if (got < 0) {
+		nr_archive_frame(st->archive, at, &f);
+		st->position = f.offset;
+	}
+	rc = end_frames(st, err);
+	if (rc < 0)
+		return rc;
+	st->decoder_done = got == 0;
+	return got < 0 ? -EAGAIN : 0;
+}
+
 static int refill_raw(struct nr_stream *st, struct nr_err *err)
 {
 	ssize_t got;
@@ -233,6 +315,20 @@ ssize_t nr_stream_read(struct nr_stream *st, struct nr_block *block, uint8_t *ro
 	size_t before;
 	int rc;
 
+	if (st->mem_len) {
+		size_t k = st->mem_len < n ? st->mem_len : n;
+
+		memcpy(room, st->mem, k);
+		st->mem += k;
+		st->mem_len -= k;
+		return (ssize_t)k;
+	}
+	if (st->frames) {
+		ssize_t got = read_frames(st, room, n, err);
+
+		if (got != -EAGAIN)
+			return got;
+	}
 	if (!st->codec)
 		return nr_stream_read_raw(st, block, room, n, err);
 	while (io.out_len == n && !st->decoder_done) {
@@ -270,8 +366,31 @@ int nr_stream_drain(struct nr_stream *st, struct nr_err *err)
 	return rc;
 }
 
+int nr_stream_seek(struct nr_stream *st, uint64_t offset, struct nr_err *err)
+{
+	if (offset > INT64_MAX ||
+	    (st->fd >= 0 && lseek(st->fd, (off_t)offset, SEEK_SET) < 0))
+		return nr_fail(err, -EINVAL, "cannot seek in %s to byte %llu", st->path,
+			       (unsigned long long)offset);
+	nr_hasher_free(st->hasher);
+	st->hasher = NULL;
+	st->position = offset;
+	st->raw_eof = false;
+	st->in_len = 0;
+	st->in_frame = st->decoder_done = false;
+	st->damage[0] = '\0';
+	if (!st->codec)
+		return 0;
+	st->codec->close(st->codec_ctx);
+	memset(st->codec_ctx, 0, st->codec->ctx_size);
+	return st->codec->open(st->codec_ctx) < 0
+		       ? nr_fail(err, -ENOMEM, "no memory to decode %s", st->path)
+		       : 0;
+}
+
 void nr_stream_close(struct nr_stream *st)
 {
+	nr_frames_free(st->frames);
 	nr_hasher_free(st->hasher);
 	if (st->codec)
 		st->codec->close(st->codec_ctx);
@@ -291,7 +410,7 @@ static void move_on(struct nr_window *w, size_t need)
 	size_t left = nr_window_left(w);
 	size_t size = w->stream->block_size;
 	struct nr_block *block;
-	uint64_t offset = w->block ? nr_window_offset(w, w->p) : 0;
+	uint64_t offset = w->block ? nr_window_offset(w, w->p) : w->base;
 	uint8_t *to;
 
 	if (left > HEADROOM || need > left + size) {

@@ -283,3 +283,18 @@ def zeek_bytes(text):
             out += text[i].encode()
             i += 1
     return bytes(out)
+
+
+def our_bytes(text):
+    """nrtool writes bytes that are no UTF-8, and NUL, as \\xNN; a backslash stays."""
+    if text is None:
+        return None
+    out, i = bytearray(), 0
+    while i < len(text):
+        if text.startswith("\\x", i) and i + 4 <= len(text):
+            out.append(int(text[i + 2:i + 4], 16))
+            i += 4
+        else:
+            out += text[i].encode()
+            i += 1
+    return bytes(out)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""nrtool follow: a flow's bytes against what is in the packets, and what it refuses."""
+
+import shutil
+import struct
+
+from common import DATA, Case
+
+
+def frame(sport, dport, seq, ack, flags, payload):
+    tcp = struct.pack(">HHIIBBHHH", sport, dport, seq, ack, 5 << 4, flags, 8192, 0, 0)
+    a, b = (b"\x0a\0\0\1", b"\x0a\0\0\2") if sport > dport else (b"\x0a\0\0\2", b"\x0a\0\0\1")
+    ip = struct.pack(">BBHHHBBH", 0x45, 0, 40 + len(payload), 0, 0, 64, 6, 0) + a + b
+    return b"\2\0\0\0\0\2\2\0\0\0\0\1\x08\0" + ip + tcp + payload
+
+
+def pcap(frames, step=0.001):
+    out = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)
+    for i, f in enumerate(frames):
+        out += struct.pack("<IIII", 1700000000 + int(i * step),
+                           int(i * step * 1e6) % 1000000, len(f), len(f)) + f
+    return out
+
+
+SYN, ACK, PSH = 2, 16, 24
+
+
+class Follow(Case):
+    def follow(self, frames, *words, step=0.001, status=0):
+        (self.dir / "x.pcap").write_bytes(pcap(frames, step))
+        self.nrtool("replay", "x.pcap", "-q", "--force", "--checksums=ignore", "-o", "x.db")
+        return self.nrtool("follow", "x.db", "16", *words, status=status)
+
+    def talk(self, *data):
+        """A handshake, then (side, offset, bytes) as segments."""
+        seq = [1000, 5000]
+        f = [frame(4000, 80, 999, 0, SYN, b""), frame(80, 4000, 4999, 1000, SYN | ACK, b""),
+             frame(4000, 80, 1000, 5000, ACK, b"")]
+        for side, offset, payload in data:
+            ports = (80, 4000) if side else (4000, 80)
+            f.append(frame(*ports, seq[side] + offset, seq[not side], PSH, payload))
+        return f
+
+    def test_both_sides_in_order(self):
+        self.nrtool("replay", DATA / "http-tls.pcap", "-q", "-o", "a.db")
+        raw = self.nrtool("follow", "a.db", "16", "--format=raw", "--side=src").stdout
+        self.assertTrue(raw.startswith("POST /post HTTP/1.1\nUser-Agent: curl"))
+        self.assertTrue(raw.endswith("\n\nhello world"))
+        text = self.nrtool("follow", "a.db", "16").stdout
+        self.assertIn("== src: 141.142.228.5:53595 > 54.243.55.129:80, packet 5, ", text)
+        self.assertLess(text.index("POST /post"), text.index("HTTP/1.1 200 OK"))
+        hexes = self.nrtool("follow", "a.db", "16", "--format=hex", "--side=src").stdout
+        self.assertIn("00000000  50 4f 53 54 20 2f 70 6f", hexes)
+
+    def test_segments_out_of_order(self):
+        p = self.follow(self.talk((0, 3, b"def"), (0, 0, b"abc"), (0, 6, b"ghi")),
+                        "--format=raw")
+        self.assertEqual(p.stdout, "abcdefghi")
+
+    def test_gap_is_marked(self):
+        p = self.follow(self.talk((0, 0, b"abc"), (0, 6, b"ghi")))
+        self.assertIn("[gap: 3 bytes missing at offset 3: the flow ended before they came]",
+                      p.stdout)
+        self.assertIn("1 gap of 3 B", p.stderr)
+
+    def test_all_bytes_sent_again_are_compared(self):
+        p = self.follow(self.talk((0, 0, b"abcdef"), (0, 2, b"cXY")))
+        self.assertIn("[conflict: 2 bytes of src at offset 3 came twice", p.stdout)
+        self.assertIn("abcdef", p.stdout)
+        p = self.follow(self.talk((0, 0, b"abcdef"), (0, 2, b"cde"), (0, 5, b"\0")))
+        self.assertNotIn("conflict", p.stdout + p.stderr)
+
+    def test_conflict_before_delivery(self):
+        p = self.follow(self.talk((0, 3, b"def"), (0, 3, b"dXf"), (0, 0, b"abc")))
+        self.assertIn("conflict: 3 bytes of src at offset 3", p.stdout)
+        self.assertIn("abcdef", p.stdout)
+
+    def test_no_terminal_obeys_it(self):
+        p = self.follow(self.talk((0, 0, b"a\x1b[31m\x07\n")))
+        self.assertIn("a\\x1b[31m\\x07", p.stdout)
+
+    def test_udp_is_a_turn_a_datagram(self):
+        self.nrtool("replay", DATA / "mdns.pcap", "-q", "-o", "m.db")
+        p = self.nrtool("follow", "m.db", "16", "--format=hex")
+        self.assertEqual(p.stdout.count("== src: "), 9)
+
+    def test_what_cannot_be_read_back_is_refused(self):
+        shutil.copy(DATA / "http-tls.pcap", self.dir / "c.pcap")
+        self.nrtool("replay", "c.pcap", "-q", "-o", "c.db")
+        (self.dir / "c.pcap").rename(self.dir / "d.pcap")
+        p = self.nrtool("follow", "c.db", "16", status=1)
+        self.assertIn("--source", p.stderr)
+        p = self.nrtool("follow", "c.db", "16", "--source", "d.pcap", "--format=raw")
+        self.assertIn("hello world", p.stdout)
+        b = bytearray((self.dir / "d.pcap").read_bytes())
+        b[-1] ^= 1
+        (self.dir / "d.pcap").write_bytes(b)
+        self.nrtool("follow", "c.db", "16", "--source", "d.pcap", status=1)
+        self.nrtool("follow", "c.db", "17", status=1)
+        self.nrtool("follow", "c.db", "x", status=2)
+
+    def test_pipes_had_no_way_back(self):
+        with open(DATA / "http-tls.pcap", "rb") as capture:
+            self.nrtool("replay", "-", "-q", "-o", "p.db", stdin=capture)
+        p = self.nrtool("follow", "p.db", "16", status=1)
+        self.assertEqual(len(p.stderr.splitlines()), 1)
+
+    def test_compressed_captures_are_streamed(self):
+        self.nrtool("replay", DATA / "http-tls.pcap.zst", "-q", "-o", "z.db")
+        p = self.nrtool("follow", "z.db", "16", "--format=raw", "--side=src")
+        self.assertTrue(p.stdout.endswith("hello world"))
