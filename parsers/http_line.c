@@ -551,8 +551,12 @@ struct nr_http_slice nr_http_authority(struct nr_http_slice method,
 {
 	const char *end = target.p + target.n, *p;
 
-	if (nr_http_is(method, "CONNECT"))
+	if (nr_http_is(method, "CONNECT")) {
+		p = target.n ? memchr(target.p, ' ', target.n) : NULL;
+		if (p)
+			target.n = (size_t)(p - target.p);
 		return target;
+	}
 	p = target.n ? memmem(target.p, target.n, "://", 3) : NULL;
 	if (!p || *target.p == '/' || memchr(target.p, '?', (size_t)(p - target.p)))
 		return (struct nr_http_slice){ 0 };

@@ -28,8 +28,8 @@ static struct nr_http_slice one_line(struct nr_parse *p, struct nr_http_slice v)
 	return v;
 }
 
-/* A line without a colon may still be a secret: its first word is taken for the name. */
-static void part_secret_line(struct nr_http_header *f)
+/* A line without a colon is parted behind its first word: it may be a secret's name. */
+static void part_line(struct nr_http_header *f)
 {
 	const char *space = f->name.n ? memchr(f->name.p, ' ', f->name.n) : NULL;
 
@@ -52,7 +52,7 @@ char *nr_http_fields_json(struct nr_parse *p, const struct nr_http_head *head,
 	while (head->p && nr_http_field_next(&at, end, &f)) {
 		struct nr_http_slice v;
 
-		part_secret_line(&f);
+		part_line(&f);
 		v = one_line(p, f.value);
 		nr_buf_str(&b, b.len > 1 ? ",[" : "[");
 		nr_buf_json(&b, f.name.p, f.name.n);
