@@ -122,6 +122,17 @@ static int write_pem(const struct nr_signing_key *k, const char *path, bool is_p
 	return rc;
 }
 
+/* A file that has its name, but is perhaps not on the disk, is taken back. */
+static int write_new(const struct nr_signing_key *k, const char *path, bool is_public,
+		     struct nr_err *err)
+{
+	int rc = write_pem(k, path, is_public, err);
+
+	if (rc && rc != -EEXIST)
+		unlink(path);
+	return rc;
+}
+
 int nr_signing_save(const struct nr_signing_key *k, const char *prefix,
 		    struct nr_err *err)
 {
@@ -137,8 +148,8 @@ int nr_signing_save(const struct nr_signing_key *k, const char *prefix,
 			     "or give another name",
 			     pub);
 	else
-		rc = write_pem(k, path, false, err);
-	if (!rc && (rc = write_pem(k, pub, true, err)))
+		rc = write_new(k, path, false, err);
+	if (!rc && (rc = write_new(k, pub, true, err)))
 		unlink(path); /* half a pair is of no use */
 	nr_free(pub);
 	nr_free(path);

@@ -17,7 +17,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { MAX_TYPES = 128, SUBJECT_MAX = 128 };
+enum { MAX_TYPES = 128, SUBJECT_MAX = 128, WHY_MAX = 160 };
 
 /* Where the comparison stands in one table. */
 struct table {
@@ -301,48 +301,57 @@ static int replay_run(struct compare *c, const struct run *run, struct nr_err *e
 static const char run_sql[] =
 	"SELECT r.tool_version, r.schema_version, s.record_options, max(s.interrupted),"
 	" count(DISTINCT s.record_options),"
+	" max(s.interrupted IS NOT 0 AND s.sha256 IS NOT NULL),"
 	" max(coalesce((SELECT sum(packets) FROM source WHERE source_id < ?2), 0),"
 	"  coalesce((SELECT max(flow_id) / 16 FROM flow WHERE source_id < ?2), 0))"
 	" FROM run AS r JOIN source AS s ON s.run_id = r.run_id WHERE r.run_id = ?1";
 
-/* Why this run cannot be replayed, or NULL and *run filled. */
-static const char *plan(struct nr_verify *v, struct run *run)
+/* The row of run_sql into run; why gets the reason why it cannot be replayed, or "". */
+static void judge_run(struct nr_verify *v, struct run *run, sqlite3_stmt *st,
+		      char why[WHY_MAX])
 {
-	static char why[160];
+	const char *version = (const char *)sqlite3_column_text(st, 0);
+	const char *options = (const char *)sqlite3_column_text(st, 2);
+
+	if (!version || strcmp(version, nr_version) != 0 ||
+	    sqlite3_column_int(st, 1) != NR_SCHEMA_VERSION)
+		snprintf(why, WHY_MAX,
+			 "run %" PRId64
+			 " was made by nrtool %.40s, this is %s: their rows may differ",
+			 run->run_id, version ? version : "?", nr_version);
+	else if (sqlite3_column_int(st, 5))
+		nr_report_add(v->report, NR_CHANGED, "source",
+			      "run %" PRId64
+			      " read one to its end that is said to be interrupted",
+			      run->run_id);
+	else if (sqlite3_column_int(st, 3))
+		snprintf(why, WHY_MAX, "run %" PRId64 " was interrupted", run->run_id);
+	if (sqlite3_column_int(st, 4) != 1)
+		nr_report_add(v->report, NR_CHANGED, "source",
+			      "the sources of run %" PRId64
+			      " do not have its record_options in common",
+			      run->run_id);
+	run->options = nr_xstrdup(options ? options : "");
+	run->ordinal = (uint64_t)sqlite3_column_int64(st, 6);
+}
+
+static void plan(struct nr_verify *v, struct run *run, char why[WHY_MAX])
+{
 	sqlite3_stmt *st = NULL;
-	const char *version, *options;
+	int rc = sqlite3_prepare_v2(v->db, run_sql, -1, &st, NULL);
 
 	why[0] = '\0';
-	if (sqlite3_prepare_v2(v->db, run_sql, -1, &st, NULL)) {
-		snprintf(why, sizeof(why), "%s", sqlite3_errmsg(v->db));
-		return why;
+	if (!rc) {
+		sqlite3_bind_int64(st, 1, run->run_id);
+		sqlite3_bind_int64(st, 2,
+				   nr_recall_source(v->recall, run->first)->source_id);
+		rc = sqlite3_step(st);
 	}
-	sqlite3_bind_int64(st, 1, run->run_id);
-	sqlite3_bind_int64(st, 2, nr_recall_source(v->recall, run->first)->source_id);
-	if (sqlite3_step(st) != SQLITE_ROW) {
-		snprintf(why, sizeof(why), "%s", sqlite3_errmsg(v->db));
-	} else {
-		version = (const char *)sqlite3_column_text(st, 0);
-		options = (const char *)sqlite3_column_text(st, 2);
-		if (!version || strcmp(version, nr_version) != 0 ||
-		    sqlite3_column_int(st, 1) != NR_SCHEMA_VERSION)
-			snprintf(why, sizeof(why),
-				 "run %" PRId64
-				 " was made by nrtool %.40s, this is %s: their rows may "
-				 "differ",
-				 run->run_id, version ? version : "?", nr_version);
-		else if (sqlite3_column_int(st, 3))
-			snprintf(why, sizeof(why), "run %" PRId64 " was interrupted",
-				 run->run_id);
-		else if (!options || sqlite3_column_int(st, 4) != 1)
-			snprintf(why, sizeof(why),
-				 "run %" PRId64 " does not say its options", run->run_id);
-		else
-			run->options = nr_xstrdup(options);
-		run->ordinal = (uint64_t)sqlite3_column_int64(st, 5);
-	}
+	if (rc == SQLITE_ROW)
+		judge_run(v, run, st, why);
+	else
+		snprintf(why, WHY_MAX, "%s", sqlite3_errmsg(v->db));
 	sqlite3_finalize(st);
-	return why[0] ? why : NULL;
 }
 
 void nr_verify_replay(struct nr_verify *v)
@@ -363,12 +372,14 @@ void nr_verify_replay(struct nr_verify *v)
 		struct run run = { .run_id = nr_recall_source(v->recall, i)->run_id,
 				   .first = i,
 				   .hash = nr_recall_source(v->recall, i)->sha256 };
-		const char *why = plan(v, &run);
+		char why[WHY_MAX];
 
+		plan(v, &run, why);
 		while (i < n && nr_recall_source(v->recall, i)->run_id == run.run_id)
 			i++;
 		run.n = i - run.first;
-		rc = why ? nr_fail(&err, -EINVAL, "%s", why) : replay_run(c, &run, &err);
+		rc = why[0] ? nr_fail(&err, -EINVAL, "%s", why)
+			    : replay_run(c, &run, &err);
 		nr_free(run.options);
 	}
 	if (rc) {

@@ -6,7 +6,10 @@
 #include "recall/internal.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void nr_verify_db_fail(struct nr_verify *v, const char *subject)
 {
@@ -60,11 +63,30 @@ static void key_row(struct nr_verify *v, sqlite3_stmt *st)
 		      text(st, 1), text(st, 0), text(st, 2));
 }
 
+static void pages_row(struct nr_verify *v, sqlite3_stmt *st)
+{
+	char wal[PATH_MAX];
+	struct stat file;
+
+	/* the log may hold pages that the file does not have yet */
+	if (snprintf(wal, sizeof(wal), "%s-wal", v->path) >= (int)sizeof(wal) ||
+	    stat(wal, &file) == 0 || stat(v->path, &file))
+		return;
+	if (file.st_size != sqlite3_column_int64(st, 0))
+		nr_report_add(v->report, NR_CHANGED, "SQLite",
+			      "the file has %" PRId64 " bytes, its pages are %s",
+			      (int64_t)file.st_size, text(st, 0));
+}
+
 static void structure(struct nr_verify *v)
 {
 	uint64_t before = v->report->n_of[NR_CHANGED];
 
-	if (each(v, "SQLite", "PRAGMA integrity_check(20)", integrity_row) &&
+	if (each(v, "SQLite",
+		 "SELECT c.page_count * s.page_size FROM pragma_page_count AS c,"
+		 " pragma_page_size AS s",
+		 pages_row) &&
+	    each(v, "SQLite", "PRAGMA integrity_check(20)", integrity_row) &&
 	    each(v, "keys", "PRAGMA foreign_key_check", key_row) &&
 	    v->report->n_of[NR_CHANGED] == before)
 		nr_report_add(v->report, NR_CONSISTENT, "SQLite",

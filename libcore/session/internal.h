@@ -2,6 +2,7 @@
 /* What the files of the session layer share; nobody else includes this. */
 #pragma once
 
+#include "session/memo.h"
 #include "session/session.h"
 
 struct nr_chunk {
@@ -75,6 +76,7 @@ struct nr_sessions {
 	struct nr_account state[NR_N_SHARDS]; /* sessions, parsers */
 	struct nr_account bytes[NR_N_SHARDS]; /* stores of streams */
 	struct nr_wakes wakes;
+	struct nr_memo *memo;
 	uint32_t seed;
 };
 
@@ -91,3 +93,82 @@ void nr_choice_free(struct nr_choice *c, struct nr_account *a);
 void nr_choice_swap(struct nr_choice *c);
 /* The probe of what was gathered; ports and begins are the caller's. */
 void nr_choice_probe(const struct nr_choice *c, unsigned side, struct nr_probe *out);
+
+/* host.c */
+
+/* One call of a parser: what it sees in front, what it is for behind. */
+struct nr_call_of_parser {
+	struct nr_parse p;
+	struct nr_sessions *ss;
+	struct nr_flow *f;
+	struct nr_stamp at;
+};
+
+/* Fills c for a call; returns &c->p. */
+struct nr_parse *nr_session_call(struct nr_call_of_parser *c, struct nr_sessions *ss,
+				 struct nr_flow *f, const struct nr_stamp *at,
+				 uint64_t offset);
+
+/* life.c */
+
+static inline struct nr_account *nr_state_of(struct nr_sessions *ss,
+					     const struct nr_flow *f)
+{
+	return &ss->state[f->shard];
+}
+
+static inline struct nr_account *nr_bytes_of(struct nr_sessions *ss,
+					     const struct nr_flow *f)
+{
+	return &ss->bytes[f->shard];
+}
+
+/* NULL at the cap: the flow is not parsed. */
+struct nr_session *nr_session_new(struct nr_sessions *ss, struct nr_flow *f);
+/* false at the cap: the session is closing. */
+bool nr_session_set_parser(struct nr_sessions *ss, struct nr_flow *f,
+			   const struct nr_parser *p);
+/* The parser's last call; what it was closed for is kept in the flow. */
+void nr_session_end_parser(struct nr_sessions *ss, struct nr_flow *f,
+			   enum nr_parser_close why);
+/* To be closed when the stack is unwound: by nr_session_settle(). */
+void nr_session_close(struct nr_session *s, enum nr_parser_close why);
+void nr_session_settle(struct nr_sessions *ss, struct nr_flow *f);
+/* What a verdict does; true: go on. Hand-overs are the caller's. */
+bool nr_session_heed(struct nr_session *s, enum nr_verdict v);
+
+/* feed.c: false where the session is closing */
+
+bool nr_session_feed(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
+		     uint64_t offset, const uint8_t *data, size_t n,
+		     const struct nr_stamp *at);
+bool nr_session_feed_gap(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
+			 uint64_t offset, uint64_t n, const struct nr_stamp *at);
+/* The flow ends and the choice was never made: whoever is possible gets what there is. */
+void nr_session_choose_at_last(struct nr_sessions *ss, struct nr_flow *f);
+/* Protocol and ports. */
+void nr_session_probe(const struct nr_flow *f, struct nr_probe *in);
+
+/* segments.c */
+
+struct nr_session_reader_arg {
+	struct nr_sessions *ss;
+	struct nr_flow *f;
+	unsigned side;
+};
+
+struct nr_stream_reader nr_session_reader(struct nr_session_reader_arg *r);
+/* A TCP packet of f. */
+void nr_session_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
+			const struct nr_packet *p, const struct nr_level *l,
+			const struct nr_tcp_seen *seen);
+/* The flow may have been turned around since the last packet. */
+void nr_session_follow_flip(struct nr_flow *f);
+
+/* timers.c */
+
+int64_t nr_session_wake(const struct nr_sessions *ss, const struct nr_session *s);
+/* Puts it into the heap of wakes. */
+void nr_session_arm(struct nr_sessions *ss, struct nr_flow *f);
+/* What is due at clock_ns; false where the session is closing. */
+bool nr_session_timers(struct nr_sessions *ss, struct nr_flow *f, int64_t clock_ns);

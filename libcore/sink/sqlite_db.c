@@ -104,7 +104,9 @@ static int prepare_tables(struct nr_db *d, const struct nr_record_type *const *t
 		t->bound = nr_xcalloc(t->type->n_fields, 1);
 		t->run_id = -1;
 		nr_buf_clear(&sql);
-		nr_buf_printf(&sql, "INSERT INTO %s (", t->type->name);
+		nr_buf_printf(&sql, "INSERT %sINTO %s (",
+			      t->type->flags & NR_R_FIRST ? "OR IGNORE " : "",
+			      t->type->name);
 		for (unsigned k = 0; k < t->type->n_fields; k++) {
 			nr_buf_printf(&sql, "%s%s", k ? "," : "",
 				      t->type->fields[k].name);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* TCP segments into streams, streams to whoever reads them. */
+#include "session/internal.h"
+
+#include "flow/tcp.h"
+
+enum {
+	FAR_SEGMENTS = 3,       /* so many beyond the window are left out, no more */
+	FAR_SLACK = 1 << 20,    /* beyond what the window allows */
+	FAR_UNSCALED = 1 << 30, /* the largest window there is (RFC 7323 2.3) */
+};
+
+/* The parser has closed, but somebody reads along: the stream goes on. */
+static bool reads_along(const struct nr_session_reader_arg *r)
+{
+	if (!r->ss->cfg.tap)
+		return false;
+	nr_session_settle(r->ss, r->f);
+	return r->f->session != NULL;
+}
+
+static bool read_data(void *arg, uint64_t offset, const uint8_t *p, size_t n,
+		      const struct nr_stamp *at)
+{
+	struct nr_session_reader_arg *r = arg;
+	const struct nr_session_tap *tap = r->ss->cfg.tap;
+
+	if (tap)
+		tap->data(tap->arg, r->f, r->side, offset, p, n, at);
+	return nr_session_feed(r->ss, r->f, r->side, offset, p, n, at) || reads_along(r);
+}
+
+static bool read_gap(void *arg, uint64_t offset, uint64_t n, enum nr_gap_reason why,
+		     const struct nr_stamp *at)
+{
+	struct nr_session_reader_arg *r = arg;
+	const struct nr_session_events *ev = &r->ss->ev;
+	const struct nr_session_tap *tap = r->ss->cfg.tap;
+
+	if (tap)
+		tap->gap(tap->arg, r->f, r->side, offset, n, why, at);
+	if (why != NR_GAP_CUT) /* the snap length says enough */
+		ev->anomaly(ev->arg, r->f, NR_ANOM_TCP_GAP, (int)r->side, at,
+			    nr_arena_printf(ev->arena,
+					    "{\"offset\":%llu,\"length\":%llu,"
+					    "\"reason\":\"%s\"}",
+					    (unsigned long long)offset,
+					    (unsigned long long)n,
+					    nr_gap_reason_name(why)));
+	return nr_session_feed_gap(r->ss, r->f, r->side, offset, n, at) || reads_along(r);
+}
+
+static bool read_fin(void *arg, const struct nr_stamp *at)
+{
+	struct nr_session_reader_arg *r = arg;
+	struct nr_session *s = r->f->session;
+	struct nr_call_of_parser c;
+
+	if (!s->parser || !s->parser->fin)
+		return true;
+	return nr_session_heed(s, s->parser->fin(nr_session_call(&c, r->ss, r->f, at, 0),
+						 s->ctx, r->side ^ s->swapped)) ||
+	       reads_along(r);
+}
+
+static void read_conflict(void *arg, uint64_t offset, uint64_t n, uint64_t old_hash,
+			  uint64_t new_hash)
+{
+	struct nr_session_reader_arg *r = arg;
+	const struct nr_session_events *ev = &r->ss->ev;
+	const struct nr_session_tap *tap = r->ss->cfg.tap;
+
+	if (tap)
+		tap->conflict(tap->arg, r->f, r->side, offset, n);
+	ev->anomaly(ev->arg, r->f, NR_ANOM_TCP_CONFLICT, (int)r->side,
+		    &r->f->session->last,
+		    nr_arena_printf(ev->arena,
+				    "{\"offset\":%llu,\"length\":%llu,"
+				    "\"old_hash\":\"%016llx\",\"new_hash\":\"%016llx\"}",
+				    (unsigned long long)offset, (unsigned long long)n,
+				    (unsigned long long)old_hash,
+				    (unsigned long long)new_hash));
+}
+
+struct nr_stream_reader nr_session_reader(struct nr_session_reader_arg *r)
+{
+	return (struct nr_stream_reader){ .arg = r,
+					  .data = read_data,
+					  .gap = read_gap,
+					  .fin = read_fin,
+					  .conflict = read_conflict };
+}
+
+void nr_session_follow_flip(struct nr_flow *f)
+{
+	struct nr_session *s = f->session;
+	struct nr_tcp_session *t = s->tcp;
+
+	if (s->src_is_hi == f->src_is_hi)
+		return;
+	s->src_is_hi = f->src_is_hi;
+	if (t) {
+		struct nr_stream stream = t->stream[0];
+		uint32_t seq = t->start_seq[0];
+		uint8_t far = t->n_far[0];
+
+		t->stream[0] = t->stream[1];
+		t->stream[1] = stream;
+		t->start_seq[0] = t->start_seq[1];
+		t->start_seq[1] = seq;
+		t->n_far[0] = t->n_far[1];
+		t->n_far[1] = far;
+		if (t->choice)
+			nr_choice_swap(t->choice);
+	}
+	if (s->parser)
+		s->swapped = !s->swapped;
+}
+
+static bool tcp_new(struct nr_sessions *ss, struct nr_flow *f)
+{
+	struct nr_session *s = nr_session_new(ss, f);
+
+	if (!s)
+		return false;
+	s->tcp = nr_account_alloc(nr_state_of(ss, f), sizeof(*s->tcp));
+	if (!s->tcp) {
+		nr_session_close(s, NR_CLOSE_OVERFLOW);
+		f->parser_close = NR_CLOSE_OVERFLOW + 1;
+		return false;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		ss->seed = ss->seed * 1664525 + 1013904223;
+		nr_stream_init(&s->tcp->stream[i], ss->seed);
+		s->tcp->start_seq[i] = f->side[i].start_seq;
+	}
+	return true;
+}
+
+/* Another SYN has moved the side's numbers: nothing that was stored means anything. */
+static bool follow_restart(struct nr_sessions *ss, struct nr_flow *f, unsigned side)
+{
+	struct nr_tcp_session *t = f->session->tcp;
+	bool begun = t->stream[side].next > 0;
+
+	if (t->start_seq[side] == f->side[side].start_seq)
+		return true;
+	t->start_seq[side] = f->side[side].start_seq;
+	f->n_unverified += t->stream[side].n_unverified;
+	nr_stream_fini(&t->stream[side], nr_bytes_of(ss, f));
+	nr_stream_init(&t->stream[side], ss->seed | 1);
+	if (begun)
+		nr_session_close(f->session, NR_CLOSE_GAP);
+	return !begun;
+}
+
+/*
+ * A segment that lies so far ahead that no window allows it is forged, or of another
+ * connection: it must not move the stream. Three in a row are believed: then it was the
+ * capture that missed what lies between.
+ */
+static bool is_far(const struct nr_flow *f, unsigned side, struct nr_tcp_session *t,
+		   uint64_t offset)
+{
+	const struct nr_side *me = &f->side[side], *peer = &f->side[!side];
+	uint64_t from = t->stream[side].next, room = FAR_UNSCALED;
+
+	if ((me->tcp_flags & peer->tcp_flags & NR_TCP_SYN) && me->ack > 0) {
+		if ((uint64_t)me->ack > from)
+			from = (uint64_t)me->ack;
+		room = 4 * (uint64_t)peer->window + FAR_SLACK;
+	}
+	if (offset <= from + room) {
+		t->n_far[side] = 0;
+		return false;
+	}
+	if (t->n_far[side] >= FAR_SEGMENTS)
+		return false;
+	t->n_far[side]++;
+	return true;
+}
+
+static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
+		     const struct nr_level *l, const struct nr_tcp_seen *seen,
+		     const struct nr_stream_reader *r)
+{
+	struct nr_session *s = f->session;
+	uint64_t skip = seen->offset < 0 ? (uint64_t)-seen->offset : 0;
+	struct nr_stream_segment g = { .data = l->payload, .at = s->last };
+
+	if (skip >= l->payload_len)
+		return true;
+	g.offset = skip ? 0 : (uint64_t)seen->offset;
+	g.len = l->payload_len - (uint32_t)skip;
+	g.cap = l->payload_cap > skip ? l->payload_cap - (uint32_t)skip : 0;
+	g.data = l->payload + (g.cap ? skip : 0);
+	g.clock_ns = s->clock_ns;
+	if (is_far(f, side, s->tcp, g.offset)) {
+		ss->ev.anomaly(
+			ss->ev.arg, f, NR_ANOM_TCP_FAR_AHEAD, (int)side, &s->last,
+			nr_arena_printf(ss->ev.arena,
+					"{\"offset\":%llu,\"expected\":%llu}",
+					(unsigned long long)g.offset,
+					(unsigned long long)s->tcp->stream[side].next));
+		return true;
+	}
+	if (ss->cfg.tap)
+		ss->cfg.tap->segment(ss->cfg.tap->arg, f, side, &g);
+	return nr_stream_segment(&s->tcp->stream[side], &ss->cfg.stream,
+				 nr_bytes_of(ss, f), &g, r);
+}
+
+static bool tcp_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
+			const struct nr_level *l, const struct nr_tcp_seen *seen)
+{
+	struct nr_session *s = f->session;
+	struct nr_session_reader_arg rd = { .ss = ss, .f = f, .side = side };
+	struct nr_stream_reader r = nr_session_reader(&rd);
+	const struct nr_side *me = &f->side[side];
+	struct nr_call_of_parser c;
+
+	if (!follow_restart(ss, f, 0) || !follow_restart(ss, f, 1))
+		return false;
+	if (seen->has_ack && seen->ack > 0 && !(l->tcp_flags & NR_TCP_RST))
+		nr_stream_ack(&s->tcp->stream[!side], (uint64_t)seen->ack, s->clock_ns);
+	if (l->tcp_flags & NR_TCP_RST) /* its payload is a message to humans */
+		return !s->parser || !s->parser->rst ||
+		       nr_session_heed(
+			       s, s->parser->rst(nr_session_call(&c, ss, f, &s->last, 0),
+						 s->ctx, side ^ s->swapped));
+	if (l->payload_len && !tcp_data(ss, f, side, l, seen, &r))
+		return false;
+	if (me->fin > 1 && s->tcp->stream[side].end != (uint64_t)me->fin - 2)
+		return nr_stream_fin(&s->tcp->stream[side], (uint64_t)me->fin - 2,
+				     &s->last, &r);
+	return true;
+}
+
+void nr_session_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
+			const struct nr_packet *p, const struct nr_level *l,
+			const struct nr_tcp_seen *seen)
+{
+	struct nr_session *s = f->session;
+
+	if (!seen->is_valid || f->session_over)
+		return;
+	if (!s) {
+		if (!l->payload_len || (l->tcp_flags & NR_TCP_RST))
+			return;
+		if (!tcp_new(ss, f)) {
+			nr_session_settle(ss, f);
+			return;
+		}
+		s = f->session;
+	}
+	nr_session_follow_flip(f);
+	if (p->clock_ns < nr_session_wake(ss, s) ||
+	    nr_session_timers(ss, f, p->clock_ns)) {
+		s->clock_ns = p->clock_ns;
+		s->last = (struct nr_stamp){ .ts_ns = p->ts_ns,
+					     .packet = p->record,
+					     .source = p->source };
+		tcp_segment(ss, f, side, l, seen);
+	}
+	nr_session_settle(ss, f);
+	if (f->session)
+		nr_session_arm(ss, f);
+}
