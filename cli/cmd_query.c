@@ -2,6 +2,7 @@
 /* nrtool query: SQL or a named report over a session database, read-only. */
 #include "cli.h"
 
+#include "archive_db.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "database.h"
@@ -18,7 +19,7 @@
 
 struct query {
 	int format;
-	bool full, list;
+	bool full, list, stats;
 	const char *file;
 	struct nr_list params;
 };
@@ -32,6 +33,8 @@ static const struct nr_option query_options[] = {
 	  .help = "take the SQL from FILE; - is standard input" },
 	{ "param", 'p', NR_OPT_LIST, "NAME=VALUE", NR_OPT(query, params),
 	  .help = "value of :NAME in the SQL; may be given several times" },
+	{ "stats", 0, NR_OPT_FLAG, NULL, NR_OPT(query, stats),
+	  .help = "say how much of an archive was read" },
 	{ "list", 0, NR_OPT_FLAG, NULL, NR_OPT(query, list), .help = "list the reports" },
 };
 
@@ -201,7 +204,40 @@ static int check_unique(char **paths, size_t n)
 	return status;
 }
 
-static int open_set(sqlite3 **db, char **paths, size_t n)
+/* Archives that were loaded, for --stats and for the exit status. */
+struct loaded {
+	bool stats, damaged;
+};
+
+/* A database, or an archive loaded as far as sql needs it. */
+static int open_one(sqlite3 **db, const char *path, const char *sql, bool of_set,
+		    struct loaded *l)
+{
+	struct nr_archive_db_stats st;
+	struct nr_err err = { "" };
+
+	if (!nr_archive_db_is(path))
+		return nr_database_open(db, path, "query");
+	if (nr_archive_db_open(db, path, sql, of_set, &st, &err))
+		return nr_complain(NR_EXIT_FAILED, "query", "%s", err.text);
+	if (st.n_damages) {
+		l->damaged = true;
+		fprintf(stderr, "damaged: %s: %s", path, st.damage);
+		fprintf(stderr, st.n_damages > 1 ? " (%llu in all)\n" : "\n",
+			(unsigned long long)st.n_damages);
+	}
+	if (l->stats)
+		fprintf(stderr,
+			"%s: %llu of %llu frames read, %llu lines parsed, %llu rows\n",
+			path, (unsigned long long)st.frames_read,
+			(unsigned long long)st.frames, (unsigned long long)st.lines,
+			(unsigned long long)st.rows);
+	sqlite3_progress_handler(*db, 10000, on_progress, NULL);
+	return 0;
+}
+
+static int open_set(sqlite3 **db, char **paths, size_t n, const char *sql,
+		    struct loaded *l)
 {
 	sqlite3 **members = nr_xcalloc(n, sizeof(*members));
 	struct rlimit files;
@@ -213,14 +249,14 @@ static int open_set(sqlite3 **db, char **paths, size_t n)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	for (size_t i = 0; i < n && !status; i++) {
-		char sql[48];
+		char pragma[48];
 
-		status = nr_database_open(&members[i], paths[i], "query");
+		status = open_one(&members[i], paths[i], sql, true, l);
 		/* 64 MiB for all of them */
-		snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%d",
+		snprintf(pragma, sizeof(pragma), "PRAGMA cache_size = -%d",
 			 cache > 64 ? cache : 64);
 		if (!status)
-			sqlite3_exec(members[i], sql, NULL, NULL, NULL);
+			sqlite3_exec(members[i], pragma, NULL, NULL, NULL);
 	}
 	if (status) {
 		for (size_t i = 0; i < n; i++)
@@ -234,9 +270,12 @@ static int open_set(sqlite3 **db, char **paths, size_t n)
 	return status;
 }
 
-static int open_all(sqlite3 **db, char **paths, size_t n)
+static int open_all(sqlite3 **db, char **paths, size_t n, const char *sql,
+		    struct loaded *l)
 {
-	int status = n > 1 ? open_set(db, paths, n) : nr_database_open(db, paths[0], "query"), rc;
+	int status = n > 1 ? open_set(db, paths, n, sql, l)
+			   : open_one(db, paths[0], sql, false, l);
+	int rc;
 
 	if (status)
 		return status;
@@ -267,7 +306,8 @@ static int find_sql(const struct query *c, const char *word, struct nr_buf *b,
 
 	if (c->file)
 		return slurp(c->file, b);
-	if (!word || (!nr_sql_report(word) && looks_like_database(word)))
+	if (!word || (!nr_sql_report(word) &&
+		      (looks_like_database(word) || nr_archive_db_is(word))))
 		return nr_complain(
 			NR_EXIT_USAGE, "query",
 			"SQL or a report is missing; --list names the reports");
@@ -294,6 +334,7 @@ static int query_run(const struct nr_call *call)
 	bool is_report = false;
 	const char *word = NULL;
 	sqlite3 *db = NULL;
+	struct loaded loaded = { .stats = c->stats };
 	int status, rc;
 
 	if (c->list)
@@ -311,10 +352,12 @@ static int query_run(const struct nr_call *call)
 	status = find_sql(c, word, &sql, &is_report);
 	if (!status) {
 		nr_signals_init();
-		status = open_all(&db, call->operands, n);
+		status = open_all(&db, call->operands, n, sql.p ? sql.p : "", &loaded);
 	}
 	if (!status)
 		status = run_sql(db, c, sql.p ? sql.p : "", is_report);
+	if (!status && loaded.damaged)
+		status = NR_EXIT_DAMAGED;
 	sqlite3_close(db);
 	nr_buf_fini(&sql);
 	rc = nr_stdout_finish("query");
@@ -326,10 +369,12 @@ const struct nr_command nr_cmd_query = {
 	.operands = "DB… [SQL|REPORT]",
 	.operand_kind = "file",
 	.summary = "asks session databases: SQL or a named report",
-	.about = "Runs SQL or a named report on a session database, read-only; several\n"
-		 "are shown as one. Besides SQLite's functions there are cidr(ip, net), "
-		 "iso(ns),\n"
-		 "duration(ns), human(bytes) and ip_sort(ip).",
+	.about = "Runs SQL or a named report on session databases or archives of events\n"
+		 "(FILE.jsonl.zst), read-only; several are shown as one. Besides "
+		 "SQLite's\n"
+		 "functions there are cidr(ip, net), iso(ns), duration(ns), human(bytes) "
+		 "and\n"
+		 "ip_sort(ip).",
 	.max_operands = NR_ANY,
 	.options = { query_options, sizeof(query_options) / sizeof(*query_options) },
 	.config_size = sizeof(struct query),

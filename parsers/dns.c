@@ -45,7 +45,7 @@
 	X(T, left_out, INT, 0, NULL, "records", NULL, "records and questions that are in no list, because it would be larger than 256 KiB")
 /* clang-format on */
 
-static const char *const indexes[] = { "flow_id", "query_name", NULL };
+static const char *const indexes[] = { "flow_id", NULL };
 
 NR_TABLE_DECLARE(DNS, dns, FIELDS);
 NR_TABLE_DEFINE(DNS, dns, NR_R_SESSION, indexes,
@@ -324,22 +324,28 @@ static void say_mismatch(struct nr_parse *p, unsigned side, const struct nr_dns_
 					 (unsigned long long)q->packet));
 }
 
+/* The query that a response answers, or NULL. */
+static struct nr_dns_query *asked(struct nr_parse *p, struct dns *d, unsigned side,
+				  const struct nr_dns_read *r)
+{
+	struct nr_dns_query *q, *other;
+
+	if (!r->has_question)
+		return nr_dns_open_find_id(&d->open, !side, r->id);
+	q = nr_dns_open_find(&d->open, !side, r->id, question_hash(d, r));
+	if (!q) /* a query whose question could not be read */
+		q = nr_dns_open_find(&d->open, !side, r->id, 0);
+	other = q ? NULL : nr_dns_open_find_id(&d->open, !side, r->id);
+	if (other)
+		say_mismatch(p, side, other);
+	return q;
+}
+
 static void take_response(struct nr_parse *p, struct dns *d, unsigned side,
 			  const struct half *h)
 {
-	struct nr_dns_query *q;
+	struct nr_dns_query *q = asked(p, d, side, &h->r);
 
-	if (!h->r.has_question) {
-		q = nr_dns_open_find_id(&d->open, !side, h->r.id);
-	} else {
-		q = nr_dns_open_find(&d->open, !side, h->r.id, question_hash(d, &h->r));
-		if (!q) {
-			q = nr_dns_open_find_id(&d->open, !side, h->r.id);
-			if (q)
-				say_mismatch(p, side, q);
-			q = NULL;
-		}
-	}
 	if (!q) {
 		put_row(p, NULL, h);
 		return;
@@ -405,8 +411,7 @@ static void take_message(struct nr_parse *p, struct dns *d, unsigned side,
 	is_response = msg[2] & NR_DNS_QR >> 8;
 	/* A query is written later, from its bytes: here it is only checked. */
 	nr_dns_read(&h.r, msg, len, service_of(p->port), is_response ? p->arena : NULL);
-	h.complete = !cut && (h.r.bad == NR_DNS_GOOD || h.r.bad == NR_DNS_RDATA ||
-			      h.r.bad == NR_DNS_OPTIONS);
+	h.complete = !cut && (h.r.bad == NR_DNS_GOOD || h.r.bad >= NR_DNS_FORWARD);
 	if (h.r.bad != NR_DNS_GOOD && !(cut && h.r.bad == NR_DNS_SHORT))
 		say_bad(p, side, &h.r);
 	if (h.r.trailing && !cut)

@@ -47,8 +47,13 @@ static void skip(struct nr_dns_stream *s, struct nr_cursor *in)
 static enum nr_gathered gather_message(struct nr_dns_stream *s, struct nr_account *a,
 				       struct nr_cursor *in, struct nr_piece *out)
 {
-	enum nr_gathered got = nr_gather_bytes(&s->g, a, in, s->want, out);
+	enum nr_gathered got;
 
+	if (!s->want)
+		*out = (struct nr_piece){ .p = in->p };
+	else if (!nr_left(in))
+		return NR_G_MORE;
+	got = s->want ? nr_gather_bytes(&s->g, a, in, s->want, out) : NR_G_WHOLE;
 	if (got == NR_G_WHOLE)
 		s->has_length = false;
 	return got;
@@ -71,6 +76,8 @@ enum nr_gathered nr_dns_stream_next(struct nr_dns_stream *s, struct nr_account *
 			return got;
 	}
 	if (!s->has_length) {
+		if (!nr_left(in))
+			return NR_G_MORE;
 		got = nr_gather_bytes(&s->g, a, in, 2, out);
 		if (got != NR_G_WHOLE)
 			return got;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lines.h"
 
+#include "base/text.h"
+#include "session/secret.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -159,4 +162,22 @@ void nr_reply_clear(struct nr_reply *r)
 	r->open = false;
 	r->text.len = 0;
 	r->text.cut = 0;
+}
+
+const char *nr_line_detail(struct nr_parse *p, const struct nr_piece *line,
+			   const struct nr_text *secret)
+{
+	enum { SHOWN = 128 };
+	size_t n = line->len < SHOWN ? line->len : SHOWN;
+	const char *text = nr_secret_echo(p, (const char *)line->p, line->len, secret->p,
+					  secret->len);
+	struct nr_buf b = { 0 };
+	char *detail;
+
+	nr_buf_str(&b, "{\"line\":");
+	nr_buf_json(&b, text, n);
+	nr_buf_char(&b, '}');
+	detail = nr_arena_copy(p->arena, b.p, b.len);
+	nr_buf_fini(&b);
+	return detail;
 }

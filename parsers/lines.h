@@ -76,3 +76,6 @@ enum nr_reply_state nr_reply_line(struct nr_reply *r, struct nr_account *a,
 void nr_reply_clear(struct nr_reply *r);
 /* The code of a line that begins like a reply: 100 to 699, 0 where it does not. */
 unsigned nr_reply_code(const uint8_t *line, size_t n);
+/* {"line": …} for an anomaly: the beginning of a line, in which secret is masked. */
+const char *nr_line_detail(struct nr_parse *p, const struct nr_piece *line,
+			   const struct nr_text *secret);

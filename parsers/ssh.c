@@ -8,7 +8,7 @@
  */
 #include "ssh.h"
 
-#include "session/gather.h"
+#include "lines.h"
 
 #include <string.h>
 
@@ -21,6 +21,7 @@ NR_TABLE_DEFINE(SSH, ssh, NR_R_SESSION, indexes,
 enum {
 	BANNER_MAX = 255,      /* RFC 4253, 4.2, with its CR LF */
 	PRE_BANNER_MAX = 1024, /* lines before it, as OpenSSH allows */
+	PRE_TEXT_MAX = 1024,   /* bytes of them that are kept */
 	PACKET_MAX = 256 << 10,
 	KEPT_MAX = 64 << 10,
 };
@@ -49,6 +50,7 @@ struct ssh_side {
 	enum phase phase;
 	uint32_t rest;      /* bytes of the packet behind its type */
 	uint32_t pre_lines; /* lines before the banner */
+	struct nr_text pre;
 	uint8_t type, padding;
 	bool broken; /* behind a gap, or no SSH */
 	uint8_t banner_len;
@@ -57,11 +59,11 @@ struct ssh_side {
 
 struct ssh {
 	struct ssh_side side[2];
+	int64_t begin_ns;
 	uint8_t *disconnect; /* its payload, from the account */
 	uint32_t disconnect_len;
 	bool is_written;
 	bool server_known;
-	bool too_many_names;
 	uint8_t server; /* side; meaningful once server_known */
 	char fingerprint[NR_SSH_FINGERPRINT];
 };
@@ -174,10 +176,15 @@ static void ssh_write(struct nr_parse *p, struct ssh *s, bool complete)
 		return;
 	s->is_written = true;
 	r = nr_parse_record(p, &nr_rt_ssh);
-	if (version(s))
+	nr_set_int(r, NR_SSH_begin_ns, s->begin_ns);
+	if (spoke[0] && spoke[1])
 		nr_set_int(r, NR_SSH_version, version(s));
+	if (s->server_known)
+		nr_set_int(r, NR_SSH_reversed, !server);
 	put_banner(p, r, NR_SSH_client_version, c);
 	put_banner(p, r, NR_SSH_server_version, v);
+	if (v->pre.p)
+		nr_parse_text(p, r, NR_SSH_pre_banner, v->pre.p, v->pre.len);
 	if (nr_ssh_put_lists(p, r, &c->lists, &v->lists))
 		nr_parse_anomaly(p, NR_ANOM_SSH_NAMES, -1, NULL);
 	if (s->fingerprint[0])
@@ -187,7 +194,7 @@ static void ssh_write(struct nr_parse *p, struct ssh *s, bool complete)
 		nr_set_int(r, NR_SSH_encrypted,
 			   (!spoke[0] || c->phase == AT_CIPHER) &&
 				   (!spoke[1] || v->phase == AT_CIPHER));
-	nr_set_int(r, NR_SSH_complete, complete);
+	nr_set_int(r, NR_SSH_complete, complete && !v->pre.cut);
 }
 
 /* -- reading -- */
@@ -198,11 +205,23 @@ static void stop(struct nr_parse *p, struct ssh_side *x, enum phase phase)
 	nr_gather_free(&x->g, p->account);
 }
 
-static void long_banner(struct nr_parse *p, unsigned side, uint64_t len)
+/* The identification of a side; NUL, which must not be in it, ends it. */
+static void keep_banner(struct nr_parse *p, struct ssh *s, unsigned side,
+			const struct nr_piece *line)
 {
-	nr_parse_anomaly(
-		p, NR_ANOM_SSH_BANNER, (int)side,
-		nr_arena_printf(p->arena, "{\"length\":%llu}", (unsigned long long)len));
+	struct ssh_side *x = &s->side[side];
+	const uint8_t *nul = memchr(line->p, '\0', line->len);
+
+	x->banner_len = (uint8_t)(nul ? (size_t)(nul - line->p) : line->len);
+	memcpy(x->banner, line->p, x->banner_len);
+	if (nul || line->cut)
+		nr_parse_anomaly(
+			p, NR_ANOM_SSH_BANNER, (int)side,
+			nr_arena_printf(p->arena, "{\"length\":%llu}",
+					(unsigned long long)(line->len + line->cut)));
+	if (!s->begin_ns)
+		s->begin_ns = p->ts_ns;
+	nr_parse_service(p, "ssh");
 }
 
 /* A line before the packets: the version string, or one before it. */
@@ -215,13 +234,14 @@ static enum nr_verdict banner_line(struct nr_parse *p, struct ssh *s, unsigned s
 		/* text that is none comes from something else than SSH */
 		if (++x->pre_lines > PRE_BANNER_MAX || !is_text(line->p, line->len))
 			return NR_NOT_MINE;
-		return NR_MORE;
+		if (x->pre_lines > 1 &&
+		    !nr_text_add(&x->pre, p->account, "\n", 1, PRE_TEXT_MAX))
+			return NR_OVERFLOW;
+		return nr_text_add(&x->pre, p->account, line->p, line->len, PRE_TEXT_MAX)
+			       ? NR_MORE
+			       : NR_OVERFLOW;
 	}
-	if (line->cut)
-		long_banner(p, side, line->len + line->cut);
-	x->banner_len = (uint8_t)line->len;
-	memcpy(x->banner, line->p, line->len);
-	nr_parse_service(p, "ssh");
+	keep_banner(p, s, side, line);
 	x->phase = AT_PACKET;
 	if (version(s) == 1) {
 		stop(p, &s->side[side], AT_END);
@@ -400,6 +420,7 @@ static void ssh_end(struct nr_parse *p, void *ctx)
 	ssh_write(p, s, false);
 	for (unsigned i = 0; i < 2; i++) {
 		nr_gather_free(&s->side[i].g, p->account);
+		nr_text_free(&s->side[i].pre, p->account);
 		nr_ssh_lists_free(&s->side[i].lists, p->account);
 	}
 	nr_account_free(p->account, s->disconnect, s->disconnect_len);
@@ -416,6 +437,8 @@ const struct nr_parser nr_parser_ssh = {
 		(const struct nr_parser_cap[]){
 			{ "lines before the version string", PRE_BANNER_MAX,
 			  "closed (not_mine)" },
+			{ "bytes of them that are kept", PRE_TEXT_MAX,
+			  "cut (complete = 0)" },
 			{ "bytes of a version string", BANNER_MAX,
 			  "cut; anomaly ssh_banner" },
 			{ "bytes of a packet that is kept", KEPT_MAX,

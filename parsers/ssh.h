@@ -8,9 +8,12 @@
 /* clang-format off */
 #define NR_FIELDS_SSH(X, T) \
 	NR_FIELDS_SESSION(X, T) \
-	X(T, version, INT, 0, NULL, NULL, NULL, "major version both speak: 1 or 2; NULL where it was not seen") \
+	X(T, begin_ns, TIME, 0, NULL, "ns", NULL, "time of the first identification") \
+	X(T, version, INT, 0, NULL, NULL, NULL, "major version both speak: 1 or 2; NULL where one side was not seen") \
+	X(T, reversed, BOOL, 0, NULL, NULL, NULL, "1 if the flow's initiator is the server (it sent the host key), 0 if the responder is; NULL where no host key was seen: the responder is taken for it, or who has port 22") \
 	X(T, client_version, TEXT, 0, NULL, NULL, NULL, "the client's identification, SSH-2.0-…") \
 	X(T, server_version, TEXT, 0, NULL, NULL, NULL, "the server's identification") \
+	X(T, pre_banner, TEXT, 0, NULL, NULL, NULL, "lines that came before the server's identification (RFC 4253, 4.2), separated by LF, at most 1 KiB") \
 	X(T, hassh, TEXT, 0, NULL, NULL, NULL, "HASSH: MD5 of the client's algorithms, 32 hexadecimal digits") \
 	X(T, hassh_server, TEXT, 0, NULL, NULL, NULL, "HASSH of the server's algorithms") \
 	X(T, kex, TEXT, 0, NULL, NULL, NULL, "key exchange method agreed on (RFC 4253, 7.1); NULL where one side was not seen or nothing is common") \

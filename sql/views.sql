@@ -38,6 +38,79 @@ SELECT
 FROM arp AS a
 LEFT JOIN source AS s ON s.source_id = a.source_id;
 
+-- QUIC connections with their flow: text times, and how long the hellos took.
+CREATE VIEW quic_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', q.first_ns / 1000000000 - (q.first_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (q.first_ns % 1000000000 + 1000000000) % 1000000000) AS first,
+	strftime('%Y-%m-%dT%H:%M:%S', q.ts_ns / 1000000000 - (q.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (q.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	CASE WHEN q.server_hellos > 0 THEN (q.ts_ns - q.first_ns) / 1e6 END AS hellos_ms,
+	s.name AS source,
+	f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
+	q.*,
+	f.src_packets + f.dst_packets AS packets,
+	f.src_bytes + f.dst_bytes AS bytes
+FROM quic AS q
+LEFT JOIN flow AS f ON f.flow_id = q.flow_id
+LEFT JOIN source AS s ON s.source_id = q.source_id;
+-- DHCP messages with their flow.
+CREATE VIEW dhcp_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', d.ts_ns / 1000000000 - (d.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (d.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	d.*,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id
+FROM dhcp AS d
+LEFT JOIN flow AS f ON f.flow_id = d.flow_id
+LEFT JOIN source AS s ON s.source_id = d.source_id;
+
+-- DHCP exchanges: the messages of one client under one transaction id.
+CREATE VIEW dhcp_exchange AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', min(ts_ns) / 1000000000 - (min(ts_ns) % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (min(ts_ns) % 1000000000 + 1000000000) % 1000000000) AS first,
+	(max(ts_ns) - min(ts_ns)) / 1e9 AS duration_s,
+	trans_id,
+	client_mac,
+	group_concat(coalesce(message_type, 'bootp ' || operation), ' ') AS messages,
+	max(client_id) AS client_id,
+	max(CASE operation WHEN 'request' THEN host_name END) AS host_name,
+	max(CASE operation WHEN 'request' THEN fqdn END) AS fqdn,
+	max(CASE operation WHEN 'request' THEN requested_ip END) AS requested_ip,
+	max(CASE message_type WHEN 'ack' THEN coalesce(assigned_ip, client_ip) END) AS acked_ip,
+	max(CASE WHEN message_type IN ('ack', 'nak', 'offer') THEN server_id END) AS server_id,
+	max(CASE message_type WHEN 'ack' THEN lease_s END) AS lease_s,
+	max(relay_ip) AS relay_ip,
+	count(*) AS n_messages
+FROM (SELECT * FROM dhcp ORDER BY source_id, packet)
+GROUP BY trans_id, client_mac;
+
+-- ICMP messages with their flow.
+CREATE VIEW icmp_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', i.ts_ns / 1000000000 - (i.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (i.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	i.*,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id
+FROM icmp AS i
+LEFT JOIN flow AS f ON f.flow_id = i.flow_id
+LEFT JOIN source AS s ON s.source_id = i.source_id;
+
+-- NTP messages with their flow.
+CREATE VIEW ntp_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', n.ts_ns / 1000000000 - (n.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (n.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	n.*,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id
+FROM ntp AS n
+LEFT JOIN flow AS f ON f.flow_id = n.flow_id
+LEFT JOIN source AS s ON s.source_id = n.source_id;
+
 -- Addresses: what each sent and received, and in how many flows.
 CREATE VIEW talker AS
 SELECT
@@ -130,3 +203,64 @@ UNION ALL
 SELECT NULL, NULL, 'flow wire_bytes', l.n, f.n, l.n = f.n
 FROM (SELECT coalesce(sum(wire_bytes), 0) AS n FROM ledger WHERE bucket = 'flow') AS l,
 	(SELECT coalesce(sum(wire_bytes), 0) AS n FROM flow) AS f;
+
+-- HTTP transactions with text times and their flow; wait_s from the request's first byte
+-- to that of the final response. A NULL time stays NULL.
+CREATE VIEW http_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', h.ts_ns / 1000000000 - (h.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (h.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	strftime('%Y-%m-%dT%H:%M:%S', h.request_ns / 1000000000 - (h.request_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (h.request_ns % 1000000000 + 1000000000) % 1000000000) AS request,
+	strftime('%Y-%m-%dT%H:%M:%S', h.response_ns / 1000000000 - (h.response_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (h.response_ns % 1000000000 + 1000000000) % 1000000000) AS response,
+	(h.response_ns - h.request_ns) / 1e9 AS wait_s,
+	s.name AS source,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.vlan, f.tunnel, f.community_id,
+	h.*
+FROM http AS h
+LEFT JOIN flow AS f ON f.flow_id = h.flow_id
+LEFT JOIN source AS s ON s.source_id = h.source_id;
+-- DNS, mDNS, LLMNR and NetBIOS messages: text times, who asked whom, milliseconds to the
+-- response, and the answers as one line.
+CREATE VIEW dns_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', d.ts_ns / 1000000000 - (d.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (d.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	f.service, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
+	d.rtt_ns / 1e6 AS rtt_ms,
+	(SELECT group_concat(json_extract(a.value, '$.data'), ', ') FROM json_each(d.answers) AS a
+		WHERE json_extract(a.value, '$.section') = 'answer') AS answer,
+	d.*
+FROM dns AS d
+LEFT JOIN flow AS f ON f.flow_id = d.flow_id
+LEFT JOIN source AS s ON s.source_id = d.source_id;
+-- TLS, DTLS and QUIC handshakes with their flow, and whom the server's certificate names.
+CREATE VIEW tls_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', t.ts_ns / 1000000000 - (t.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (t.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	t.*,
+	(t.ts_ns - t.first_ns) / 1e9 AS handshake_s,
+	c.subject, c.issuer,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.service, f.community_id
+FROM tls AS t
+LEFT JOIN flow AS f ON f.flow_id = t.flow_id
+LEFT JOIN source AS s ON s.source_id = t.source_id
+LEFT JOIN certificate AS c ON c.sha256 = json_extract(t.certificates, '$[0]');
+
+-- Certificates with text times and the flow that showed each first.
+CREATE VIEW certificate_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', c.ts_ns / 1000000000 - (c.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (c.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	strftime('%Y-%m-%dT%H:%M:%SZ', c.not_before_ns / 1000000000 - (c.not_before_ns % 1000000000 < 0), 'unixepoch') AS not_before,
+	strftime('%Y-%m-%dT%H:%M:%SZ', c.not_after_ns / 1000000000 - (c.not_after_ns % 1000000000 < 0), 'unixepoch') AS not_after,
+	s.name AS source,
+	c.*,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id
+FROM certificate AS c
+LEFT JOIN flow AS f ON f.flow_id = c.first_flow_id
+LEFT JOIN source AS s ON s.source_id = c.source_id;

@@ -159,6 +159,7 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->flows = flows_new(e);
 	e->records.arena = &e->arena;
 	e->labels = nr_labels_new();
+	e->firsts = nr_firsts_new(e->key.secret);
 	if (!c->no_sessions)
 		e->sessions = nr_engine_sessions_new(e);
 	e->community = nr_community_new();
@@ -191,6 +192,7 @@ void nr_engine_free(struct nr_engine *e)
 	nr_flow_table_free(e->flows);
 	nr_sessions_free(e->sessions);
 	nr_labels_free(e->labels);
+	nr_firsts_free(e->firsts);
 	nr_decoder_free(e->decoder);
 	nr_engine_sources_free(e);
 	nr_ledger_free(e->ledger);

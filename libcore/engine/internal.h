@@ -5,6 +5,7 @@
 #include "engine/dedup.h"
 #include "engine/engine.h"
 #include "engine/filter.h"
+#include "engine/firsts.h"
 #include "engine/ledger.h"
 #include "flow/community_id.h"
 #include "flow/flow.h"
@@ -71,6 +72,7 @@ struct nr_engine {
 	struct nr_offload *offload;
 	struct nr_sessions *sessions; /* NULL: --no-sessions */
 	struct nr_labels *labels;
+	struct nr_firsts *firsts;
 	bool wants_ident; /* some sink writes the 5-tuple with each record */
 	struct nr_source_state *sources;
 	size_t n_sources;

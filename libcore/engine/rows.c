@@ -31,6 +31,7 @@ void nr_engine_breathe(struct nr_engine *e)
 
 void nr_engine_flush(struct nr_engine *e)
 {
+	e->stats.records -= nr_firsts_drop(e->firsts, &e->records);
 	for (size_t i = 0; i < e->n_sinks && e->records.n && !e->error; i++)
 		e->error = nr_sink_write(e->sinks[i], e->records.r, e->records.n, e->err);
 	nr_records_clear(&e->records);

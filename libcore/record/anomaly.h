@@ -74,6 +74,18 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(TCP_FAR_AHEAD, "tcp_far_ahead", WARNING,                                       \
 	  "a segment far beyond the window was left out of a parsed stream")             \
 	/* sessions */                                                                   \
+	X(HTTP_LENGTH, "http_length", WARNING,                                           \
+	  "the length of an HTTP message is ambiguous, as in request smuggling")         \
+	X(HTTP_SYNTAX, "http_syntax", WARNING,                                           \
+	  "the head of an HTTP message has a form that servers read differently")        \
+	X(HTTP_CHUNK, "http_chunk", WARNING, "a chunk of an HTTP body is impossible")    \
+	X(HTTP_JUNK, "http_junk", WARNING,                                               \
+	  "bytes between HTTP messages belong to none of them")                          \
+	X(HTTP_RESYNC, "http_resync", INFO,                                              \
+	  "bytes were skipped up to the first HTTP message that was seen to begin, at "  \
+	  "the start or behind a gap")                                                   \
+	X(HTTP_LIMIT, "http_limit", WARNING,                                             \
+	  "a cap of the HTTP parser was hit: what, its value")                           \
 	X(DNS_MALFORMED, "dns_malformed", WARNING,                                       \
 	  "a DNS message cannot be read to its end: what, and the offset in it")         \
 	X(DNS_TRAILING, "dns_trailing", INFO, "bytes behind the end of a DNS message")   \
@@ -83,7 +95,9 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "too many open DNS queries in a flow, or too little memory: from here on the " \
 	  "oldest become rows before they time out")                                     \
 	X(SSH_BANNER, "ssh_banner", WARNING,                                             \
-	  "an SSH identification is longer than 255 bytes and was cut: length")          \
+	  "an SSH identification is longer than 255 bytes or holds NUL, and was cut "    \
+	  "there: "                                                                      \
+	  "length")                                                                      \
 	X(SSH_NAMES, "ssh_names", WARNING,                                               \
 	  "a list of SSH algorithms has more than 128 names; the others were not "       \
 	  "compared")                                                                    \
@@ -94,9 +108,30 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "a line that ends a mail is not between CR LFs: servers disagree on it")       \
 	X(STARTTLS_INJECTION, "starttls_injection", ERROR,                               \
 	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")            \
-	/* sessions */                                                                   \
-	X(MESSAGE_MALFORMED, "message_malformed", WARNING,                               \
-	  "a message that does not follow the flow's protocol, which detail names")
+	X(TLS_RECORD, "tls_record", WARNING,                                             \
+	  "behind a hello comes no record of TLS: type, version and length say what")    \
+	X(TLS_MESSAGE, "tls_message", WARNING,                                           \
+	  "a handshake message whose inside is broken: its type and length")             \
+	X(TLS_EXCESS, "tls_excess", WARNING,                                             \
+	  "a handshake message, chain or number of fragments beyond what is kept")       \
+	X(TLS_HEARTBEAT, "tls_heartbeat", ERROR,                                         \
+	  "a heartbeat asks for more bytes than it brought (Heartbleed)")                \
+	X(TLS_CERTIFICATE, "tls_certificate", WARNING,                                   \
+	  "what was sent as a certificate is none: sha256 and length")                   \
+	X(QUIC_CRYPTO_REFUSED, "quic_crypto_refused", WARNING,                           \
+	  "bytes of a QUIC handshake were not kept: too many, too far ahead, or in too " \
+	  "many pieces; offset and length")                                              \
+	X(QUIC_CRYPTO_CONFLICT, "quic_crypto_conflict", WARNING,                         \
+	  "a QUIC handshake was repeated with other bytes, the first ones hold; offset " \
+	  "and length of the repetition")                                                \
+	X(QUIC_FRAME, "quic_frame", WARNING,                                             \
+	  "a QUIC Initial holds a frame that is cut short or not allowed there")         \
+	X(DHCP_MALFORMED, "dhcp_malformed", WARNING,                                     \
+	  "a DHCP message that cannot be read to its end: what")                         \
+	X(ICMP_MALFORMED, "icmp_malformed", WARNING,                                     \
+	  "an ICMP message is shorter than its type needs")                              \
+	X(NTP_MALFORMED, "ntp_malformed", WARNING,                                       \
+	  "a datagram of an NTP flow is no NTP message")
 
 enum nr_anomaly_kind {
 #define NR_X(id, name, sev, doc) NR_ANOM_##id,

@@ -45,6 +45,7 @@ enum nr_record_flag {
 	NR_R_RUN = 1 << 2,       /* may differ from run to run */
 	NR_R_ROWID_KEY = 1 << 3, /* its one key field is INTEGER PRIMARY KEY */
 	NR_R_JSON_ONLY = 1 << 4, /* not a table: flow_start */
+	NR_R_FIRST = 1 << 5,     /* of rows with the same key only the first is kept */
 };
 
 struct nr_record_type {

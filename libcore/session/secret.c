@@ -14,6 +14,13 @@ static void tell(struct nr_parse *p, const void *secret, size_t n)
 		o->secret_seen(o->secret_arg, p->flow_id, secret, n);
 }
 
+void nr_secret_hide(struct nr_parse *p, char *secret, size_t n)
+{
+	tell(p, secret, n);
+	if (!p->options->store_secrets)
+		memset(secret, '*', n);
+}
+
 char *nr_secret_mask(struct nr_parse *p, const char *text, size_t n, size_t from,
 		     size_t len)
 {

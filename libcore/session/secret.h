@@ -22,6 +22,9 @@ void nr_secret_hash(struct nr_parse *p, struct nr_record *r, unsigned field,
  */
 char *nr_secret_mask(struct nr_parse *p, const char *text, size_t n, size_t from,
 		     size_t len);
+/* The same for n bytes in a copy that the caller owns, in place. For texts with many
+   secrets, where a copy for each would be too much work. */
+void nr_secret_hide(struct nr_parse *p, char *secret, size_t n);
 /* Whether a parameter or header of this name holds a secret by its name: password,
    passwd, pwd, pass, token, access_token, secret, api_key, apikey, auth, session, sid, …
  */

@@ -306,6 +306,7 @@ int main(int argc, char **argv)
 		{ "memory", required_argument, NULL, 'm' },
 		{ "leaks", required_argument, NULL, 'l' },
 		{ "no-flip", no_argument, NULL, 'F' },
+		{ "store-secrets", no_argument, NULL, 'S' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct limits l = { .seconds = 20, .kib = 2048L * 1024, .leak_every = 0 };
@@ -328,6 +329,8 @@ int main(int argc, char **argv)
 			l.leak_every = (unsigned)strtoul(optarg, NULL, 10);
 		else if (o == 'F')
 			c.no_flip = true;
+		else if (o == 'S')
+			c.parse.store_secrets = true;
 		else
 			return 2;
 	}

@@ -119,8 +119,9 @@ class OlderSchema(Case):
         self.assertEqual(out.split(), ["n", "5"])
         for line in self.nrtool("query", "--list").stdout.splitlines():
             report = line.split()[0]
-            if ":" not in line.split("  ")[0] and report not in ("between", "flow", "host",
-                                                                 "packet"):
+            if ":" not in line.split("  ")[0] and report not in (
+                    "between", "flow", "host", "packet") and not report.startswith(
+                        ("dns_", "http_")):  # of tables that it does not have
                 self.nrtool("query", "old.db", report)
         self.assertEqual(self.query("old.db", "PRAGMA user_version"), [(1,)])
 

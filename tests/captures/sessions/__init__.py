@@ -35,7 +35,7 @@
    kept as long as the figures stay.
 
 It fails when anything is unexplained, when a class explains nothing any more, when more
-than 5 % of a log's rows (of all, or in the mean over captures) or 3 % of a count's files
-differ. Replay output is kept per binary (common.Nrtool), so that all protocols, and all
+than 5 % of a log's rows (of all, or with no capture counting for more than 100) or 3 % of
+a count's files differ. Replay output is kept per binary (common.Nrtool), so that all protocols, and all
 suites with the same options, share one replay.
 """

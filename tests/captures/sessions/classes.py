@@ -23,6 +23,18 @@ def no_connection(d):
                    for c in d.ctx.zeek.get("conn", ()))
 
 
+def quoted(column, ports):
+    """tshark decodes what ICMP errors quote and counts it. For a count of UDP messages on
+    these ports; the mapping's tables must have icmp."""
+    def test(d):
+        n = sum(r.get("quoted_proto") == "udp"
+                and bool(ports & {r.get("quoted_src_port"), r.get("quoted_dst_port")})
+                for r in d.ctx.table("icmp"))
+        return 0 < int(d.b) - int(d.a) <= n
+    return Class("quoted", "truth", {column},
+                 "tshark counts messages that ICMP errors quote too", test, counted=False)
+
+
 CLASSES = [
     Class("zeek_gave_up", ZEEK, {"extra"},
           "Zeek ends with an error at damage in the file, nrtool reads what can be read",

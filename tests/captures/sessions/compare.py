@@ -35,46 +35,76 @@ def main_values(log, v):
     return repr([x for c, x in zip(log.columns, v) if c.main])
 
 
-def pair_up(log, ours, theirs):
-    """Pairs the rows of one key: [(ours, theirs)], None where one stands alone.
+def pair_equal(log, ours, theirs):
+    """Takes the rows apart that are equal, time included: ([(ours, theirs)], ours left,
+    theirs left). Most are, so that the search below has little to do."""
+    at = collections.defaultdict(list)
+    for o in ours:
+        at[o[0] and o[0] // log.slack_ns, repr(o[1])].append(o)
+    pairs, rest = [], []
+    for z in theirs:
+        text, t = repr(z[1]), z[0] and z[0] // log.slack_ns
+        for near in [t] if t is None else (t, t - 1, t + 1):
+            some = at.get((near, text))
+            if some and (t is None or abs(some[0][0] - z[0]) <= log.slack_ns):
+                pairs.append((some.pop(0), z))
+                break
+        else:
+            rest.append(z)
+    return pairs, [o for some in at.values() for o in some], rest
 
-    First by time, the likest where several fit; then by the main columns, the nearest in
-    time. An entry is (time, values, row)."""
-    ours = sorted(ours, key=lambda e: (e[0] is None, e[0]))
-    theirs = sorted(theirs, key=lambda e: (e[0] is None, e[0]))
-    times = [e[0] for e in ours if e[0] is not None]
+
+SEARCH = 300  # rows of one time that are held against each other
+
+
+def pair_by_time(log, ours, theirs):
+    """Of rows at the same time the likest; gives pairs and what is left."""
+    times = [o[0] for o in ours]
     taken, pairs, rest = set(), [], []
     for z in theirs:
         best = None
-        if z[0] is not None:
-            i = bisect.bisect_left(times, z[0] - log.slack_ns)
-            while i < len(times) and times[i] <= z[0] + log.slack_ns:
-                if i not in taken:
-                    n = likeness(log, ours[i][1], z[1])
-                    if best is None or n > best[0]:
-                        best = (n, i)
-                i += 1
+        i = bisect.bisect_left(times, z[0] - log.slack_ns)
+        looked = 0
+        while i < len(times) and times[i] <= z[0] + log.slack_ns and looked < SEARCH:
+            if i not in taken:
+                looked += 1
+                n = likeness(log, ours[i][1], z[1])
+                if best is None or n > best[0]:
+                    best = (n, i)
+            i += 1
         if best is None:
             rest.append(z)
         else:
             taken.add(best[1])
             pairs.append((ours[best[1]], z))
+    return pairs, [o for i, o in enumerate(ours) if i not in taken], rest
+
+
+def pair_up(log, ours, theirs):
+    """Pairs the rows of one key: [(ours, theirs)], None where one stands alone.
+
+    First by time, the likest where several fit; then by the main columns, the nearest in
+    time. An entry is (time, values, row)."""
+    pairs, ours, theirs = pair_equal(log, ours, theirs)
+    theirs.sort(key=lambda e: e[0] or 0)
+    ours.sort(key=lambda e: e[0] or 0)
+    if theirs and theirs[0][0] is not None:
+        more, ours, theirs = pair_by_time(log, ours, theirs)
+        pairs += more
     left = collections.defaultdict(list)
-    for i, o in enumerate(ours):
-        if i not in taken:
-            left[main_values(log, o[1])].append(o)
-    for z in rest:
+    for o in ours:
+        left[main_values(log, o[1])].append(o)
+    for z in theirs:
         some = left.get(main_values(log, z[1]))
         if not some:
             pairs.append((None, z))
-        elif z[0] is None:
+            continue
+        if z[0] is None:
             o = max(some, key=lambda o: likeness(log, o[1], z[1]))
-            some.remove(o)
-            pairs.append((o, z))
         else:
             o = min(some, key=lambda o: abs((o[0] or 0) - z[0]))
-            some.remove(o)
-            pairs.append((o, z))
+        some.remove(o)
+        pairs.append((o, z))
     return pairs + [(o, None) for some in left.values() for o in some]
 
 
@@ -245,11 +275,12 @@ def service(names, ctx, res):
             t = zeek_ns(c)
             f = min(flows, key=lambda f: abs(f["first_ns"] - t), default=None)
             ours = f and f.get("service")
-            if not said and ours not in mine:
+            have = set((ours or "").split(",")) & mine
+            if not said and not have:
                 continue
             res.rows += 1
             res.compared["service"] += 1
-            if not (ours in said if said else ours not in mine):
+            if not (have & said if said else not have):
                 res.bad_rows += 1
                 res.differences.append(Difference(
                     "service " + "/".join(sorted(said or {ours})), "service", ours,

@@ -143,13 +143,16 @@ class Field:
 @dataclasses.dataclass
 class Class:
     """where: None (all), or beginnings of the oracle's name ("zeek9 dns", "truth",
-    "suricata", "arkime", "ndpi", "service"). columns: None or a collection."""
+    "suricata", "arkime", "ndpi", "service"). columns: None or a collection. counted:
+    False only for a GROUND_TRUTH count that says something else than the protocol's
+    messages there; the file then does not weigh in the share."""
 
     name: str
     where: Any
     columns: Any
     reason: str
     test: Callable
+    counted: bool = True
 
     def fits(self, d):
         if self.where is not None:
@@ -279,6 +282,21 @@ def zeek_bytes(text):
         elif text.startswith("\\\\", i):
             out.append(0x5c)
             i += 2
+        else:
+            out += text[i].encode()
+            i += 1
+    return bytes(out)
+
+
+def our_bytes(text):
+    """nrtool writes bytes that are no UTF-8, and NUL, as \\xNN; a backslash stays."""
+    if text is None:
+        return None
+    out, i = bytearray(), 0
+    while i < len(text):
+        if text.startswith("\\x", i) and i + 4 <= len(text):
+            out.append(int(text[i + 2:i + 4], 16))
+            i += 4
         else:
             out += text[i].encode()
             i += 1

@@ -2,6 +2,7 @@
 """What other tools say, by capture: loaded once, the large logs kept parsed."""
 
 import collections
+import ipaddress
 import json
 import pickle
 import re
@@ -100,15 +101,34 @@ def arkime(path, field):
 FLOW = re.compile(r"^\s*\d+\s+(?:TCP|UDP) (\S+):(\d+) <?-> (\S+):(\d+) ")
 
 
-def ndpi(path, field):
+def ndpi_address(text):
+    """nDPI shortens single groups of zeros too, each by ::."""
+    while True:
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError:
+            if "::" not in text:
+                raise
+            text = text.replace("::", ":0:", 1)
+
+
+def ndpi(path, field, only=re.compile("")):
     found = re.compile(r"\[" + re.escape(field) + r": ([^\]]*)\]")
     out = []
     for line in open(path, encoding="utf-8", errors="replace"):
         m = FLOW.match(line)
-        if m:
-            key = (m[1].strip("[]"), int(m[2]), m[3].strip("[]"), int(m[4]))
+        if m and only.search(line):
+            a, b = (ndpi_address(t.strip("[]")) for t in (m[1], m[3]))
+            key = (a, int(m[2]), b, int(m[4]))
             out += [(key, v) for v in found.findall(line)]
     return out
 
 
-TOOLS = {"arkime": ("arkime-sessions", arkime), "ndpi": ("ndpi-flows", ndpi)}
+def ndpi_quic(path, field):
+    """Of flows of QUIC; Google's, whose handshake is not TLS, for their version only."""
+    of = r"\[QUIC ver: " + ("" if field == "QUIC ver" else "(?!Q0)")
+    return ndpi(path, field, re.compile(of))
+
+
+TOOLS = {"arkime": ("arkime-sessions", arkime), "ndpi": ("ndpi-flows", ndpi),
+         "ndpi_quic": ("ndpi-flows", ndpi_quic)}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One side's bytes to messages: where they end (RFC 9112, 6 to 8), and what is left of
+ * them behind a gap. Bodies are counted, not kept.
+ */
+#include "http.h"
+
+#include <strings.h>
+
+unsigned nr_http_side_of(const struct nr_http *h, const struct nr_http_side *s)
+{
+	return s == &h->side[1];
+}
+
+bool nr_http_is_client(const struct nr_http *h, const struct nr_http_side *s)
+{
+	return h->client == (int)nr_http_side_of(h, s) + 1;
+}
+
+struct nr_http_message *nr_http_reading(struct nr_http *h, struct nr_http_side *s)
+{
+	return &s->tx->msg[nr_http_is_client(h, s) ? NR_HTTP_REQ : NR_HTTP_RESP];
+}
+
+/* The message being read can not be read to its end. */
+static void break_off(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s)
+{
+	struct nr_http_message *m = nr_http_reading(h, s);
+
+	/* behind an interim response the final one may still be found */
+	if (m->seen || h->pipelines)
+		m->broken = true;
+	m->open = false;
+	nr_http_say_signs(p, (int)nr_http_side_of(h, s), s->tx->depth,
+			  !nr_http_is_client(h, s), m);
+	s->tx = NULL;
+	nr_gather_free(&s->line, p->account);
+	nr_http_tx_settle(p, h);
+}
+
+/* Ends of messages */
+
+/* What a final answer means for the client behind its request. */
+static void answered(struct nr_http *h, const struct nr_http_tx *tx)
+{
+	struct nr_http_side *c = &h->side[h->client - 1];
+	const struct nr_http_message *req = &tx->msg[NR_HTTP_REQ];
+
+	if (c->state == NR_HTTP_WAIT && req->is_connect) {
+		c->state = c->skipped ? NR_HTTP_LOST : NR_HTTP_START;
+	} else if (c->tx == tx && req->expects && !req->body && !c->line.len &&
+		   (c->state == NR_HTTP_BODY || c->state == NR_HTTP_CHUNK_LINE) &&
+		   tx->msg[NR_HTTP_RESP].status >= 300) {
+		c->before = c->state;
+		c->state = NR_HTTP_EXPECT;
+	}
+}
+
+enum nr_verdict nr_http_message_done(struct nr_parse *p, struct nr_http *h,
+				     struct nr_http_side *s)
+{
+	nr_http_reading(h, s)->open = false;
+	s->tx = NULL;
+	s->state = NR_HTTP_START;
+	nr_gather_free(&s->line, p->account);
+	nr_http_tx_settle(p, h);
+	return NR_MORE;
+}
+
+static enum nr_verdict begin_body(struct nr_parse *p, struct nr_http *h,
+				  struct nr_http_side *s, enum nr_http_state state,
+				  uint64_t length)
+{
+	s->state = state;
+	s->left = length;
+	return state == NR_HTTP_BODY && !length ? nr_http_message_done(p, h, s) : NR_MORE;
+}
+
+static enum nr_verdict request_head_done(struct nr_parse *p, struct nr_http *h,
+					 struct nr_http_side *s)
+{
+	const struct nr_http_message *m = nr_http_reading(h, s);
+	const struct nr_http_framing *f = &m->framing;
+
+	if (m->is_connect) {
+		nr_http_message_done(p, h, s);
+		s->state = NR_HTTP_WAIT;
+		return NR_MORE;
+	}
+	if (f->chunked)
+		return begin_body(p, h, s, NR_HTTP_CHUNK_LINE, 0);
+	return begin_body(p, h, s, NR_HTTP_BODY,
+			  f->has_te || !f->has_length ? 0 : f->length);
+}
+
+/* RFC 9112, 6.3 */
+static enum nr_verdict response_head_done(struct nr_parse *p, struct nr_http *h,
+					  struct nr_http_side *s, struct nr_cursor *in)
+{
+	struct nr_http_tx *tx = s->tx;
+	const struct nr_http_message *req = &tx->msg[NR_HTTP_REQ];
+	const struct nr_http_message *m = &tx->msg[NR_HTTP_RESP];
+	const struct nr_http_framing *f = &m->framing;
+	bool tunnel = m->status == 101 ||
+		      (req->is_connect && m->status >= 200 && m->status < 300);
+
+	if (m->status >= 100 && m->status < 200 && m->status != 101) {
+		s->state = NR_HTTP_START;
+		return nr_http_tx_interim(p, tx);
+	}
+	if (tunnel) {
+		nr_http_message_done(p, h, s);
+		return nr_parse_hand_over(p, NULL, in->p, nr_left(in));
+	}
+	answered(h, tx);
+	if (req->is_head || m->status == 204 || m->status == 304)
+		return begin_body(p, h, s, NR_HTTP_BODY, 0);
+	if (f->chunked)
+		return begin_body(p, h, s, NR_HTTP_CHUNK_LINE, 0);
+	if (f->has_te || !f->has_length)
+		return begin_body(p, h, s, NR_HTTP_TO_END, 0);
+	return begin_body(p, h, s, NR_HTTP_BODY, f->length);
+}
+
+/* An absolute target beats Host (RFC 9112, 3.2.2), but not for every server. */
+static bool host_differs(const struct nr_http_message *m)
+{
+	const char *head = (const char *)m->head.p;
+	struct nr_http_start s = nr_http_start_line(head, m->head.fields_at);
+	struct nr_http_slice a, host = { head + m->host_at, m->host_len };
+
+	if (!m->host_len || m->is_connect || s.kind != NR_HTTP_REQUEST)
+		return false;
+	a = nr_http_host(nr_http_authority(s.method, s.target));
+	if (!a.n || (host.n == a.n && !strncasecmp(host.p, a.p, a.n)))
+		return false;
+	/* one names the port, the other does not */
+	if (host.n > a.n)
+		return strncasecmp(host.p, a.p, a.n) || host.p[a.n] != ':';
+	return strncasecmp(host.p, a.p, host.n) || a.p[host.n] != ':' || host.n == a.n;
+}
+
+enum nr_verdict nr_http_head_done(struct nr_parse *p, struct nr_http *h,
+				  struct nr_http_side *s, struct nr_cursor *in)
+{
+	struct nr_http_message *m = nr_http_reading(h, s);
+	bool client = nr_http_is_client(h, s);
+
+	if (s->state == NR_HTTP_TRAILERS) {
+		nr_http_say_signs(p, (int)nr_http_side_of(h, s), s->tx->depth, !client,
+				  m);
+		return nr_http_message_done(p, h, s);
+	}
+	/* HTTP/1.0 has no transfer codings: who speaks it overlooks them, who does not
+	   must not trust the framing (RFC 9112, 6.1) */
+	if (m->is_1_0 && m->framing.has_te) {
+		m->framing.signs |= NR_HTTP_SIGN(TE_OLD);
+		m->framing.has_te = m->framing.chunked = false;
+	}
+	m->signs |= m->framing.signs;
+	if (client && host_differs(m))
+		m->signs |= NR_HTTP_SIGN(HOST_DIFFERS);
+	nr_http_say_signs(p, (int)nr_http_side_of(h, s), s->tx->depth, !client, m);
+	return client ? request_head_done(p, h, s) : response_head_done(p, h, s, in);
+}
+
+/* Bodies */
+
+static enum nr_verdict counted_step(struct nr_parse *p, struct nr_http *h,
+				    struct nr_http_side *s, struct nr_cursor *in)
+{
+	size_t n = nr_left(in);
+
+	if (s->state != NR_HTTP_TO_END && n > s->left)
+		n = (size_t)s->left;
+	in->p += n;
+	nr_http_reading(h, s)->body += n;
+	if (s->state == NR_HTTP_TO_END)
+		return NR_MORE;
+	s->left -= n;
+	if (s->left)
+		return NR_MORE;
+	if (s->state == NR_HTTP_BODY)
+		return nr_http_message_done(p, h, s);
+	s->state = NR_HTTP_CHUNK_END;
+	return NR_MORE;
+}
+
+static void say_chunk(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s,
+		      const char *what)
+{
+	nr_parse_anomaly(
+		p, NR_ANOM_HTTP_CHUNK, (int)nr_http_side_of(h, s),
+		nr_arena_printf(p->arena,
+				"{\"what\":\"%s\",\"trans_depth\":%llu,"
+				"\"body_bytes\":%llu}",
+				what, (unsigned long long)s->tx->depth,
+				(unsigned long long)nr_http_reading(h, s)->body));
+}
+
+static enum nr_verdict bad_chunk(struct nr_parse *p, struct nr_http *h,
+				 struct nr_http_side *s, const char *what)
+{
+	say_chunk(p, h, s, what);
+	break_off(p, h, s);
+	nr_http_get_lost(s, false);
+	return NR_MORE;
+}
+
+static void begin_trailers(struct nr_http *h, struct nr_http_side *s)
+{
+	struct nr_http_head *head = &nr_http_reading(h, s)->head;
+
+	head->trailers_at = s->field_at = head->len;
+	s->line_len = 0;
+	s->field_cut = false;
+	s->state = NR_HTTP_TRAILERS;
+}
+
+static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
+				       struct nr_http_side *s, struct nr_cursor *in)
+{
+	size_t before = nr_left(in);
+	struct nr_piece line;
+	bool odd;
+	enum nr_gathered g =
+		nr_gather_line(&s->line, p->account, in, NR_HTTP_CHUNK_LINE_MAX, &line);
+
+	h->work += before - nr_left(in);
+	if (g != NR_G_WHOLE)
+		return g == NR_G_MORE ? NR_MORE : NR_OVERFLOW;
+	if (s->state == NR_HTTP_CHUNK_END) {
+		s->state = NR_HTTP_CHUNK_LINE;
+		return line.len || line.cut ? bad_chunk(p, h, s, "no line end behind it")
+					    : NR_MORE;
+	}
+	if (!nr_http_chunk_size((const char *)line.p, line.len, &s->left, &odd))
+		return bad_chunk(p, h, s, "impossible size");
+	if (odd && !nr_http_reading(h, s)->odd_chunk) {
+		nr_http_reading(h, s)->odd_chunk = true;
+		say_chunk(p, h, s, "odd size");
+	}
+	if (s->left)
+		s->state = NR_HTTP_CHUNK;
+	else
+		begin_trailers(h, s);
+	return NR_MORE;
+}
+
+static enum nr_verdict step(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s,
+			    struct nr_cursor *in)
+{
+	switch (s->state) {
+	case NR_HTTP_START:
+	case NR_HTTP_LOST:
+		return nr_http_start_step(p, h, s, in);
+	case NR_HTTP_FIELDS:
+	case NR_HTTP_TRAILERS:
+		return nr_http_fields_step(p, h, s, in);
+	case NR_HTTP_BODY:
+	case NR_HTTP_TO_END:
+	case NR_HTTP_CHUNK:
+		return counted_step(p, h, s, in);
+	case NR_HTTP_CHUNK_LINE:
+	case NR_HTTP_CHUNK_END:
+		return chunk_line_step(p, h, s, in);
+	case NR_HTTP_EXPECT:
+		return nr_http_expect_step(p, h, s, in);
+	case NR_HTTP_WAIT:
+		s->skipped += nr_left(in);
+		in->p = in->end;
+		return NR_MORE;
+	}
+	return NR_MORE;
+}
+
+enum nr_verdict nr_http_bytes(struct nr_parse *p, struct nr_http *h, unsigned side,
+			      const uint8_t *data, size_t len)
+{
+	struct nr_cursor in = nr_cursor(data, len);
+	enum nr_verdict v = NR_MORE;
+
+	while (v == NR_MORE && nr_left(&in))
+		v = step(p, h, &h->side[side], &in);
+	return v;
+}
+
+/* Gaps and ends */
+
+static bool is_at_start(const struct nr_http_side *s)
+{
+	return s->state == NR_HTTP_START || s->state == NR_HTTP_LOST;
+}
+
+void nr_http_cut_off(struct nr_parse *p, struct nr_http *h, unsigned side)
+{
+	struct nr_http_side *s = &h->side[side];
+
+	if (s->state == NR_HTTP_EXPECT && !s->line_len) {
+		nr_http_message_done(p, h, s);
+		return;
+	}
+	if (s->state == NR_HTTP_START && s->head.len)
+		nr_http_begin_partial(p, h, s);
+	if (is_at_start(s))
+		s->skipped += s->line_len;
+	if (s->tx)
+		break_off(p, h, s);
+	nr_http_head_free(&s->head, p->account);
+	nr_gather_free(&s->line, p->account);
+	s->line_len = 0;
+	nr_http_say_skipped(p, h, s);
+	s->state = NR_HTTP_LOST;
+}
+
+void nr_http_close(struct nr_parse *p, struct nr_http *h, unsigned side)
+{
+	struct nr_http_side *s = &h->side[side];
+
+	if (s->state == NR_HTTP_START && s->head.len && nr_http_is_to_old_request(h, s))
+		nr_http_begin_old_response(p, h, s);
+	if (s->state == NR_HTTP_TO_END && s->tx)
+		nr_http_message_done(p, h, s);
+	nr_http_cut_off(p, h, side);
+}
+
+/* Of n missing bytes, those that can be counted as body; returns the others. */
+static uint64_t gap_in_body(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s,
+			    uint64_t n)
+{
+	struct nr_http_message *m = nr_http_reading(h, s);
+	uint64_t k = s->state != NR_HTTP_TO_END && n > s->left ? s->left : n;
+
+	m->body += k;
+	m->missed += k;
+	if (s->state == NR_HTTP_TO_END)
+		return 0;
+	s->left -= k;
+	if (s->left)
+		return 0;
+	if (s->state == NR_HTTP_BODY)
+		nr_http_message_done(p, h, s);
+	else
+		s->state = NR_HTTP_CHUNK_END;
+	return n - k;
+}
+
+enum nr_verdict nr_http_gap(struct nr_parse *p, struct nr_http *h, unsigned side,
+			    uint64_t n)
+{
+	struct nr_http_side *s = &h->side[side];
+
+	if (s->state == NR_HTTP_BODY || s->state == NR_HTTP_TO_END ||
+	    s->state == NR_HTTP_CHUNK)
+		n = gap_in_body(p, h, s, n);
+	if (!n || s->state == NR_HTTP_WAIT)
+		return NR_MORE;
+	if (s->state == NR_HTTP_START && s->head.len)
+		nr_http_begin_partial(p, h, s);
+	if (h->client && !nr_http_is_client(h, s) && s->state != NR_HTTP_LOST)
+		h->resp_lost = true;
+	if (s->tx)
+		break_off(p, h, s);
+	else if (s->state == NR_HTTP_START && h->client && nr_http_is_client(h, s))
+		nr_http_tx_request_lost(p, h);
+	else if (s->state == NR_HTTP_START && h->client)
+		nr_http_tx_response_lost(p, h);
+	nr_http_get_lost(s, true);
+	return NR_MORE;
+}

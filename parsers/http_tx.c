@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which response answers which request.
+ *
+ * Both are counted. Where nothing is lost the count is the answer (RFC 9112, 9.3.2).
+ * Where a gap may have swallowed messages:
+ *
+ *   - requests that were answered before were asked before: a request behind a gap is
+ *     not counted below the responses seen so far;
+ *   - a gap where a message would have begun swallows one at least;
+ *   - a client that never asked twice before an answer has got an answer to all but its
+ *     newest request: the first response behind the gap belongs to that one.
+ */
+#include "http.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+void nr_http_head_free(struct nr_http_head *head, struct nr_account *a)
+{
+	nr_account_free(a, head->p, head->cap);
+	*head = (struct nr_http_head){ 0 };
+}
+
+static void tx_free(struct nr_parse *p, struct nr_http_tx *tx)
+{
+	nr_http_head_free(&tx->msg[NR_HTTP_REQ].head, p->account);
+	nr_http_head_free(&tx->msg[NR_HTTP_RESP].head, p->account);
+	nr_account_free(p->account, tx->interim, tx->interim_len);
+	nr_account_free(p->account, tx, sizeof(*tx));
+}
+
+static void write_and_free(struct nr_parse *p, struct nr_http *h, struct nr_http_tx *tx)
+{
+	/* what a gap swallowed and nobody answered left no trace */
+	if (tx->msg[NR_HTTP_REQ].seen || tx->msg[NR_HTTP_RESP].seen || tx->n_interim)
+		nr_http_row(p, h, tx);
+	tx_free(p, tx);
+}
+
+static void pop(struct nr_parse *p, struct nr_http *h)
+{
+	struct nr_http_tx *tx = h->first;
+
+	h->first = tx->next;
+	if (!h->first)
+		h->last = NULL;
+	h->n_open--;
+	write_and_free(p, h, tx);
+}
+
+static struct nr_http_tx *tx_new(struct nr_parse *p, struct nr_http *h, uint64_t depth)
+{
+	struct nr_http_tx *tx = nr_account_alloc(p->account, sizeof(*tx));
+
+	if (tx) {
+		tx->depth = depth;
+		h->n_open++;
+	}
+	return tx;
+}
+
+static struct nr_http_tx *append(struct nr_parse *p, struct nr_http *h)
+{
+	struct nr_http_tx *tx = tx_new(p, h, h->n_req + 1);
+
+	if (!tx)
+		return NULL;
+	h->n_req++;
+	if (h->last)
+		h->last->next = tx;
+	else
+		h->first = tx;
+	h->last = tx;
+	return tx;
+}
+
+/*
+ * At the cap the newest request that is whole goes, not the oldest: the oldest may be
+ * waiting for bytes that are under way. The count still says what answers it.
+ */
+static void make_room(struct nr_parse *p, struct nr_http *h)
+{
+	struct nr_http_tx *tx = h->first, *gone;
+
+	if (h->n_open < NR_HTTP_OPEN_MAX)
+		return;
+	while (tx->next != h->last)
+		tx = tx->next;
+	gone = h->last;
+	tx->next = NULL;
+	h->last = tx;
+	h->n_open--;
+	if (!h->n_dropped++)
+		nr_parse_anomaly(p, NR_ANOM_HTTP_LIMIT, h->client - 1,
+				 nr_arena_printf(p->arena,
+						 "{\"what\":\"open transactions\","
+						 "\"value\":%u,\"trans_depth\":%llu}",
+						 (unsigned)NR_HTTP_OPEN_MAX,
+						 (unsigned long long)gone->depth));
+	write_and_free(p, h, gone);
+}
+
+struct nr_http_tx *nr_http_tx_request(struct nr_parse *p, struct nr_http *h)
+{
+	if (h->n_req < h->n_resp)
+		h->n_req = h->n_resp;
+	else if (h->n_req > h->n_resp && !h->resp_lost)
+		h->pipelines = true;
+	make_room(p, h);
+	return append(p, h);
+}
+
+void nr_http_tx_request_lost(struct nr_parse *p, struct nr_http *h)
+{
+	struct nr_http_tx *tx;
+
+	if (h->n_req < h->n_resp) {
+		h->n_req = h->n_resp;
+		return;
+	}
+	make_room(p, h);
+	tx = append(p, h);
+	if (tx)
+		tx->msg[NR_HTTP_REQ].broken = true;
+}
+
+struct nr_http_tx *nr_http_tx_next_answered(const struct nr_http *h)
+{
+	struct nr_http_tx *tx = h->first;
+
+	while (tx && tx->depth <= h->n_resp)
+		tx = tx->next;
+	return tx;
+}
+
+/* Rows of those whose responses were lost, before the one with number n_resp. */
+static void give_up_older(struct nr_parse *p, struct nr_http *h)
+{
+	while (h->first && h->first->depth < h->n_resp &&
+	       !h->first->msg[NR_HTTP_REQ].open)
+		pop(p, h);
+}
+
+static bool newest_is_unanswered(const struct nr_http *h)
+{
+	const struct nr_http_tx *tx = h->last;
+
+	return tx && tx->depth == h->n_req && !tx->msg[NR_HTTP_RESP].seen;
+}
+
+struct nr_http_tx *nr_http_tx_response(struct nr_parse *p, struct nr_http *h)
+{
+	struct nr_http_tx *tx;
+
+	if (h->resp_lost && !h->pipelines && newest_is_unanswered(h))
+		h->n_resp = h->n_req - 1;
+	h->resp_lost = false;
+	h->n_resp++;
+	give_up_older(p, h);
+	for (tx = h->first; tx && tx->depth < h->n_resp; tx = tx->next)
+		;
+	if (tx && tx->depth == h->n_resp)
+		return tx;
+	tx = tx_new(p, h, h->n_resp);
+	if (!tx)
+		return NULL;
+	tx->next = h->first;
+	h->first = tx;
+	if (!h->last)
+		h->last = tx;
+	return tx;
+}
+
+void nr_http_tx_response_lost(struct nr_parse *p, struct nr_http *h)
+{
+	struct nr_http_tx *tx = nr_http_tx_next_answered(h);
+
+	h->resp_lost = true;
+	if (!tx || !h->pipelines)
+		return;
+	h->n_resp = tx->depth;
+	tx->msg[NR_HTTP_RESP].broken = true;
+}
+
+enum nr_verdict nr_http_tx_interim(struct nr_parse *p, struct nr_http_tx *tx)
+{
+	struct nr_http_message *m = &tx->msg[NR_HTTP_RESP];
+	struct nr_http_start s;
+	struct nr_buf b = { 0 };
+	size_t n, line = m->head.fields_at;
+	char *fields, *kept;
+
+	if (tx->n_interim++ < NR_HTTP_INTERIM_MAX) {
+		while (line &&
+		       (m->head.p[line - 1] == '\n' || m->head.p[line - 1] == '\r'))
+			line--;
+		s = nr_http_start_line((const char *)m->head.p, line);
+		fields = nr_http_fields_json(p, &m->head, m->head.fields_at, m->head.len,
+					     &n);
+		nr_buf_printf(&b,
+			      "%s{\"status\":%d,\"reason\":", tx->interim_len ? "," : "",
+			      s.status);
+		nr_buf_json(&b, s.reason.p, s.reason.n);
+		nr_buf_str(&b, ",\"headers\":");
+		nr_buf_add(&b, fields, n);
+		nr_buf_char(&b, '}');
+		kept = nr_account_realloc(p->account, tx->interim, tx->interim_len,
+					  tx->interim_len + b.len);
+		if (!kept) {
+			nr_buf_fini(&b);
+			return NR_OVERFLOW;
+		}
+		memcpy(kept + tx->interim_len, b.p, b.len);
+		tx->interim = kept;
+		tx->interim_len += (uint32_t)b.len;
+		nr_buf_fini(&b);
+	} else if (tx->n_interim == NR_HTTP_INTERIM_MAX + 1) {
+		nr_parse_anomaly(p, NR_ANOM_HTTP_LIMIT, -1,
+				 nr_arena_printf(p->arena,
+						 "{\"what\":\"interim responses\","
+						 "\"value\":%u,\"trans_depth\":%llu}",
+						 (unsigned)NR_HTTP_INTERIM_MAX,
+						 (unsigned long long)tx->depth));
+	}
+	nr_http_head_free(&m->head, p->account);
+	*m = (struct nr_http_message){ .open = true };
+	return NR_MORE;
+}
+
+/* A response that was read, or that will never come. */
+static bool is_settled(const struct nr_http *h, const struct nr_http_tx *tx)
+{
+	const struct nr_http_message *resp = &tx->msg[NR_HTTP_RESP];
+
+	if (tx->msg[NR_HTTP_REQ].open)
+		return false;
+	return tx->depth < h->n_resp ||
+	       (tx->depth == h->n_resp && (resp->seen || resp->broken) && !resp->open);
+}
+
+void nr_http_tx_settle(struct nr_parse *p, struct nr_http *h)
+{
+	while (h->first && is_settled(h, h->first))
+		pop(p, h);
+}
+
+void nr_http_tx_flush(struct nr_parse *p, struct nr_http *h)
+{
+	while (h->first)
+		pop(p, h);
+}

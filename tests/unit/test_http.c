@@ -1,0 +1,875 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "rig.h"
+
+#include "http.h"
+
+#include <stdio.h>
+
+extern const struct nr_parser nr_parser_http;
+
+#define END                                                                              \
+	{                                                                                \
+		0, NULL, 0                                                               \
+	}
+#define GET(path)                                                                        \
+	{                                                                                \
+		0, "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n", 0                         \
+	}
+#define OK(n, body)                                                                      \
+	{                                                                                \
+		1, "HTTP/1.1 200 OK\r\nContent-Length: " #n "\r\n\r\n" body, 0           \
+	}
+
+/* Rows, then anomalies. */
+static char *run(const struct rig_line *script)
+{
+	return rig_run(&nr_parser_http, 80, script, 0, false);
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)); text += strlen(what))
+		n++;
+	return n;
+}
+
+static void expect(const char *rows, const char *part)
+{
+	if (!strstr(rows, part))
+		fail_msg("no %s in:\n%s", part, rows);
+}
+
+static void expect_not(const char *rows, const char *part)
+{
+	if (strstr(rows, part)) {
+		print_error("%s\n", rows);
+		fail();
+	}
+}
+
+/* What the script gives, whole and cut anywhere: n rows, and all the parts. */
+static void check(const struct rig_line *script, unsigned n, const char *const *parts)
+{
+	char *rows = run(script);
+
+	if (count(rows, "http {") != n)
+		fail_msg("not %u rows:\n%s", n, rows);
+	for (; *parts; parts++)
+		expect(rows, *parts);
+	nr_free(rows);
+	rig_invariant(&nr_parser_http, 80, script);
+}
+
+#define CHECK(n, script, ...)                                                            \
+	check((const struct rig_line[])script, n,                                        \
+	      (const char *const[]){ __VA_ARGS__, NULL })
+#define SAY(...)                                                                         \
+	{                                                                                \
+		__VA_ARGS__, END                                                         \
+	}
+
+static void test_http_one_row_for_a_transaction(void **state)
+{
+	CHECK(1,
+	      SAY({ 0, "POST /a?b=c HTTP/1.1\r\nHost: h:81\r\nUser-Agent: ua\r\n"
+		       "Referer: http://r/\r\nContent-Type: text/a\r\n"
+		       "Content-Length: 3\r\n\r\nabc" },
+		  { 1, "HTTP/1.0 404 Not Found\r\nContent-Type: text/b\r\n"
+		       "Content-Encoding: gzip\r\nLocation: /l\r\n"
+		       "Content-Length: 5\r\n\r\nhello" }),
+	      "http "
+	      "{\"complete\":1,\"trans_depth\":1,\"method\":\"POST\",\"host\":\"h:81\","
+	      "\"uri\":\"/a?b=c\",\"request_version\":\"1.1\",\"user_agent\":\"ua\","
+	      "\"referer\":\"http://r/\",\"status\":404,\"reason\":\"Not Found\","
+	      "\"response_version\":\"1.0\",\"location\":\"/l\",\"request_headers\":"
+	      "[[\"Host\",\"h:81\"],[\"User-Agent\",\"ua\"],[\"Referer\",\"http://r/\"],"
+	      "[\"Content-Type\",\"text/a\"],[\"Content-Length\",\"3\"]],"
+	      "\"response_headers\":[[\"Content-Type\",\"text/b\"],"
+	      "[\"Content-Encoding\",\"gzip\"],[\"Location\",\"/l\"],"
+	      "[\"Content-Length\",\"5\"]],\"request_content_type\":\"text/a\","
+	      "\"response_content_type\":\"text/b\",\"request_body_bytes\":3,"
+	      "\"response_body_bytes\":5,\"missed_bytes\":0,"
+	      "\"response_encoding\":\"gzip\",\"request_ns\":");
+}
+
+static void test_http_chunks_and_trailers(void **state)
+{
+	CHECK(2,
+	      SAY(GET("/1"),
+		  { 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		       "5\r\nhello\r\n00A;ext=\"1\"\r\n0123456789\r\n0\r\n"
+		       "Digest: x\r\n\r\n" },
+		  GET("/2"), OK(2, "ok")),
+	      "\"response_body_bytes\":15,", "\"response_trailers\":[[\"Digest\",\"x\"]]",
+	      "\"uri\":\"/2\"");
+}
+
+static void test_http_chunked_request(void **state)
+{
+	CHECK(2,
+	      SAY({ 0, "POST /1 HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+		       "3\r\nabc\r\n0\r\n\r\n" },
+		  GET("/2"), OK(0, ""), OK(1, "x")),
+	      "\"request_body_bytes\":3,\"response_body_bytes\":0",
+	      "\"trans_depth\":2,\"method\":\"GET\"");
+}
+
+static void test_http_bad_chunk_loses_the_side_and_finds_it_again(void **state)
+{
+	CHECK(2,
+	      SAY(GET("/1"),
+		  { 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		       "3\r\nabc\r\nxyz\r\nHTTP is here\r\n" },
+		  GET("/2"), OK(2, "ok")),
+	      "\"complete\":0,\"trans_depth\":1,", "\"complete\":1,\"trans_depth\":2,",
+	      "http_chunk 1 {\"what\":\"impossible size\",\"trans_depth\":1,"
+	      "\"body_bytes\":3}",
+	      "http_junk 1 {\"bytes\":14}");
+}
+
+static void test_http_odd_chunk_size_is_read_and_said(void **state)
+{
+	CHECK(1,
+	      SAY(GET("/1"), { 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+				  " 3,\r\nabc\r\n1,\r\nd\r\n0\r\n\r\n" }),
+	      "\"complete\":1", "\"response_body_bytes\":4",
+	      "http_chunk 1 {\"what\":\"odd size\",\"trans_depth\":1,\"body_bytes\":0}");
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const bad[] = { "ffffffffffffffff1", "", ";1" };
+		uint64_t size;
+		bool odd;
+
+		assert_false(nr_http_chunk_size(bad[i], strlen(bad[i]), &size, &odd));
+	}
+}
+
+static void test_http_head_204_304_have_no_body(void **state)
+{
+	CHECK(4,
+	      SAY({ 0, "HEAD /1 HTTP/1.1\r\n\r\n" },
+		  { 1, "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" }, GET("/2"),
+		  { 1, "HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n" },
+		  GET("/3"),
+		  { 1, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n" },
+		  GET("/4"), OK(2, "ok")),
+	      "\"method\":\"HEAD\",\"uri\":\"/1\"", "\"status\":304", "\"status\":204",
+	      "\"uri\":\"/4\",\"request_version\":\"1.1\",\"status\":200");
+}
+
+static void test_http_interim_responses(void **state)
+{
+	CHECK(1,
+	      SAY({ 0, "PUT /1 HTTP/1.1\r\nExpect: 100-continue\r\n"
+		       "Content-Length: 2\r\n\r\n" },
+		  { 1, "HTTP/1.1 100 Continue\r\n\r\n"
+		       "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" },
+		  { 0, "ab" }, OK(1, "x")),
+	      "\"interim\":[{\"status\":100,\"reason\":\"Continue\",\"headers\":[]},"
+	      "{\"status\":103,\"reason\":\"Early Hints\","
+	      "\"headers\":[[\"Link\",\"</a>\"]]}]",
+	      "\"status\":200", "\"request_body_bytes\":2,\"response_body_bytes\":1");
+}
+
+static void test_http_refused_expectation_may_leave_the_body_out(void **state)
+{
+#define REFUSED                                                                          \
+	{ 0, "POST /1 HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n" },  \
+		{ 1, "HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n", 0 }
+	CHECK(2, SAY(REFUSED, GET("/2"), OK(0, "")), "\"status\":417",
+	      "\"trans_depth\":2,\"method\":\"GET\"");
+	CHECK(2, SAY(REFUSED, { 0, "BODY" }, GET("/2"), OK(0, "")),
+	      "\"request_body_bytes\":4", "\"trans_depth\":2,\"method\":\"GET\"");
+}
+
+static void test_http_body_to_the_end(void **state)
+{
+	CHECK(1, SAY(GET("/1"), { 1, "HTTP/1.0 200 OK\r\n\r\nHTTP/1.1 500 is text\r\n" }),
+	      "\"complete\":1", "\"status\":200", "\"response_body_bytes\":22");
+}
+
+static void test_http_request_without_length_has_no_body(void **state)
+{
+	CHECK(2,
+	      SAY({ 0, "POST /1 HTTP/1.1\r\nHost: h\r\n\r\n" }, OK(1, "1"), GET("/2"),
+		  OK(1, "2")),
+	      "\"method\":\"POST\"", "\"method\":\"GET\"");
+}
+
+static void test_http_pipelined_requests_are_answered_in_order(void **state)
+{
+	CHECK(3,
+	      SAY(GET("/1"), GET("/2"), GET("/3"), OK(1, "a"), OK(2, "ab"), OK(3, "abc")),
+	      "\"trans_depth\":1,\"method\":\"GET\",\"host\":\"h\",\"uri\":\"/1\"",
+	      "\"uri\":\"/3\",\"request_version\":\"1.1\",\"status\":200");
+	CHECK(2,
+	      SAY({ 0, "HEAD /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n" },
+		  { 1, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+		       "HTTP/1.1 201 OK\r\nContent-Length: 1\r\n\r\nx" }),
+	      "\"uri\":\"/1\",\"request_version\":\"1.1\",\"status\":200",
+	      "\"uri\":\"/2\",\"request_version\":\"1.1\",\"status\":201");
+}
+
+static void test_http_connect_and_upgrade_hand_over(void **state)
+{
+	static const char *const talks[][3] = {
+		{ "CONNECT s:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 200 Yes\r\n\r\nbanner",
+		  "\"upgrade\":\"connect\"" },
+		{ "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
+		  "HTTP/1.1 101 Switching\r\nUpgrade: WebSocket\r\n\r\n\x81\x01x",
+		  "\"upgrade\":\"WebSocket\"" },
+	};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct rig r;
+
+		rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 3128);
+		rig_say(&r, 0, talks[i][0]);
+		assert_int_equal(rig_say(&r, 1, talks[i][1]), NR_HAND_OVER);
+		assert_null(r.p.next);
+		assert_int_equal(r.p.rest_len, i ? 3 : 6);
+		rig_end(&r);
+		expect(rig_rows(&r), talks[i][2]);
+		expect(rig_rows(&r), "\"complete\":1");
+		rig_free(&r);
+	}
+}
+
+static void test_http_refused_connect_goes_on(void **state)
+{
+	CHECK(2,
+	      SAY({ 0, "CONNECT s:443 HTTP/1.1\r\n\r\n" },
+		  { 1, "HTTP/1.1 407 Auth\r\nContent-Length: 2\r\n\r\nno" }, GET("/2"),
+		  OK(0, "")),
+	      "\"host\":\"s:443\"", "\"status\":407", "\"trans_depth\":2");
+}
+
+static void test_http_one_sided(void **state)
+{
+	CHECK(2, SAY(OK(3, "abc"), OK(2, "ab")),
+	      "http {\"complete\":1,\"trans_depth\":1,\"status\":200",
+	      "http {\"complete\":1,\"trans_depth\":2,\"status\":200");
+	CHECK(2, SAY(GET("/1"), GET("/2")), "\"uri\":\"/1\"", "\"uri\":\"/2\"");
+}
+
+static void test_http_response_side_may_be_the_initiator(void **state)
+{
+	CHECK(1,
+	      SAY({ 1, "GET /1 HTTP/1.1\r\n\r\n" },
+		  { 0, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" }),
+	      "\"method\":\"GET\"", "\"status\":200");
+}
+
+static void test_http_09(void **state)
+{
+	CHECK(1, SAY({ 0, "GET /old\r\n" }, { 1, "<html>\nno head\r\n" }),
+	      "\"complete\":1", "\"request_version\":\"0.9\"",
+	      "\"response_body_bytes\":16");
+}
+
+static void test_http_signs_of_smuggling(void **state)
+{
+	static const struct {
+		const char *fields, *signs;
+	} t[] = {
+		{ "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+		  "http_length 0 {\"trans_depth\":1,\"message\":\"request\","
+		  "\"signs\":[\"Content-Length and Transfer-Encoding\"]}" },
+		{ "Content-Length: 4\r\nContent-Length: 5\r\n",
+		  "Content-Lengths that differ" },
+		{ "Content-Length: 0, 0\r\n", "repeated Content-Length" },
+		{ "Content-Length: +4\r\n", "impossible Content-Length" },
+		{ "Content-Length: 99999999999999999999\r\n",
+		  "impossible Content-Length" },
+		{ "Content-Length: 4, 5\r\n", "Content-Lengths that differ" },
+		{ "Content-Length: 4 x\r\n", "impossible Content-Length" },
+		{ "Transfer-Encoding: chunked;\r\n", "unusual Transfer-Encoding" },
+		{ "Transfer-Encoding: xchunked\r\n", "unusual Transfer-Encoding" },
+		{ "Transfer-Encoding: chunked, gzip\r\n",
+		  "chunked is not the last coding" },
+		{ "Transfer-Encoding : chunked\r\n", "whitespace before the colon" },
+		{ "Transfer-Encoding:\r\n chunked\r\n",
+		  "a length field that is folded or malformed" },
+		{ "X: a\rb\r\n", "CR without LF" },
+		{ "X: a\nY: b\r\n", "line ends in LF alone" },
+		{ "X: a\r\n b\r\n", "folded field" },
+		{ " X: a\r\n", "whitespace before the first field" },
+		{ "No colon\r\n", "field without a colon" },
+		{ "B(d: a\r\n", "impossible field name" },
+		{ "Host: a\r\nHost: b\r\n", "more than one Host" },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		char head[256];
+		struct rig_line script[] = { { 0, head, 0 }, END };
+		char *rows;
+
+		snprintf(head, sizeof(head), "POST /1 HTTP/1.1\r\n%s\r\n0\r\n\r\n",
+			 t[i].fields);
+		rows = run(script);
+		expect(rows, t[i].signs);
+		nr_free(rows);
+		rig_invariant(&nr_parser_http, 80, script);
+	}
+}
+
+static void test_http_target_and_host_that_differ(void **state)
+{
+	CHECK(1, SAY({ 0, "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n" }),
+	      "Host differs from the target's authority");
+	char *rows = run((const struct rig_line[])SAY(
+		{ 0, "GET http://u@A:80/ HTTP/1.1\r\nHost: a\r\n\r\n" }));
+
+	expect_not(rows, "differs");
+	nr_free(rows);
+}
+
+static void test_http_both_lengths_read_as_chunked(void **state)
+{
+	CHECK(2,
+	      SAY({ 0, "POST /1 HTTP/1.1\r\nContent-Length: 99\r\n"
+		       "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n" },
+		  GET("/2"), OK(0, ""), OK(0, "")),
+	      "\"uri\":\"/2\"");
+}
+
+static void test_http_10_has_no_chunks(void **state)
+{
+	CHECK(1,
+	      SAY(GET("/1"), { 1, "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n"
+				  "Content-Length: 2\r\n\r\nok" }),
+	      "\"complete\":1", "\"response_body_bytes\":2",
+	      "Transfer-Encoding in HTTP/1.0");
+}
+
+static void test_http_folded_value_is_one_line(void **state)
+{
+	CHECK(1, SAY({ 0, "GET / HTTP/1.1\r\nX: a \r\n\t b\r\n c\r\n\r\n" }),
+	      "[\"X\",\"a b c\"]");
+}
+
+static void test_http_gap_in_a_body_is_counted(void **state)
+{
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	rig_say(&r, 0, "GET /1 HTTP/1.1\r\n\r\n");
+	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nabc");
+	rig_gap(&r, 1, 999000);
+	for (unsigned i = 0; i < 997; i++)
+		rig_say(&r, 1, "x");
+	rig_say(&r, 0, "GET /2 HTTP/1.1\r\n\r\n");
+	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	rig_end(&r);
+	expect(rig_rows(&r), "http {\"complete\":0,\"trans_depth\":1");
+	expect(rig_rows(&r), "\"response_body_bytes\":1000000,\"missed_bytes\":999000");
+	expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":2");
+	assert_string_equal(rig_anomalies(&r), "");
+	rig_free(&r);
+}
+
+static void test_http_gap_in_a_chunk_is_counted(void **state)
+{
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nab");
+	rig_gap(&r, 1, 14);
+	rig_say(&r, 1, "\r\n0\r\n\r\nHTTP/1.1 204 No\r\n\r\n");
+	rig_end(&r);
+	expect(rig_rows(&r), "\"response_body_bytes\":16,\"missed_bytes\":14");
+	expect(rig_rows(&r), "\"trans_depth\":2,\"status\":204");
+	rig_free(&r);
+}
+
+static void test_http_gap_in_a_head_is_an_incomplete_row(void **state)
+{
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	rig_say(&r, 0, "GET /1 HTTP/1.1\r\nHost: h\r\nCook");
+	rig_gap(&r, 0, 100);
+	rig_say(&r, 0, "rest: 1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	rig_say(&r, 1, "HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n");
+	rig_end(&r);
+	expect(rig_rows(&r), "http {\"complete\":0,\"trans_depth\":1,\"method\":\"GET\","
+			     "\"host\":\"h\",\"uri\":\"/1\",\"request_version\":\"1.1\","
+			     "\"status\":200");
+	expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":2,\"method\":\"GET\","
+			     "\"uri\":\"/2\",\"request_version\":\"1.1\",\"status\":201");
+	assert_string_equal(rig_anomalies(&r), "http_resync 0 {\"bytes\":11}\n");
+	rig_free(&r);
+}
+
+/* Responses to 1 and 2 are lost; a client that does not pipeline has them. */
+static void test_http_response_behind_a_gap_belongs_to_the_newest_request(void **state)
+{
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	rig_say(&r, 0, "GET /1 HTTP/1.1\r\n\r\n");
+	rig_gap(&r, 1, 500);
+	rig_say(&r, 0, "GET /2 HTTP/1.1\r\n\r\n");
+	rig_gap(&r, 1, 500);
+	rig_say(&r, 0, "GET /3 HTTP/1.1\r\n\r\n");
+	rig_say(&r, 1, "HTTP/1.1 203 OK\r\nContent-Length: 0\r\n\r\n");
+	rig_end(&r);
+	assert_int_equal(count(rig_rows(&r), "http {"), 3);
+	expect(rig_rows(&r), "\"uri\":\"/3\",\"request_version\":\"1.1\",\"status\":203");
+	rig_free(&r);
+}
+
+static void test_http_request_lost_before_its_response(void **state)
+{
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	rig_say(&r, 0, "GET /1 HTTP/1.1\r\n\r\n");
+	rig_say(&r, 1, "HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n");
+	rig_say(&r, 1, "HTTP/1.1 202 OK\r\nContent-Length: 0\r\n\r\n");
+	rig_gap(&r, 0, 100);
+	rig_say(&r, 0, "GET /3 HTTP/1.1\r\n\r\n");
+	rig_say(&r, 1, "HTTP/1.1 203 OK\r\nContent-Length: 0\r\n\r\n");
+	rig_gap(&r, 0, 100);
+	rig_say(&r, 1, "HTTP/1.1 204 OK\r\n\r\n");
+	rig_say(&r, 0, "GET /5 HTTP/1.1\r\n\r\n");
+	rig_say(&r, 1, "HTTP/1.1 205 OK\r\nContent-Length: 0\r\n\r\n");
+	rig_end(&r);
+	assert_int_equal(count(rig_rows(&r), "http {"), 5);
+	expect(rig_rows(&r), "\"uri\":\"/1\",\"request_version\":\"1.1\",\"status\":201");
+	expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":2,\"status\":202");
+	expect(rig_rows(&r), "\"uri\":\"/3\",\"request_version\":\"1.1\",\"status\":203");
+	expect(rig_rows(&r), "http {\"complete\":0,\"trans_depth\":4,\"status\":204");
+	expect(rig_rows(&r), "\"uri\":\"/5\",\"request_version\":\"1.1\",\"status\":205");
+	rig_free(&r);
+}
+
+static void test_http_what_ends_early_is_a_row(void **state)
+{
+	static const char *const cut[] = {
+		"GET /long/pa", "GET /long/path HTTP/1.1\r\nHo",
+		"POST /long/path HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"
+	};
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct rig r;
+
+		rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+		rig_say(&r, 0, cut[i]);
+		rig_end(&r);
+		expect(rig_rows(&r),
+		       "http {\"complete\":0,\"trans_depth\":1,\"method\":");
+		expect(rig_rows(&r), "\"uri\":\"/long/pa");
+		rig_free(&r);
+	}
+}
+
+static void test_http_secrets_are_masked_everywhere(void **state)
+{
+	static const struct rig_line script[] = {
+		{ 0,
+		  "GET http://u:s3cret0@h/p;jsessionid=s3cret1?a=1&Pass%77ord=s3cret2&b="
+		  "%2Fx%3Ftoken%3Ds3cret3 HTTP/1.1\r\n"
+		  "Authorization: Basic dXNlcjpzM2NyZXQ0\r\n"
+		  "Proxy-Authorization:\r\n Bearer s3cret5\r\n"
+		  "Cookie: a=s3cret6; s3cret7; b=s3cret8\r\n"
+		  "Referer: http://x/?access_token=s3cret9\r\n"
+		  "X-Api-Key : s3cret10\r\nX-Auth-Token: s3cret11\r\n"
+		  "Authorization Basic s3cret12\r\n"
+		  "Origin: http://u:s3cret13@h\r\n\r\n" },
+		{ 1,
+		  "HTTP/1.1 103 Hi\r\nSet-Cookie: e=s3cret14\r\n\r\n"
+		  "HTTP/1.1 401 No\r\nSet-Cookie: c=s3cret15; Path=/; HttpOnly\r\n"
+		  "Set-Cookie: s3cret16\r\nSet-Cookie: d=s3cret17; path=/, e=s3cret18\r\n"
+		  "Location: /l?sid=s3cret19#access_token=s3cret20\r\n"
+		  "Transfer-Encoding: chunked\r\n\r\n0\r\nSet-Cookie: "
+		  "t=s3cret21\r\n\r\n" },
+		END
+	};
+	char *rows = run(script);
+
+	expect_not(rows, "s3cret");
+	expect_not(rows, "dXNlcjpz");
+	expect(rows, "\"uri\":\"http://u:*******@h/p;jsessionid=*******?a=1&Pass%77ord="
+		     "*******&b=%2Fx%3Ftoken%3D*******\"");
+	expect(rows, "[\"Authorization\",\"Basic ****************\"]");
+	expect(rows, "[\"Proxy-Authorization\",\"Bearer *******\"]");
+	expect(rows, "[\"Cookie\",\"a=*******; *******; b=*******\"]");
+	expect(rows, "[\"Set-Cookie\",\"c=********; Path=/; HttpOnly\"]");
+	expect(rows, "\"location\":\"/l?sid=******************************\"");
+	expect(rows, "\"user\":\"user\"");
+	expect(rows, "credential {\"service\":\"http\",\"user\":\"user\","
+		     "\"secret\":\"*******\",\"mechanism\":\"basic\",\"success\":0}");
+	nr_free(rows);
+	rig_invariant(&nr_parser_http, 80, script);
+}
+
+static void note_secret(void *arg, uint64_t flow_id, const uint8_t *p, size_t n)
+{
+	nr_buf_add(arg, p, n);
+	nr_buf_char(arg, '|');
+}
+
+static void test_http_secrets_are_told_and_can_be_stored(void **state)
+{
+	struct nr_buf told = { 0 };
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	r.options = (struct nr_parse_options){ .store_secrets = true,
+					       .secret_seen = note_secret,
+					       .secret_arg = &told };
+	rig_say(&r, 0, "GET /?pwd=abc HTTP/1.1\r\nAuthorization: Basic dTpw\r\n\r\n");
+	rig_end(&r);
+	expect(rig_rows(&r), "\"uri\":\"/?pwd=abc\"");
+	expect(rig_rows(&r), "Basic dTpw");
+	expect(rig_rows(&r), "\"secret\":\"p\",\"mechanism\":\"basic\"}");
+	expect(told.p, "abc|");
+	expect(told.p, "dTpw|");
+	expect(told.p, "|p|");
+	nr_buf_fini(&told);
+	rig_free(&r);
+}
+
+static void test_http_same_credential_is_one_row(void **state)
+{
+#define ASK "GET / HTTP/1.1\r\nAuthorization: Basic dTpw\r\n\r\n"
+	char *rows = run((const struct rig_line[])SAY({ 0, ASK }, OK(0, ""), { 0, ASK },
+						      OK(0, "")));
+
+	assert_int_equal(count(rows, "credential {"), 1);
+	expect(rows, "\"success\":1");
+	nr_free(rows);
+}
+
+/* Limits */
+
+static void test_http_long_head_is_cut_and_said(void **state)
+{
+	struct rig r;
+	char field[128];
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	rig_say(&r, 0, "POST / HTTP/1.1\r\n");
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(field, sizeof(field), "X-%u: %0100u\r\n", i, i);
+		rig_say(&r, 0, field);
+	}
+	assert_true(r.account.used < 200000);
+	/* what says the length is read all the same */
+	rig_say(&r, 0, "Content-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\n\r\n");
+	rig_end(&r);
+	assert_int_equal(count(rig_rows(&r), "http {"), 2);
+	expect(rig_rows(&r), "\"request_body_bytes\":3");
+	expect(rig_anomalies(&r), "http_limit 0 {\"what\":\"head\"");
+	rig_free(&r);
+}
+
+static void test_http_long_line_is_cut_and_said(void **state)
+{
+	static char field[300000], uri[100000];
+	struct rig r;
+
+	memset(field, 'f', sizeof(field) - 1);
+	memset(uri, 'u', sizeof(uri) - 1);
+	for (unsigned drip = 0; drip < 2; drip++) {
+		rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+		rig_say(&r, 0, "HEAD /");
+		for (size_t i = 0; drip && i < sizeof(uri) - 1; i++)
+			rig_data(&r, 0, &uri[i], 1);
+		if (!drip)
+			rig_say(&r, 0, uri);
+		rig_say(&r, 0, " HTTP/1.0\r\nX: ");
+		rig_say(&r, 0, field);
+		rig_say(&r, 0, "\r\n a\r\nHost: h\r\n\r\n");
+		rig_end(&r);
+		expect(rig_rows(&r), "\"request_version\":\"1.0\"");
+		expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":1,\"method\":"
+				     "\"HEAD\",\"host\":\"h\",\"uri\":\"/uuu");
+		expect(rig_anomalies(&r), "http_limit 0 {\"what\":\"head\"");
+		rig_free(&r);
+	}
+}
+
+static void test_http_open_transactions_are_capped(void **state)
+{
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	for (unsigned i = 1; i <= 1000; i++) {
+		char get[64];
+
+		snprintf(get, sizeof(get), "GET /%u HTTP/1.1\r\n\r\n", i);
+		rig_say(&r, 0, get);
+	}
+	for (unsigned i = 1; i <= 1000; i++) {
+		char ok[64];
+
+		snprintf(ok, sizeof(ok), "HTTP/1.1 %u OK\r\nContent-Length: 0\r\n\r\n",
+			 200 + i % 100);
+		rig_say(&r, 1, ok);
+	}
+	rig_end(&r);
+	expect(rig_rows(&r),
+	       "\"uri\":\"/127\",\"request_version\":\"1.1\",\"status\":227");
+	expect(rig_rows(&r),
+	       "\"uri\":\"/1000\",\"request_version\":\"1.1\",\"status\":200");
+	expect(rig_rows(&r), "\"trans_depth\":500,\"method\":\"GET\"");
+	expect(rig_rows(&r), "\"trans_depth\":500,\"status\":200");
+	assert_int_equal(count(rig_anomalies(&r), "http_limit 0 {\"what\":\"open"), 1);
+	rig_free(&r);
+}
+
+static void test_http_interim_responses_are_capped(void **state)
+{
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	rig_say(&r, 0, "GET / HTTP/1.1\r\n\r\n");
+	for (unsigned i = 0; i < 1000; i++)
+		rig_say(&r, 1, "HTTP/1.1 102 Wait\r\n\r\n");
+	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	rig_end(&r);
+	assert_int_equal(count(rig_rows(&r), "\"status\":102"), NR_HTTP_INTERIM_MAX);
+	assert_int_equal(count(rig_anomalies(&r), "http_limit"), 1);
+	rig_free(&r);
+}
+
+/* Each byte of a slowly dripping head is looked at a bounded number of times. */
+static void test_http_slow_drip_is_linear(void **state)
+{
+	static char field[60000];
+	uint64_t work[2];
+
+	memset(field, 'f', sizeof(field) - 1);
+	for (unsigned drip = 0; drip < 2; drip++) {
+		struct rig r;
+
+		rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+		rig_say(&r, 0, "GET / HTTP/1.1\r\nX: ");
+		for (size_t i = 0; i + 60 < sizeof(field); i += drip ? 1 : 60) {
+			rig_data(&r, 0, field + i, drip ? 1 : 60);
+			if (i % 6000 == 0)
+				rig_say(&r, 0, "\r\n ");
+		}
+		rig_say(&r, 0, "\r\n\r\n");
+		work[drip] = ((struct nr_http *)r.ctx)->work;
+		rig_end(&r);
+		assert_true(work[drip] < 3 * sizeof(field));
+		rig_free(&r);
+	}
+}
+
+static void test_http_account_at_its_cap_is_overflow(void **state)
+{
+	struct rig r;
+	enum nr_verdict v = NR_MORE;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	r.account.max = r.account.used + 2000;
+	rig_say(&r, 0, "GET / HTTP/1.1\r\n");
+	for (unsigned i = 0; i < 1000 && v == NR_MORE; i++)
+		v = rig_say(&r, 0, "Name: value\r\n");
+	assert_int_equal(v, NR_OVERFLOW);
+	rig_end(&r);
+	expect(rig_rows(&r), "http {\"complete\":0");
+	rig_free(&r);
+}
+
+static void test_http_what_is_no_http_is_not_mine(void **state)
+{
+	struct rig r;
+	enum nr_verdict v = NR_MORE;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	for (unsigned i = 0; i < 10000 && v == NR_MORE; i++)
+		v = rig_say(&r, 0, "not a line of it\r\n");
+	assert_int_equal(v, NR_NOT_MINE);
+	rig_end(&r);
+	assert_string_equal(rig_rows(&r), "");
+	assert_string_equal(rig_anomalies(&r), "");
+	rig_free(&r);
+}
+
+/* Any bytes, any cuts, gaps anywhere: an end, and all memory given back. */
+static void test_http_noise(void **state)
+{
+	static const char *const words[] = {
+		"GET ",
+		"/",
+		" HTTP/1.1",
+		"\r\n",
+		"\n",
+		"HTTP/1.1 ",
+		"200 OK\r\n",
+		"Content-Length: ",
+		"5",
+		"Transfer-Encoding: chunked\r\n",
+		"\r\n\r\n",
+		"0\r\n",
+		"a",
+		" ",
+		":",
+		"CONNECT h:1 HTTP/1.1\r\n\r\n",
+		"HTTP/1.1 100 C",
+		"Expect: 100-continue\r\n",
+		"\0\xff\xfe",
+		"HEAD / HTTP/1.1\r\n\r\n",
+		"HTTP/1.1 417 x",
+		"POST / HTTP/1.1\r\n",
+		"Cookie: a=b; c=",
+		"Authorization: Basic eDp5\r\n",
+	};
+	uint64_t seed = 1;
+
+	for (unsigned round = 0; round < 4000; round++) {
+		struct rig r;
+
+		rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+		for (unsigned i = 0; i < 60 && rig_is_open(&r); i++) {
+			unsigned pick;
+
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			pick = (unsigned)(seed >> 33);
+			if (pick % 23 == 0)
+				rig_gap(&r, pick >> 8 & 1, 1 + (pick >> 9) % 20);
+			else
+				rig_say(&r, pick >> 8 & 1,
+					words[(pick >> 10) %
+					      (sizeof(words) / sizeof(*words))]);
+			if (pick % 97 == 0)
+				rig_fin(&r, pick >> 8 & 1);
+		}
+		rig_end(&r);
+		rig_rows(&r);
+		rig_free(&r);
+	}
+}
+
+/* Probing */
+
+static enum nr_probe_result probe(const char *client, const char *server, bool begins,
+				  bool port, bool last)
+{
+	struct nr_probe in = { .data = { (const uint8_t *)client,
+					 (const uint8_t *)server },
+			       .len = { strlen(client), strlen(server) },
+			       .proto = 6,
+			       .port = { 40000, port ? 80 : 8001 },
+			       .port_match = port,
+			       .begins = { begins, begins },
+			       .last = last };
+
+	return nr_parser_http.probe(&in);
+}
+
+static void test_http_probe(void **state)
+{
+	static const struct {
+		const char *client, *server;
+		enum nr_probe_result want; /* on no port of its own */
+	} t[] = {
+		{ "GET / HTTP/1.1\r\n", "", NR_PROBE_YES },
+		{ "\r\nGET / HTTP/1.1\r\n", "", NR_PROBE_YES },
+		{ "PROPFIND /a HTTP/1.0\n", "", NR_PROBE_YES },
+		{ "RPC_IN_DATA /a HTTP/1.1\r\n", "", NR_PROBE_YES },
+		{ "", "HTTP/1.1 200", NR_PROBE_YES },
+		{ "GET / HT", "", NR_PROBE_MORE },
+		{ "", "HTT", NR_PROBE_MORE },
+		{ "GET /\r\n", "", NR_PROBE_MAYBE },
+		{ "OPTIONS rtsp://h/ RTSP/1.0\r\n", "", NR_PROBE_NO },
+		{ "OPTIONS sip:a@b SIP/2.0\r\n", "", NR_PROBE_NO },
+		{ "", "RTSP/1.0 200 OK\r\n", NR_PROBE_NO },
+		{ "", "ICY 200 OK\r\n", NR_PROBE_NO },
+		{ "PRI * HTTP/2.0\r\n", "", NR_PROBE_NO },
+		{ "SSH-2.0-x\r\n", "", NR_PROBE_NO },
+		{ "EHLO h\r\n", "220 h ESMTP\r\n", NR_PROBE_NO },
+		{ "\x16\x03\x01", "", NR_PROBE_NO },
+		{ "EHLO h\r\n", "HTTP/1.1 400 B", NR_PROBE_YES },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		if (probe(t[i].client, t[i].server, true, false, false) != t[i].want)
+			fail_msg("%s|%s", t[i].client, t[i].server);
+	}
+	/* in the middle of a stream */
+	assert_int_equal(probe("x: y\r\n\r\nGET / HTTP/1.1\r\n", "", false, false, false),
+			 NR_PROBE_YES);
+	assert_int_equal(probe("some body", "", false, true, true), NR_PROBE_MAYBE);
+	assert_int_equal(probe("some body", "", false, false, true), NR_PROBE_NO);
+	assert_int_equal(probe("some body", "", true, true, true), NR_PROBE_NO);
+}
+
+static void test_http_ssdp(void **state)
+{
+	static const char search[] =
+		"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n"
+		"ST: ssdp:all\r\n\r\n";
+	static const char answer[] = "HTTP/1.1 200 OK\r\nUSN: u\r\n\r\n";
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_UDP_PROTO, 40000, 1900);
+	rig_datagram(&r, 0, search, sizeof(search) - 1);
+	rig_datagram(&r, 0, search, 30);
+	rig_datagram(&r, 0, "\0\1\2", 3);
+	rig_datagram(&r, 1, answer, sizeof(answer) - 1);
+	assert_string_equal(r.service, "ssdp");
+	rig_end(&r);
+	assert_int_equal(count(rig_rows(&r), "http {"), 3);
+	expect(rig_rows(&r),
+	       "http {\"complete\":1,\"trans_depth\":1,\"method\":\"M-SEARCH\"");
+	expect(rig_rows(&r), "http {\"complete\":0,\"trans_depth\":2");
+	expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":3,\"status\":200");
+	rig_free(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_http_one_row_for_a_transaction),
+		cmocka_unit_test(test_http_chunks_and_trailers),
+		cmocka_unit_test(test_http_chunked_request),
+		cmocka_unit_test(test_http_bad_chunk_loses_the_side_and_finds_it_again),
+		cmocka_unit_test(test_http_odd_chunk_size_is_read_and_said),
+		cmocka_unit_test(test_http_head_204_304_have_no_body),
+		cmocka_unit_test(test_http_interim_responses),
+		cmocka_unit_test(test_http_refused_expectation_may_leave_the_body_out),
+		cmocka_unit_test(test_http_body_to_the_end),
+		cmocka_unit_test(test_http_request_without_length_has_no_body),
+		cmocka_unit_test(test_http_pipelined_requests_are_answered_in_order),
+		cmocka_unit_test(test_http_connect_and_upgrade_hand_over),
+		cmocka_unit_test(test_http_refused_connect_goes_on),
+		cmocka_unit_test(test_http_one_sided),
+		cmocka_unit_test(test_http_response_side_may_be_the_initiator),
+		cmocka_unit_test(test_http_09),
+		cmocka_unit_test(test_http_signs_of_smuggling),
+		cmocka_unit_test(test_http_target_and_host_that_differ),
+		cmocka_unit_test(test_http_both_lengths_read_as_chunked),
+		cmocka_unit_test(test_http_10_has_no_chunks),
+		cmocka_unit_test(test_http_folded_value_is_one_line),
+		cmocka_unit_test(test_http_gap_in_a_body_is_counted),
+		cmocka_unit_test(test_http_gap_in_a_chunk_is_counted),
+		cmocka_unit_test(test_http_gap_in_a_head_is_an_incomplete_row),
+		cmocka_unit_test(
+			test_http_response_behind_a_gap_belongs_to_the_newest_request),
+		cmocka_unit_test(test_http_request_lost_before_its_response),
+		cmocka_unit_test(test_http_what_ends_early_is_a_row),
+		cmocka_unit_test(test_http_secrets_are_masked_everywhere),
+		cmocka_unit_test(test_http_secrets_are_told_and_can_be_stored),
+		cmocka_unit_test(test_http_same_credential_is_one_row),
+		cmocka_unit_test(test_http_long_head_is_cut_and_said),
+		cmocka_unit_test(test_http_long_line_is_cut_and_said),
+		cmocka_unit_test(test_http_open_transactions_are_capped),
+		cmocka_unit_test(test_http_interim_responses_are_capped),
+		cmocka_unit_test(test_http_slow_drip_is_linear),
+		cmocka_unit_test(test_http_account_at_its_cap_is_overflow),
+		cmocka_unit_test(test_http_what_is_no_http_is_not_mine),
+		cmocka_unit_test(test_http_noise),
+		cmocka_unit_test(test_http_probe),
+		cmocka_unit_test(test_http_ssdp),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
