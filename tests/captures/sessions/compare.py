@@ -283,12 +283,12 @@ def service(names, ctx, res):
             t = zeek_ns(c)
             f = min(flows, key=lambda f: abs(f["first_ns"] - t), default=None)
             ours = f and f.get("service")
-            names_ours = set((ours or "").split(","))
-            if not said and not names_ours & mine:
+            have = set((ours or "").split(",")) & mine
+            if not said and not have:
                 continue
             res.rows += 1
             res.compared["service"] += 1
-            if not said or not said <= names_ours:
+            if not (have & said if said else not have):
                 res.bad_rows += 1
                 res.differences.append(Difference(
                     "service " + "/".join(sorted(said or {ours})), "service", ours,
