@@ -489,11 +489,11 @@ CREATE TABLE smtp ( -- mails (SMTP, LMTP), and mail connections without one
 	date TEXT, -- header Date
 	user_agent TEXT, -- header User-Agent or X-Mailer
 	x_originating_ip TEXT, -- header X-Originating-IP
-	commands TEXT, -- list of objects: command, argument, reply (its code); what follows AUTH is masked unless --store-secrets
+	commands TEXT, -- list of objects: command, argument, reply (its code), packet; what follows AUTH is masked unless --store-secrets
 	n_commands INTEGER NOT NULL, -- how many commands; more than in the list where it was cut at 64 KiB
 	last_reply TEXT, -- code and text of the reply that ended the mail, or of the last one seen; lines separated by LF
 	status TEXT, -- what became of the mail; NULL without a mail, or where it was not seen: accepted deferred rejected aborted
-	starttls INTEGER NOT NULL, -- 1 if the connection went on under TLS behind this row
+	starttls INTEGER NOT NULL, -- 1 if the server agreed to TLS, or TLS followed
 	bytes INTEGER, -- content of the mail that was seen, dots unstuffed; NULL where none was sent [bytes]
 	complete INTEGER NOT NULL -- 0 if a gap or the end cut the mail short, or the row does not hold all of a text
 ) STRICT;
