@@ -213,6 +213,8 @@ void nr_http_row(struct nr_parse *p, struct nr_http *h, const struct nr_http_tx 
 /* Array of pairs in the arena; sets *n to its length. from, to: bytes of the head. */
 char *nr_http_fields_json(struct nr_parse *p, const struct nr_http_head *head,
 			  uint32_t from, uint32_t to, size_t *n);
+/* The secrets of a field that no row will have. */
+void nr_http_tell_dropped(struct nr_parse *p, const struct nr_http_header *f);
 /* The anomalies of fields that have been read: signs, what was cut. */
 void nr_http_say_signs(struct nr_parse *p, int side, uint64_t depth, unsigned which,
 		       struct nr_http_message *m);

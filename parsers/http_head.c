@@ -141,7 +141,7 @@ static void note_host(struct nr_http_message *m, const struct nr_http_header *f)
 }
 
 /* A field is whole, its continuations included. */
-static void field_done(struct nr_http *h, struct nr_http_side *s,
+static void field_done(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s,
 		       struct nr_http_message *m)
 {
 	struct nr_http_head *head = &m->head;
@@ -162,6 +162,7 @@ static void field_done(struct nr_http *h, struct nr_http_side *s,
 	if (m->n_hosts > 1 && nr_http_is_client(h, s))
 		m->signs |= NR_HTTP_SIGN(HOST_TWICE);
 	if (head->n_fields == NR_HTTP_FIELDS_MAX || head->len > NR_HTTP_HEAD_MAX) {
+		nr_http_tell_dropped(p, &f);
 		head->cut += head->len - s->field_at;
 		head->len = s->field_at;
 	} else {
@@ -182,7 +183,7 @@ enum nr_verdict nr_http_fields_step(struct nr_parse *p, struct nr_http *h,
 		bool goes_on = *in->p == ' ' || *in->p == '\t';
 
 		if (s->field_at < head->len && !goes_on)
-			field_done(h, s, m);
+			field_done(p, h, s, m);
 		else if (s->field_at == head->len && goes_on)
 			m->signs |= NR_HTTP_SIGN(LEADING_SPACE);
 		limit = s->field_at + NR_HTTP_FIELD_SLACK;
@@ -410,6 +411,10 @@ void nr_http_begin_partial(struct nr_parse *p, struct nr_http *h, struct nr_http
 					      : (int)nr_http_side_of(h, s) + 1);
 	if (response == nr_http_is_client(h, s))
 		return;
+	if (response)
+		start = nr_http_start_line(text, text_len(&s->head));
+	if (!start.reason.n) /* the number may go on */
+		start.status = -1;
 	start.version = (struct nr_http_slice){ text + 5, response ? 3 : 0 };
 	space = memchr(text, ' ', s->head.len);
 	if (!response && space)

@@ -390,29 +390,44 @@ size_t nr_http_unfold(struct nr_http_slice value, char *out, size_t cap)
 	return n;
 }
 
-/* One number, or a list of equal ones (RFC 9110, 8.6). */
-static bool read_length(const char *p, const char *end, uint64_t *length, bool *differs)
+/* Digits at the beginning of p; false: none, or too many. Sets *p behind them. */
+static bool read_digits(const char **p, const char *end, uint64_t *v)
+{
+	const char *first = *p;
+
+	for (*v = 0; *p < end && is_digit(**p); (*p)++) {
+		if (*p - first == 18)
+			return false;
+		*v = *v * 10 + (uint64_t)(**p - '0');
+	}
+	return *p > first;
+}
+
+/*
+ * One number, or a list of equal ones (RFC 9110, 8.6). A number with something else
+ * behind it is a breach, but what most servers read is the number: that is taken, and
+ * said.
+ */
+static bool read_length(const char *p, const char *end, uint64_t *length, unsigned *signs)
 {
 	bool first = true;
 
 	for (;;) {
-		const char *comma = memchr(p, ',', (size_t)(end - p));
+		const char *comma = memchr(p, ',', (size_t)(end - p)), *at;
 		struct nr_http_slice word = trim(p, comma ? comma : end);
-		uint64_t v = 0;
+		uint64_t v;
 
-		if (!word.n || word.n > 19)
-			return false;
-		for (size_t i = 0; i < word.n; i++) {
-			if (!is_digit(word.p[i]))
-				return false;
-			v = v * 10 + (uint64_t)(word.p[i] - '0');
+		at = word.p;
+		if (!read_digits(&at, word.p + word.n, &v)) {
+			*signs |= NR_HTTP_SIGN(CL_BAD);
+			return !first;
 		}
-		if (v > INT64_MAX)
-			return false;
+		if (at < word.p + word.n)
+			*signs |= NR_HTTP_SIGN(CL_BAD);
 		if (first)
 			*length = v;
 		else if (v != *length)
-			*differs = true;
+			*signs |= NR_HTTP_SIGN(CL_DIFFERS);
 		first = false;
 		if (!comma)
 			return true;
@@ -423,19 +438,33 @@ static bool read_length(const char *p, const char *end, uint64_t *length, bool *
 static void content_length(struct nr_http_framing *f, const char *p, size_t n)
 {
 	uint64_t length = 0;
-	bool differs = false;
+	unsigned signs = 0;
 
-	if (!read_length(p, p + n, &length, &differs)) {
-		f->signs |= NR_HTTP_SIGN(CL_BAD);
+	if (!read_length(p, p + n, &length, &signs)) {
+		f->signs |= signs;
 		return;
 	}
-	if (differs || (f->has_length && f->length != length))
-		f->signs |= NR_HTTP_SIGN(CL_DIFFERS);
-	else if (f->has_length || memchr(p, ',', n))
-		f->signs |= NR_HTTP_SIGN(CL_TWICE);
+	if (f->has_length && f->length != length)
+		signs |= NR_HTTP_SIGN(CL_DIFFERS);
+	else if (!signs && (f->has_length || memchr(p, ',', n)))
+		signs |= NR_HTTP_SIGN(CL_TWICE);
+	f->signs |= signs;
 	if (!f->has_length)
 		f->length = length;
 	f->has_length = true;
+}
+
+/* "chunked" with what is no token before or behind it, as some servers take it. */
+static bool is_almost_chunked(struct nr_http_slice s)
+{
+	static const char chunked[] = "chunked";
+	const size_t n = sizeof(chunked) - 1;
+
+	if (s.n <= n)
+		return false;
+	return (!strncasecmp(s.p, chunked, n) && !is_token_char(s.p[n])) ||
+	       (!strncasecmp(s.p + s.n - n, chunked, n) &&
+		!is_token_char(s.p[s.n - n - 1]));
 }
 
 static void transfer_encoding(struct nr_http_framing *f, const char *p, size_t n)
@@ -458,8 +487,10 @@ static void transfer_encoding(struct nr_http_framing *f, const char *p, size_t n
 			f->signs |= NR_HTTP_SIGN(TE_NOT_LAST);
 		f->has_te = true;
 		f->chunked = nr_http_is(word, "chunked");
-		if (!known && !f->chunked)
+		if (!known && !f->chunked) {
 			f->signs |= NR_HTTP_SIGN(TE_ODD);
+			f->chunked = is_almost_chunked(word);
+		}
 	}
 }
 
@@ -476,6 +507,8 @@ void nr_http_framing_field(struct nr_http_framing *f, const struct nr_http_heade
 	n = nr_http_unfold(field->value, value, sizeof(value));
 	if (field->signs & form)
 		f->signs |= NR_HTTP_SIGN(FRAMING_FORM);
+	if (field->signs & NR_HTTP_SIGN(NAME))
+		return; /* who looks for the name does not find it */
 	if (is_length)
 		content_length(f, value, n);
 	else
@@ -518,8 +551,12 @@ struct nr_http_slice nr_http_authority(struct nr_http_slice method,
 {
 	const char *end = target.p + target.n, *p;
 
-	if (nr_http_is(method, "CONNECT"))
+	if (nr_http_is(method, "CONNECT")) {
+		p = target.n ? memchr(target.p, ' ', target.n) : NULL;
+		if (p)
+			target.n = (size_t)(p - target.p);
 		return target;
+	}
 	p = target.n ? memmem(target.p, target.n, "://", 3) : NULL;
 	if (!p || *target.p == '/' || memchr(target.p, '?', (size_t)(p - target.p)))
 		return (struct nr_http_slice){ 0 };

@@ -31,6 +31,8 @@ static void break_off(struct nr_parse *p, struct nr_http *h, struct nr_http_side
 	if (m->seen || h->pipelines)
 		m->broken = true;
 	m->open = false;
+	nr_http_say_signs(p, (int)nr_http_side_of(h, s), s->tx->depth,
+			  !nr_http_is_client(h, s), m);
 	s->tx = NULL;
 	nr_gather_free(&s->line, p->account);
 	nr_http_tx_settle(p, h);
@@ -149,8 +151,12 @@ enum nr_verdict nr_http_head_done(struct nr_parse *p, struct nr_http *h,
 				  m);
 		return nr_http_message_done(p, h, s);
 	}
-	if (m->is_1_0 && m->framing.has_te)
+	/* HTTP/1.0 has no transfer codings: who speaks it overlooks them, who does not
+	   must not trust the framing (RFC 9112, 6.1) */
+	if (m->is_1_0 && m->framing.has_te) {
 		m->framing.signs |= NR_HTTP_SIGN(TE_OLD);
+		m->framing.has_te = m->framing.chunked = false;
+	}
 	m->signs |= m->framing.signs;
 	if (client && host_differs(m))
 		m->signs |= NR_HTTP_SIGN(HOST_DIFFERS);

@@ -13,7 +13,10 @@ NR_TABLE_DEFINE(HTTP, http, NR_R_SESSION, indexes,
 		"HTTP/1 requests and their responses (RFC 9112); SSDP over UDP",
 		NR_FIELDS_HTTP);
 
-enum { SECRET_MAX = 4096 };
+enum {
+	SECRET_MAX = 4096,
+	PART_MIN = 4, /* shorter parts of a folded secret are everywhere */
+};
 
 /* A value on one line: as it stands, or unfolded in the arena. */
 static struct nr_http_slice one_line(struct nr_parse *p, struct nr_http_slice v)
@@ -28,8 +31,8 @@ static struct nr_http_slice one_line(struct nr_parse *p, struct nr_http_slice v)
 	return v;
 }
 
-/* A line without a colon may still be a secret: its first word is taken for the name. */
-static void part_secret_line(struct nr_http_header *f)
+/* A line without a colon is parted behind its first word: it may be a secret's name. */
+static void part_line(struct nr_http_header *f)
 {
 	const char *space = f->name.n ? memchr(f->name.p, ' ', f->name.n) : NULL;
 
@@ -38,6 +41,52 @@ static void part_secret_line(struct nr_http_header *f)
 	f->value = (struct nr_http_slice){ space + 1,
 					   f->name.n - (size_t)(space + 1 - f->name.p) };
 	f->name.n = (size_t)(space - f->name.p);
+}
+
+/*
+ * What was hidden in a value that was folded on the wire stands there in parts: each is
+ * told, so that who shows the wire can hide it.
+ */
+static void tell_parts(struct nr_parse *p, struct nr_http_slice wire, const char *masked,
+		       size_t n)
+{
+	const char *at = wire.p, *end = wire.p + wire.n;
+
+	if (!p->options->secret_seen || !memchr(masked, '*', n))
+		return;
+	while (at < end) {
+		const char *part = at;
+
+		while (at<end && * at> ' ')
+			at++;
+		if (at - part >= PART_MIN)
+			p->options->secret_seen(p->options->secret_arg, p->flow_id,
+						(const uint8_t *)part,
+						(size_t)(at - part));
+		while (at < end && *at <= ' ')
+			at++;
+	}
+}
+
+/* The value on one line, secrets masked. */
+static const char *masked_value(struct nr_parse *p, const struct nr_http_header *f,
+				size_t *n)
+{
+	struct nr_http_slice v = one_line(p, f->value);
+	const char *masked = nr_http_mask_value(p, f->name, v.p ? v.p : "", v.n);
+
+	if (v.p != f->value.p)
+		tell_parts(p, f->value, masked, v.n);
+	*n = v.n;
+	return masked;
+}
+
+void nr_http_tell_dropped(struct nr_parse *p, const struct nr_http_header *f)
+{
+	size_t n;
+
+	if (p->options->secret_seen)
+		masked_value(p, f, &n);
 }
 
 char *nr_http_fields_json(struct nr_parse *p, const struct nr_http_head *head,
@@ -50,14 +99,15 @@ char *nr_http_fields_json(struct nr_parse *p, const struct nr_http_head *head,
 
 	nr_buf_char(&b, '[');
 	while (head->p && nr_http_field_next(&at, end, &f)) {
-		struct nr_http_slice v;
+		const char *value;
+		size_t value_len;
 
-		part_secret_line(&f);
-		v = one_line(p, f.value);
+		part_line(&f);
+		value = masked_value(p, &f, &value_len);
 		nr_buf_str(&b, b.len > 1 ? ",[" : "[");
 		nr_buf_json(&b, f.name.p, f.name.n);
 		nr_buf_char(&b, ',');
-		nr_buf_json(&b, nr_http_mask_value(p, f.name, v.p ? v.p : "", v.n), v.n);
+		nr_buf_json(&b, value, value_len);
 		nr_buf_char(&b, ']');
 	}
 	nr_buf_char(&b, ']');

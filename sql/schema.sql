@@ -260,6 +260,7 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	resumed INTEGER, -- 1 if it took up an earlier session; NULL where no ServerHello was seen
 	ech INTEGER, -- 1 if the first ClientHello has an encrypted one inside (ECH, ESNI) or makes believe so; server_name is then the outer one
 	early_data INTEGER, -- 1 if the client announced data with its first flight (0-RTT)
+	starttls INTEGER, -- 1 if another protocol came before it in the same flow; NULL where there is no stream
 	alert TEXT, -- the last alert sent in the clear: its level, a blank, and its name
 	alert_from TEXT, -- who sent it: client server
 	client_cert INTEGER, -- 1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it
@@ -398,8 +399,8 @@ CREATE TABLE icmp ( -- ICMP and ICMPv6 messages
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
 	side TEXT NOT NULL, -- which side of the flow sent it: src dst
-	icmp_type INTEGER NOT NULL, -- type
-	icmp_code INTEGER NOT NULL, -- code
+	icmp_type INTEGER NOT NULL, -- type of the message
+	icmp_code INTEGER NOT NULL, -- code, which narrows the type down
 	meaning TEXT, -- type and code in words
 	quoted_flow_id INTEGER REFERENCES flow(flow_id), -- the flow whose packet an error quotes, where that is open
 	quoted_proto TEXT, -- protocol of the packet that an error quotes, as in flow

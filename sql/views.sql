@@ -204,6 +204,23 @@ SELECT NULL, NULL, 'flow wire_bytes', l.n, f.n, l.n = f.n
 FROM (SELECT coalesce(sum(wire_bytes), 0) AS n FROM ledger WHERE bucket = 'flow') AS l,
 	(SELECT coalesce(sum(wire_bytes), 0) AS n FROM flow) AS f;
 
+-- HTTP transactions with text times and their flow; wait_s from the request's first byte
+-- to that of the final response. A NULL time stays NULL.
+CREATE VIEW http_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', h.ts_ns / 1000000000 - (h.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (h.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	strftime('%Y-%m-%dT%H:%M:%S', h.request_ns / 1000000000 - (h.request_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (h.request_ns % 1000000000 + 1000000000) % 1000000000) AS request,
+	strftime('%Y-%m-%dT%H:%M:%S', h.response_ns / 1000000000 - (h.response_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (h.response_ns % 1000000000 + 1000000000) % 1000000000) AS response,
+	(h.response_ns - h.request_ns) / 1e9 AS wait_s,
+	s.name AS source,
+	f.proto, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.vlan, f.tunnel, f.community_id,
+	h.*
+FROM http AS h
+LEFT JOIN flow AS f ON f.flow_id = h.flow_id
+LEFT JOIN source AS s ON s.source_id = h.source_id;
 -- DNS, mDNS, LLMNR and NetBIOS messages: text times, who asked whom, milliseconds to the
 -- response, and the answers as one line.
 CREATE VIEW dns_v AS

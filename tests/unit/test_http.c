@@ -282,6 +282,9 @@ static void test_http_signs_of_smuggling(void **state)
 		{ "Content-Length: +4\r\n", "impossible Content-Length" },
 		{ "Content-Length: 99999999999999999999\r\n",
 		  "impossible Content-Length" },
+		{ "Content-Length: 4, 5\r\n", "Content-Lengths that differ" },
+		{ "Content-Length: 4 x\r\n", "impossible Content-Length" },
+		{ "Transfer-Encoding: chunked;\r\n", "unusual Transfer-Encoding" },
 		{ "Transfer-Encoding: xchunked\r\n", "unusual Transfer-Encoding" },
 		{ "Transfer-Encoding: chunked, gzip\r\n",
 		  "chunked is not the last coding" },
@@ -329,6 +332,15 @@ static void test_http_both_lengths_read_as_chunked(void **state)
 		       "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n" },
 		  GET("/2"), OK(0, ""), OK(0, "")),
 	      "\"uri\":\"/2\"");
+}
+
+static void test_http_10_has_no_chunks(void **state)
+{
+	CHECK(1,
+	      SAY(GET("/1"), { 1, "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n"
+				  "Content-Length: 2\r\n\r\nok" }),
+	      "\"complete\":1", "\"response_body_bytes\":2",
+	      "Transfer-Encoding in HTTP/1.0");
 }
 
 static void test_http_folded_value_is_one_line(void **state)
@@ -835,6 +847,7 @@ int main(void)
 		cmocka_unit_test(test_http_signs_of_smuggling),
 		cmocka_unit_test(test_http_target_and_host_that_differ),
 		cmocka_unit_test(test_http_both_lengths_read_as_chunked),
+		cmocka_unit_test(test_http_10_has_no_chunks),
 		cmocka_unit_test(test_http_folded_value_is_one_line),
 		cmocka_unit_test(test_http_gap_in_a_body_is_counted),
 		cmocka_unit_test(test_http_gap_in_a_chunk_is_counted),
