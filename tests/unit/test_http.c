@@ -261,6 +261,19 @@ static void test_http_response_side_may_be_the_initiator(void **state)
 	      "\"method\":\"GET\"", "\"status\":200");
 }
 
+/* Seen where a capture begins in the middle of a connection. */
+static void test_http_keep_alive_byte_before_a_request(void **state)
+{
+	char *rows = rig_run(
+		&nr_parser_http, 80,
+		(const struct rig_line[]){ { 0, "\0GET /1 HTTP/1.1\r\n\r\n", 20 }, END },
+		0, false);
+
+	expect(rows, "\"uri\":\"/1\"");
+	expect(rows, "NUL byte");
+	nr_free(rows);
+}
+
 static void test_http_09(void **state)
 {
 	CHECK(1, SAY({ 0, "GET /old\r\n" }, { 1, "<html>\nno head\r\n" }),
@@ -843,6 +856,7 @@ int main(void)
 		cmocka_unit_test(test_http_refused_connect_goes_on),
 		cmocka_unit_test(test_http_one_sided),
 		cmocka_unit_test(test_http_response_side_may_be_the_initiator),
+		cmocka_unit_test(test_http_keep_alive_byte_before_a_request),
 		cmocka_unit_test(test_http_09),
 		cmocka_unit_test(test_http_signs_of_smuggling),
 		cmocka_unit_test(test_http_target_and_host_that_differ),
