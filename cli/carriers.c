@@ -23,7 +23,8 @@ struct ends {
 
 struct carrier {
 	struct ends ends;
-	int64_t flow_id, first_ns, last_ns;
+	int64_t flow_id, first_ns, last_ns; /* the earlier first, in odd captures too */
+	bool is_alone;                      /* no other flow has these ends */
 	uint64_t says, found; /* packets: of its row, less its own; as read */
 	char service[16];
 };
@@ -111,6 +112,7 @@ static void take_row(struct nr_carriers *c, sqlite3_stmt *st)
 		.flow_id = sqlite3_column_int64(st, 0),
 		.first_ns = sqlite3_column_int64(st, 1),
 		.last_ns = sqlite3_column_int64(st, 2),
+		.is_alone = sqlite3_column_int(st, 10) == 1,
 		.says = (uint64_t)sqlite3_column_int64(st, 9),
 		.ends.proto = 17,
 		.ends.port = { (uint16_t)sqlite3_column_int(st, 4),
@@ -128,10 +130,18 @@ int nr_carriers_new(struct nr_carriers **out, sqlite3 *db, const int64_t *flow_i
 		    size_t n, struct nr_err *err)
 {
 	static const char sql[] =
-		"SELECT flow_id, first_ns, last_ns, src_ip, src_port, dst_ip, dst_port,"
-		" vlan, service, src_packets + dst_packets - records FROM flow WHERE "
-		"flow_id = ?"
-		" AND service IS NOT NULL AND proto = 'udp'";
+		"SELECT flow_id, min(first_ns, last_ns), max(first_ns, last_ns), src_ip,"
+		" src_port, dst_ip, dst_port, vlan, service,"
+		" src_packets + dst_packets - records,"
+		" (SELECT count(*) FROM flow AS o WHERE o.proto = f.proto AND"
+		"  o.src_ip = f.src_ip AND o.dst_ip = f.dst_ip AND"
+		"  o.src_port = f.src_port AND o.dst_port = f.dst_port) +"
+		" (SELECT count(*) FROM flow AS o WHERE o.proto = f.proto AND"
+		"  o.src_ip = f.dst_ip AND o.dst_ip = f.src_ip AND"
+		"  o.src_port = f.dst_port AND o.dst_port = f.src_port AND"
+		"  o.flow_id <> f.flow_id)"
+		" FROM flow AS f WHERE flow_id = ? AND service IS NOT NULL"
+		" AND proto = 'udp'";
 	struct nr_carriers *c = nr_xcalloc(1, sizeof(*c));
 	sqlite3_stmt *st = NULL;
 	int rc;
@@ -172,10 +182,11 @@ int nr_carriers_candidates(struct nr_carriers *c, struct nr_recall *r, struct nr
 		first = c->v[i].first_ns < first ? c->v[i].first_ns : first;
 		last = c->v[i].last_ns > last ? c->v[i].last_ns : last;
 	}
-	if (sqlite3_prepare_v2(c->db,
-			       "SELECT flow_id, tunnel FROM flow WHERE tunnel IS NOT NULL"
-			       " AND last_ns >= ? AND first_ns <= ?",
-			       -1, &st, NULL))
+	if (sqlite3_prepare_v2(
+		    c->db,
+		    "SELECT flow_id, tunnel FROM flow WHERE tunnel IS NOT NULL"
+		    " AND max(first_ns, last_ns) >= ? AND min(first_ns, last_ns) <= ?",
+		    -1, &st, NULL))
 		return db_fail(c, err);
 	sqlite3_bind_int64(st, 1, first);
 	sqlite3_bind_int64(st, 2, last);
@@ -221,7 +232,8 @@ static struct carrier *find(struct nr_carriers *c, const struct ends *e, int64_t
 			hi = mid;
 	}
 	for (; lo < c->n && !compare_ends(&c->v[lo].ends, e); lo++)
-		if (ts_ns >= c->v[lo].first_ns && ts_ns <= c->v[lo].last_ns)
+		if (c->v[lo].is_alone ||
+		    (ts_ns >= c->v[lo].first_ns && ts_ns <= c->v[lo].last_ns))
 			return &c->v[lo];
 	return NULL;
 }

@@ -223,8 +223,11 @@ static int import_run(const struct nr_call *call)
 	if (!status && !r.n_rows && !r.rs.n && n_bad)
 		status = nr_complain(NR_EXIT_FAILED, "import",
 				     "%s holds no rows of nrtool: %s", input, first_bad);
-	if (!status)
+	if (!status) {
+		r.sink->may_lack_rows =
+			n_bad || n_unknown || nr_stop || nr_lines_stats(l)->n_damages;
 		status = finish(&r);
+	}
 	if (!status)
 		status = report_import(&r, l, n_bad, n_unknown, first_bad);
 	nr_lines_close(l);

@@ -371,9 +371,10 @@ const struct nr_command nr_cmd_query = {
 	.summary = "asks session databases: SQL or a named report",
 	.about = "Runs SQL or a named report on session databases or archives of events\n"
 		 "(FILE.jsonl.zst), read-only; several are shown as one. Besides "
-		 "SQLite's functions there are cidr(ip, net), "
-		 "iso(ns),\n"
-		 "duration(ns), human(bytes) and ip_sort(ip).",
+		 "SQLite's\n"
+		 "functions there are cidr(ip, net), iso(ns), duration(ns), human(bytes) "
+		 "and\n"
+		 "ip_sort(ip).",
 	.max_operands = NR_ANY,
 	.options = { query_options, sizeof(query_options) / sizeof(*query_options) },
 	.config_size = sizeof(struct query),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "certificate.h"
 
+#include "session/memo.h"
+
 #include "base/ip.h"
 #include "base/text.h"
 
@@ -40,7 +42,8 @@ static void put_serial(struct nr_parse *p, struct nr_record *r, const X509 *x)
 	BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), NULL);
 	char *hex = n ? BN_bn2hex(n) : NULL;
 
-	nr_parse_str(p, r, NR_CERTIFICATE_serial, hex);
+	/* always whole bytes; of zero libcrypto makes one digit */
+	nr_parse_str(p, r, NR_CERTIFICATE_serial, hex && !strcmp(hex, "0") ? "00" : hex);
 	OPENSSL_free(hex);
 	BN_free(n);
 }
@@ -218,13 +221,19 @@ static char *hex_of(struct nr_arena *a, const uint8_t digest[32])
 
 bool nr_certificate(struct nr_parse *p, const uint8_t *der, size_t n, uint8_t digest[32])
 {
+	enum { UNREADABLE, READABLE };
 	const uint8_t *at = der;
 	struct nr_record *r;
+	int known;
 	X509 *x;
 
 	if (EVP_Digest(der, n, digest, NULL, EVP_sha256(), NULL) != 1)
 		return false;
-	x = n <= LONG_MAX ? d2i_X509(NULL, &at, (long)n) : NULL;
+	known = nr_memo_get(p->memo, digest);
+	if (known == READABLE)
+		return true; /* its row was written; only the first is kept */
+	x = known < 0 && n <= LONG_MAX ? d2i_X509(NULL, &at, (long)n) : NULL;
+	nr_memo_set(p->memo, digest, x ? READABLE : UNREADABLE);
 	if (!x)
 		nr_parse_anomaly(p, NR_ANOM_TLS_CERTIFICATE, -1,
 				 nr_arena_printf(p->arena,

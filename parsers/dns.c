@@ -411,8 +411,7 @@ static void take_message(struct nr_parse *p, struct dns *d, unsigned side,
 	is_response = msg[2] & NR_DNS_QR >> 8;
 	/* A query is written later, from its bytes: here it is only checked. */
 	nr_dns_read(&h.r, msg, len, service_of(p->port), is_response ? p->arena : NULL);
-	h.complete = !cut && (h.r.bad == NR_DNS_GOOD || h.r.bad == NR_DNS_RDATA ||
-			      h.r.bad == NR_DNS_OPTIONS);
+	h.complete = !cut && (h.r.bad == NR_DNS_GOOD || h.r.bad >= NR_DNS_FORWARD);
 	if (h.r.bad != NR_DNS_GOOD && !(cut && h.r.bad == NR_DNS_SHORT))
 		say_bad(p, side, &h.r);
 	if (h.r.trailing && !cut)

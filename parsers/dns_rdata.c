@@ -294,16 +294,18 @@ static uint64_t get_uint(struct nr_cursor *c, unsigned n)
 	return v;
 }
 
-static void out_rdata_name(struct nr_dns_out *o, const uint8_t *msg, struct nr_cursor *c)
+static void out_rdata_name(struct nr_dns_out *o, const struct nr_cursor *msg,
+			   struct nr_cursor *c)
 {
-	size_t at = (size_t)(c->p - msg), end = (size_t)(c->end - msg);
+	size_t at = (size_t)(c->p - msg->p), end = (size_t)(c->end - msg->p);
 	struct nr_dns_name name;
 
-	if (nr_dns_name_get(msg, end, &at, &name) != NR_DNS_GOOD) {
+	if (nr_dns_name_get(msg->p, nr_left(msg), &at, &name) != NR_DNS_GOOD ||
+	    at > end) {
 		c->bad = true;
 		return;
 	}
-	c->p = msg + at;
+	c->p = msg->p + at;
 	nr_dns_out_name(o, &name, false);
 }
 
@@ -356,8 +358,8 @@ static void out_counted(struct nr_dns_out *o, struct nr_cursor *c, char token)
 		out_hex_or_dash(o, p, n);
 }
 
-static void out_token(struct nr_dns_out *o, const uint8_t *msg, struct nr_cursor *c,
-		      char token)
+static void out_token(struct nr_dns_out *o, const struct nr_cursor *msg,
+		      struct nr_cursor *c, char token)
 {
 	switch (token) {
 	case 'a':
@@ -458,8 +460,8 @@ static void out_generic(struct nr_dns_out *o, const uint8_t *p, size_t n)
 	nr_dns_out_hex(o, p, n);
 }
 
-static bool out_shape(struct nr_dns_out *o, const uint8_t *msg, struct nr_cursor *c,
-		      const char *shape)
+static bool out_shape(struct nr_dns_out *o, const struct nr_cursor *msg,
+		      struct nr_cursor *c, const char *shape)
 {
 	for (const char *t = shape; *t; t++) {
 		if (t != shape && (nr_left(c) || !strchr("mPShbq", *t)))
@@ -475,6 +477,7 @@ bool nr_dns_out_rdata(struct nr_dns_out *o, const uint8_t *msg, size_t len,
 		      const struct nr_dns_rr *rr, bool nbns)
 {
 	struct nr_cursor c = nr_cursor(msg + rr->at, rr->len);
+	const struct nr_cursor whole = nr_cursor(msg, len);
 	size_t before = o->len, i = find_type(rr->type);
 	bool good = true;
 
@@ -485,7 +488,7 @@ bool nr_dns_out_rdata(struct nr_dns_out *o, const uint8_t *msg, size_t len,
 		out_nbstat(o, &c);
 		good = !c.bad;
 	} else if (i < N_TYPES && types[i].shape) {
-		good = out_shape(o, msg, &c, types[i].shape);
+		good = out_shape(o, &whole, &c, types[i].shape);
 	} else {
 		out_generic(o, msg + rr->at, rr->len);
 	}

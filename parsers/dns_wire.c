@@ -6,10 +6,11 @@ const char *nr_dns_bad_text(enum nr_dns_bad bad)
 	static const char *const text[] = {
 		[NR_DNS_GOOD] = "nothing",
 		[NR_DNS_SHORT] = "ends before what it announces",
-		[NR_DNS_LOOP] = "a compression pointer does not point backwards",
-		[NR_DNS_HOP] = "too many compression pointers in a name",
+		[NR_DNS_LOOP] = "compression pointers of a name do not end",
+		[NR_DNS_POINTER] = "a compression pointer leads out of the message",
 		[NR_DNS_LONG] = "a name is longer than 255 bytes",
 		[NR_DNS_LABEL] = "a label of unknown kind",
+		[NR_DNS_FORWARD] = "a compression pointer does not point backwards",
 		[NR_DNS_RDATA] = "data of a record does not fit its type",
 		[NR_DNS_OPTIONS] = "EDNS options overrun the record",
 	};
@@ -20,9 +21,10 @@ const char *nr_dns_bad_text(enum nr_dns_bad bad)
 enum nr_dns_bad nr_dns_name_get(const uint8_t *msg, size_t len, size_t *at,
 				struct nr_dns_name *out)
 {
-	size_t pos = *at, limit = *at, used = 0;
+	size_t pos = *at, used = 0;
 	unsigned hops = 0;
 
+	out->forward = false;
 	for (;;) {
 		uint8_t c;
 
@@ -37,11 +39,12 @@ enum nr_dns_bad nr_dns_name_get(const uint8_t *msg, size_t len, size_t *at,
 			to = nr_be16(msg + pos) & 0x3fff;
 			if (!hops)
 				*at = pos + 2;
-			if (to >= limit || to < NR_DNS_HEADER)
-				return NR_DNS_LOOP;
+			if (to < NR_DNS_HEADER || to >= len)
+				return NR_DNS_POINTER;
 			if (++hops > NR_DNS_HOPS)
-				return NR_DNS_HOP;
-			pos = limit = to;
+				return NR_DNS_LOOP;
+			out->forward = out->forward || to >= pos;
+			pos = to;
 			continue;
 		}
 		if (c >= 0x40)
@@ -78,6 +81,8 @@ static bool question(struct nr_dns_read *r, const uint8_t *msg, size_t len, size
 
 	if (is_bad(r, nr_dns_name_get(msg, len, at, &q->name), begin))
 		return false;
+	if (q->name.forward)
+		is_bad(r, NR_DNS_FORWARD, begin);
 	if (len - *at < 4)
 		return !is_bad(r, NR_DNS_SHORT, *at);
 	q->type = nr_be16(msg + *at);
@@ -184,6 +189,8 @@ static bool record_head(struct nr_dns_read *r, const uint8_t *msg, size_t len, s
 
 	if (is_bad(r, nr_dns_name_get(msg, len, at, &rr->name), begin))
 		return false;
+	if (rr->name.forward)
+		is_bad(r, NR_DNS_FORWARD, begin);
 	if (len - *at < 10)
 		return !is_bad(r, NR_DNS_SHORT, *at);
 	h = msg + *at;

@@ -35,10 +35,12 @@ enum nr_dns_service { NR_DNS_DNS, NR_DNS_MDNS, NR_DNS_LLMNR, NR_DNS_NBNS };
 enum nr_dns_bad {
 	NR_DNS_GOOD,
 	NR_DNS_SHORT,   /* it ends before what it announces */
-	NR_DNS_LOOP,    /* a compression pointer that does not point backwards */
-	NR_DNS_HOP,     /* more than NR_DNS_HOPS pointers in a name */
+	NR_DNS_LOOP,    /* more than NR_DNS_HOPS pointers in a name */
+	NR_DNS_POINTER, /* one into the header or beyond the end */
 	NR_DNS_LONG,    /* a name of more than 255 bytes */
 	NR_DNS_LABEL,   /* a label of a kind that does not exist */
+	/* What follows does not keep the message from being read to its end. */
+	NR_DNS_FORWARD, /* a pointer to what comes later (RFC 1035 section 4.1.4) */
 	NR_DNS_RDATA,   /* data of a record that does not fit its type */
 	NR_DNS_OPTIONS, /* EDNS options that overrun the record */
 };
@@ -48,12 +50,13 @@ const char *nr_dns_bad_text(enum nr_dns_bad bad);
 /* A name without compression: labels with their lengths, the root's included. */
 struct nr_dns_name {
 	uint8_t len;
+	bool forward; /* a pointer in it was NR_DNS_FORWARD */
 	uint8_t wire[NR_DNS_NAME_MAX];
 };
 
 /*
- * The name at *at of the message, which moves behind it. Pointers must point to before
- * the piece of the name they stand in, and behind the header, so that no name can loop.
+ * The name at *at of the message, which moves behind it. Pointers may point anywhere but
+ * into the header; loops end at NR_DNS_HOPS.
  */
 enum nr_dns_bad nr_dns_name_get(const uint8_t *msg, size_t len, size_t *at,
 				struct nr_dns_name *out);

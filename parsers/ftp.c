@@ -43,8 +43,9 @@ struct ftp {
 	struct nr_ftp_channel channel; /* of the next transfer */
 	uint32_t n_pending, n_bad, n_replies;
 	bool roles_known;
-	bool tls_asked; /* the last command was AUTH TLS */
-	bool skip[2];   /* behind a gap: to a line that can be one */
+	bool tls_asked;  /* the last command was AUTH TLS */
+	bool tls_agreed; /* the last line was its 234 */
+	bool skip[2];    /* behind a gap: to a line that can be one */
 	uint8_t server;
 	bool bad_told, spoke[2];
 };
@@ -308,13 +309,13 @@ static enum nr_verdict finish(struct nr_parse *p, struct ftp *f, bool has_reply)
 /* Commands before the last n get no answer any more. */
 static enum nr_verdict give_up(struct nr_parse *p, struct ftp *f, unsigned n)
 {
-	while (f->n_pending > n) {
-		enum nr_verdict v = finish(p, f, false);
+	enum nr_verdict worst = NR_MORE, v;
 
-		if (v != NR_MORE)
-			return v;
+	while (f->n_pending > n) {
+		v = finish(p, f, false);
+		worst = v != NR_MORE ? v : worst;
 	}
-	return NR_MORE;
+	return worst;
 }
 
 /* -- the client -- */
@@ -326,6 +327,13 @@ static void skip_telnet(struct nr_piece *line)
 		line->p++;
 		line->len--;
 	}
+}
+
+static bool is_auth_tls(const struct nr_command *c)
+{
+	return nr_word_is(c->verb, c->verb_len, "AUTH") &&
+	       (nr_word_begins(c->arg, c->arg_len, "TLS") ||
+		nr_word_begins(c->arg, c->arg_len, "SSL"));
 }
 
 static enum nr_verdict add_command(struct nr_parse *p, struct ftp *f,
@@ -350,11 +358,7 @@ static enum nr_verdict add_command(struct nr_parse *p, struct ftp *f,
 	if (is_secret(&c) &&
 	    !nr_text_set(&f->secret, p->account, c.arg, c.arg_len, LINE_MAX))
 		return NR_OVERFLOW;
-	if (nr_word_is(c.verb, c.verb_len, "AUTH"))
-		f->tls_asked = nr_word_begins(c.arg, c.arg_len, "TLS") ||
-			       nr_word_begins(c.arg, c.arg_len, "SSL");
-	else
-		f->tls_asked = false;
+	f->tls_asked = is_auth_tls(&c);
 	if ((nr_word_is(c.verb, c.verb_len, "PORT") &&
 	     nr_ftp_read_port(&cmd->channel, c.arg, c.arg_len)) ||
 	    (nr_word_is(c.verb, c.verb_len, "EPRT") &&
@@ -454,29 +458,41 @@ static void tell_injection(struct nr_parse *p, const struct ftp *f)
 			nr_arena_printf(p->arena, "{\"commands\":%u}", f->n_pending));
 }
 
-static enum nr_verdict whole_reply(struct nr_parse *p, struct ftp *f,
-				   const struct nr_cursor *in)
+/* Whether this reply begins TLS (RFC 4217, 4). */
+static bool begins_tls(const struct ftp *f)
+{
+	struct nr_command c;
+
+	if (f->reply.code != 234)
+		return false;
+	if (!f->first)
+		return !f->spoke[!f->server];
+	c = nr_command_split(f->first->line.p, f->first->line.len);
+	return is_auth_tls(&c);
+}
+
+static enum nr_verdict whole_reply(struct nr_parse *p, struct ftp *f)
 {
 	enum nr_verdict v = into_step(p, f);
-	unsigned code = f->reply.code;
+	bool tls = begins_tls(f);
 
 	if (v != NR_MORE)
 		return v;
 	/* a greeting that was late, or whose client did not wait for it */
-	if (!f->n_replies++ && code == 220 && f->first && !is_verb(f->first, "REIN") &&
-	    !is_verb(f->first, "HOST")) {
+	if (!f->n_replies++ && f->reply.code == 220 && f->first &&
+	    !is_verb(f->first, "REIN") && !is_verb(f->first, "HOST")) {
 		put_row(p, f, NULL, true, NULL);
 		return NR_MORE;
 	}
-	if (code < 200 && f->first)
+	if (f->reply.code < 200 && f->first)
 		return add_interim(p, f->first, &f->reply) ? NR_MORE : NR_OVERFLOW;
 	if (!f->first)
 		put_row(p, f, NULL, true, NULL);
 	else
 		v = finish(p, f, true);
-	if (v == NR_MORE && code == 234 && (f->tls_asked || !f->spoke[!f->server])) {
+	if (v == NR_MORE && tls) {
+		f->tls_agreed = true;
 		tell_injection(p, f);
-		return nr_parse_hand_over(p, "tls", in->p, nr_left(in));
 	}
 	return v;
 }
@@ -494,8 +510,7 @@ static enum nr_verdict bad_reply(struct nr_parse *p, struct ftp *f,
 }
 
 static enum nr_verdict server_line(struct nr_parse *p, struct ftp *f,
-				   const struct nr_piece *line,
-				   const struct nr_cursor *in)
+				   const struct nr_piece *line)
 {
 	switch (nr_reply_line(&f->reply, p->account, line, REPLY_MAX)) {
 	case NR_REPLY_BAD:
@@ -507,7 +522,7 @@ static enum nr_verdict server_line(struct nr_parse *p, struct ftp *f,
 	case NR_REPLY_WHOLE:
 	default:
 		f->n_bad = 0;
-		return whole_reply(p, f, in);
+		return whole_reply(p, f);
 	}
 }
 
@@ -547,8 +562,9 @@ static bool behind_gap(struct ftp *f, unsigned side, const struct nr_piece *line
 }
 
 static enum nr_verdict ftp_line(struct nr_parse *p, struct ftp *f, unsigned side,
-				struct nr_piece *line, const struct nr_cursor *in)
+				struct nr_piece *line)
 {
+	f->tls_agreed = false; /* in the clear, all the same */
 	if (f->skip[side] && !behind_gap(f, side, line))
 		return NR_MORE;
 	if (!f->roles_known && !line->len)
@@ -556,13 +572,13 @@ static enum nr_verdict ftp_line(struct nr_parse *p, struct ftp *f, unsigned side
 	if (!f->roles_known && !learn_roles(p, f, side, line))
 		return NR_NOT_MINE;
 	f->spoke[side] = true;
-	return side == f->server ? server_line(p, f, line, in) : client_line(p, f, line);
+	return side == f->server ? server_line(p, f, line) : client_line(p, f, line);
 }
 
-/* A TLS record instead of a line: the server's 234 was not seen. */
+/* A TLS record instead of a line, whether or not the server's 234 was seen. */
 static bool tls_begins(const struct ftp *f, unsigned side, const struct nr_cursor *in)
 {
-	return f->tls_asked && side != f->server && *in->p == 0x16 &&
+	return (f->tls_agreed || (f->tls_asked && side != f->server)) && *in->p == 0x16 &&
 	       !nr_gathered_len(&f->line[side]) && !f->line[side].cut;
 }
 
@@ -583,7 +599,7 @@ static enum nr_verdict ftp_data(struct nr_parse *p, void *ctx, unsigned side,
 		case NR_G_NO_MEM:
 			return NR_OVERFLOW;
 		case NR_G_WHOLE:
-			v = ftp_line(p, f, side, &line, &in);
+			v = ftp_line(p, f, side, &line);
 			if (v != NR_MORE)
 				return v;
 			break;
@@ -600,13 +616,13 @@ static enum nr_verdict ftp_gap(struct nr_parse *p, void *ctx, unsigned side, uin
 	struct ftp *f = ctx;
 	enum nr_verdict v = NR_MORE;
 
+	if (f->tls_agreed)
+		return nr_parse_hand_over(p, "tls", NULL, 0);
 	nr_gather_clear(&f->line[side]);
 	f->skip[side] = true;
 	if (f->roles_known && side == f->server) {
 		if (f->reply.open) { /* what was read of it is a row */
-			struct nr_cursor none = nr_cursor("", 0);
-
-			v = whole_reply(p, f, &none);
+			v = whole_reply(p, f);
 			if (v != NR_MORE)
 				return v;
 		}

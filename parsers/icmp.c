@@ -17,8 +17,8 @@ static const char *const values_side[] = { "src", "dst", NULL };
 #define FIELDS(X, T) \
 	NR_FIELDS_SESSION(X, T) \
 	X(T, side, TEXT, NR_NN, NULL, NULL, values_side, "which side of the flow sent it") \
-	X(T, icmp_type, INT, NR_NN, NULL, NULL, NULL, "type") \
-	X(T, icmp_code, INT, NR_NN, NULL, NULL, NULL, "code") \
+	X(T, icmp_type, INT, NR_NN, NULL, NULL, NULL, "type of the message") \
+	X(T, icmp_code, INT, NR_NN, NULL, NULL, NULL, "code, which narrows the type down") \
 	X(T, meaning, TEXT, 0, NULL, NULL, NULL, "type and code in words") \
 	X(T, quoted_flow_id, INT, 0, "flow(flow_id)", NULL, NULL, "the flow whose packet an error quotes, where that is open") \
 	X(T, quoted_proto, TEXT, 0, NULL, NULL, NULL, "protocol of the packet that an error quotes, as in flow") \

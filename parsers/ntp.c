@@ -152,8 +152,7 @@ static enum nr_verdict ntp_datagram(struct nr_parse *p, void *ctx, unsigned side
 	struct nr_record *r;
 
 	if (!header || wire_len < header) {
-		nr_parse_anomaly(p, NR_ANOM_MESSAGE_MALFORMED, (int)side,
-				 "{\"protocol\":\"ntp\"}");
+		nr_parse_anomaly(p, NR_ANOM_NTP_MALFORMED, (int)side, NULL);
 		return NR_MORE;
 	}
 	nr_parse_service(p, "ntp");

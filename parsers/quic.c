@@ -346,8 +346,11 @@ static enum nr_verdict quic_datagram(struct nr_parse *p, void *ctx, unsigned sid
 	struct nr_quic_packet k;
 
 	for (size_t at = 0; at < len && v == NR_MORE; at += k.len) {
-		if (!nr_quic_packet(data + at, len - at, wire_len - at, &k))
-			break; /* padding, or nothing of QUIC */
+		bool is = nr_quic_packet(data + at, len - at, wire_len - at, &k);
+
+		/* A datagram is no padding: a short header without the fixed bit. */
+		if (!is && (at || data[0] & 0x80 || !c->begun))
+			break;
 		v = take_packet(p, c, side, data + at, &k);
 	}
 	if (v == NR_MORE && !c->begun && ++c->strange == STRANGE_MAX)
@@ -378,7 +381,8 @@ static enum nr_probe_result quic_probe(const struct nr_probe *in)
 	struct nr_quic_packet k;
 
 	/* How much was on the wire is not known here: the packet may be cut. */
-	if (!nr_quic_packet(in->data[in->side], len, 65535, &k))
+	if (!nr_quic_packet(in->data[in->side], len, 65535, &k) ||
+	    (!k.is_fixed && k.type != NR_QUIC_NEGOTIATION))
 		return NR_PROBE_NO;
 	switch (k.type) {
 	case NR_QUIC_INITIAL:

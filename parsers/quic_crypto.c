@@ -5,7 +5,6 @@
 
 #include <limits.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
 
 /* clang-format off */
@@ -59,16 +58,33 @@ const struct nr_quic_version *nr_quic_version(uint32_t number)
 	return NULL;
 }
 
-static bool hmac(const uint8_t *key, size_t key_len, const uint8_t *data, size_t n,
-		 uint8_t out[32])
+/*
+ * HMAC-SHA-256 (RFC 2104) with a key of at most a block. libcrypto's own looks its
+ * algorithms up anew for each call, which costs more than the hashing: here c, which was
+ * initialised once, is used again.
+ */
+static bool hmac(EVP_MD_CTX *c, const uint8_t *key, size_t key_len, const uint8_t *data,
+		 size_t n, uint8_t out[32])
 {
-	unsigned len = 0;
+	uint8_t pad[64] = { 0 };
 
-	return HMAC(EVP_sha256(), key, (int)key_len, data, n, out, &len) && len == 32;
+	memcpy(pad, key, key_len);
+	for (size_t i = 0; i < sizeof(pad); i++)
+		pad[i] ^= 0x36;
+	if (EVP_DigestInit_ex(c, NULL, NULL) != 1 ||
+	    EVP_DigestUpdate(c, pad, sizeof(pad)) != 1 ||
+	    EVP_DigestUpdate(c, data, n) != 1 || EVP_DigestFinal_ex(c, out, NULL) != 1)
+		return false;
+	for (size_t i = 0; i < sizeof(pad); i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	return EVP_DigestInit_ex(c, NULL, NULL) == 1 &&
+	       EVP_DigestUpdate(c, pad, sizeof(pad)) == 1 &&
+	       EVP_DigestUpdate(c, out, 32) == 1 && EVP_DigestFinal_ex(c, out, NULL) == 1;
 }
 
 /* HKDF-Expand-Label (RFC 8446 section 7.1) without context, for at most 32 bytes. */
-static bool expand(const uint8_t secret[32], const char *label, uint8_t *out, size_t n)
+static bool expand(EVP_MD_CTX *c, const uint8_t secret[32], const char *label,
+		   uint8_t *out, size_t n)
 {
 	uint8_t info[2 + 1 + 32 + 1 + 1] = { 0, (uint8_t)n }, block[32];
 	size_t len = strlen(label), o = 2;
@@ -79,14 +95,14 @@ static bool expand(const uint8_t secret[32], const char *label, uint8_t *out, si
 	o += 6 + len;
 	info[o++] = 0; /* no context */
 	info[o++] = 1; /* the first block */
-	if (!hmac(secret, 32, info, o, block))
+	if (!hmac(c, secret, 32, info, o, block))
 		return false;
 	memcpy(out, block, n);
 	return true;
 }
 
-bool nr_quic_derive(const struct nr_quic_version *v, const uint8_t *cid, size_t n,
-		    struct nr_quic_keys out[2])
+static bool derive(EVP_MD_CTX *c, const struct nr_quic_version *v, const uint8_t *cid,
+		   size_t n, struct nr_quic_keys out[2])
 {
 	static const char *const labels[2][3] = {
 		{ "quic key", "quic iv", "quic hp" },
@@ -96,16 +112,27 @@ bool nr_quic_derive(const struct nr_quic_version *v, const uint8_t *cid, size_t 
 	const char *const *label = labels[v->is_v2];
 	uint8_t initial[32], secret[32];
 
-	if (!hmac(v->salt, sizeof(v->salt), cid, n, initial))
+	if (!hmac(c, v->salt, sizeof(v->salt), cid, n, initial))
 		return false;
 	for (int i = 0; i < 2; i++) {
-		if (!expand(initial, sides[i], secret, 32) ||
-		    !expand(secret, label[0], out[i].key, sizeof(out[i].key)) ||
-		    !expand(secret, label[1], out[i].iv, sizeof(out[i].iv)) ||
-		    !expand(secret, label[2], out[i].hp, sizeof(out[i].hp)))
+		if (!expand(c, initial, sides[i], secret, 32) ||
+		    !expand(c, secret, label[0], out[i].key, sizeof(out[i].key)) ||
+		    !expand(c, secret, label[1], out[i].iv, sizeof(out[i].iv)) ||
+		    !expand(c, secret, label[2], out[i].hp, sizeof(out[i].hp)))
 			return false;
 	}
 	return true;
+}
+
+bool nr_quic_derive(const struct nr_quic_version *v, const uint8_t *cid, size_t n,
+		    struct nr_quic_keys out[2])
+{
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	bool ok = c && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1 &&
+		  derive(c, v, cid, n, out);
+
+	EVP_MD_CTX_free(c);
+	return ok;
 }
 
 /* RFC 9001 section 5.4.3: one block of AES is the mask. */

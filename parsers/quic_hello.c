@@ -6,8 +6,20 @@
 
 enum { REASON_MAX = 256 };
 
-static enum nr_verdict read_message(struct nr_parse *p, struct nr_quic *c, int role,
-				    uint8_t type, const uint8_t *body, size_t n)
+static enum nr_verdict read_client(struct nr_parse *p, struct nr_quic *c,
+				   const uint8_t *body, size_t n)
+{
+	uint64_t hash = nr_siphash((struct nr_siphash_key){ 0 }, body, n);
+
+	/* The same behind a Retry (RFC 9000 section 17.2.5.3): one message. */
+	if (c->facts.client_hellos && hash == c->hello_hash)
+		return NR_MORE;
+	c->hello_hash = hash;
+	return nr_tls_facts_client(p, &c->facts, body, n);
+}
+
+static enum nr_verdict read_server(struct nr_parse *p, struct nr_quic *c,
+				   const uint8_t *body, size_t n)
 {
 	/* RFC 8446 section 4.1.3: the random of a HelloRetryRequest. */
 	static const uint8_t retry[32] = {
@@ -15,20 +27,26 @@ static enum nr_verdict read_message(struct nr_parse *p, struct nr_quic *c, int r
 		0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
 		0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c
 	};
-	if (role == NR_QUIC_CLIENT && type == NR_QUIC_CLIENT_HELLO) {
-		uint64_t hash = nr_siphash((struct nr_siphash_key){ 0 }, body, n);
 
-		/* The same behind a Retry (RFC 9000 section 17.2.5.3): one message. */
-		if (c->facts.client_hellos && hash == c->hello_hash)
-			return NR_MORE;
-		c->hello_hash = hash;
-		return nr_tls_facts_client(p, &c->facts, body, n);
-	}
-	if (role == NR_QUIC_SERVER && type == NR_QUIC_SERVER_HELLO) {
-		c->final = n < 34 || memcmp(body + 2, retry, sizeof(retry));
-		return nr_tls_facts_server(p, &c->facts, body, n);
-	}
-	return NR_MORE;
+	c->final = n < 34 || memcmp(body + 2, retry, sizeof(retry));
+	return nr_tls_facts_server(p, &c->facts, body, n);
+}
+
+static enum nr_verdict read_message(struct nr_parse *p, struct nr_quic *c, unsigned side,
+				    uint8_t type, const uint8_t *body, size_t n)
+{
+	enum nr_verdict v = NR_MORE;
+
+	if (side == c->client && type == NR_QUIC_CLIENT_HELLO)
+		v = read_client(p, c, body, n);
+	else if (side != c->client && type == NR_QUIC_SERVER_HELLO)
+		v = read_server(p, c, body, n);
+	if (v == NR_MALFORMED)
+		nr_parse_anomaly(p, NR_ANOM_TLS_MESSAGE, (int)side,
+				 nr_arena_printf(p->arena,
+						 "{\"message\":%u,\"length\":%zu}", type,
+						 n));
+	return v;
 }
 
 static void refuse(struct nr_parse *p, struct nr_quic *c, unsigned side, uint64_t offset,
@@ -62,7 +80,7 @@ static enum nr_verdict read_messages(struct nr_parse *p, struct nr_quic *c, unsi
 		if (whole - s->parsed - 4 < n)
 			break;
 		s->parsed += 4 + n;
-		v = read_message(p, c, role, m[0], m + 4, n);
+		v = read_message(p, c, side, m[0], m + 4, n);
 	}
 	return v;
 }

@@ -64,11 +64,13 @@ bool nr_quic_packet(const uint8_t *p, size_t n, size_t wire_n, struct nr_quic_pa
 	struct nr_cursor c = nr_cursor(p, n);
 	uint8_t first = nr_get_u8(&c);
 
-	*out = (struct nr_quic_packet){ .type = NR_QUIC_SHORT, .len = n };
+	*out = (struct nr_quic_packet){ .type = NR_QUIC_SHORT,
+					.is_fixed = first & 0x40,
+					.len = n };
 	if (c.bad || wire_n < n)
 		return false;
 	if (!(first & 0x80))
-		return first & 0x40;
+		return out->is_fixed;
 	out->number = nr_get_be32(&c);
 	out->v = nr_quic_version(out->number);
 	if (!cids(&c, out))
@@ -81,7 +83,7 @@ bool nr_quic_packet(const uint8_t *p, size_t n, size_t wire_n, struct nr_quic_pa
 		return out->list_len > 0;
 	}
 	/* No version knows longer ids, though RFC 8999 allows them. */
-	if (!(first & 0x40) || out->dcid_len > CID_MAX || out->scid_len > CID_MAX)
+	if (out->dcid_len > CID_MAX || out->scid_len > CID_MAX)
 		return false;
 	if (!out->v && !nr_quic_is_grease(out->number)) {
 		out->type = NR_QUIC_UNKNOWN;

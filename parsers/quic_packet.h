@@ -30,13 +30,15 @@ struct nr_quic_packet {
 	const uint8_t
 		*list; /* version negotiation: the server's versions, 4 bytes each */
 	size_t list_len;
-	bool cut; /* it was longer on the wire than what was captured */
+	bool is_fixed; /* the fixed bit is set; peers may agree to clear it (RFC 9287) */
+	bool cut;      /* it was longer on the wire than what was captured */
 };
 
 /*
  * The packet at the beginning of n bytes, of which wire_n were on the wire. False: no
- * packet of QUIC. A packet of unknown version, a Retry, a version negotiation and one
- * with a short header reach to the end of the datagram.
+ * packet of QUIC, a short header without the fixed bit included: it may as well be
+ * padding behind other packets. A packet of unknown version, a Retry, a version
+ * negotiation and one with a short header reach to the end of the datagram.
  */
 bool nr_quic_packet(const uint8_t *p, size_t n, size_t wire_n,
 		    struct nr_quic_packet *out);

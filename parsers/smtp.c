@@ -50,6 +50,7 @@ struct command {
 	struct command *next;
 	struct nr_smtp_mail *mail;
 	struct nr_text line;
+	uint64_t packet;
 	uint32_t replies; /* LMTP: that are still to come */
 	uint8_t verb;     /* enum verb */
 	bool last;        /* BDAT … LAST */
@@ -76,10 +77,11 @@ struct smtp {
 	uint8_t n_peek;
 	uint8_t peek[12]; /* first bytes behind a DATA that was not answered */
 	bool roles_known, bad_told, lmtp;
-	bool tls_asked; /* the last command was STARTTLS */
-	bool early;     /* the reply to the end of DATA came before that end */
-	bool data_gap;  /* in the present DATA */
-	bool skip[2];   /* behind a gap: to a line that can be one */
+	bool tls_asked;  /* the last command was STARTTLS */
+	bool tls_agreed; /* the last line was its 220 */
+	bool early;      /* the reply to the end of DATA came before that end */
+	bool data_gap;   /* in the present DATA */
+	bool skip[2];    /* behind a gap: to a line that can be one */
 };
 
 /* -- choice -- */
@@ -226,6 +228,8 @@ static bool list_command(struct nr_parse *p, const struct command *cmd, unsigned
 	}
 	if (code)
 		nr_buf_printf(&b, ",\"reply\":%u", code);
+	nr_buf_str(&b, ",\"packet\":");
+	nr_buf_int(&b, (int64_t)cmd->packet);
 	nr_buf_char(&b, '}');
 	m->commands.cut += cmd->line.cut;
 	ok = nr_smtp_list_add(&m->commands, p->account, b.p, b.len);
@@ -253,10 +257,12 @@ static enum nr_smtp_status status_of(unsigned code)
 /* Its last word is spoken. */
 static void close_mail(struct nr_smtp_mail *m, enum nr_smtp_status status)
 {
-	if (m->has_mail && !m->done) {
+	if (!m->has_mail || m->done)
+		return;
+	/* one that was refused before it was given up is refused */
+	if (status != NR_SMTP_ABORTED || m->status == NR_SMTP_OPEN)
 		m->status = (uint8_t)status;
-		m->done = true;
-	}
+	m->done = true;
 }
 
 static bool set_reply(struct nr_parse *p, struct smtp *s, struct nr_smtp_mail *m)
@@ -364,13 +370,13 @@ static enum nr_verdict finish(struct nr_parse *p, struct smtp *s, bool has_reply
 
 static enum nr_verdict give_up(struct nr_parse *p, struct smtp *s, unsigned n)
 {
-	while (s->n_pending > n) {
-		enum nr_verdict v = finish(p, s, false);
+	enum nr_verdict worst = NR_MORE, v;
 
-		if (v != NR_MORE)
-			return v;
+	while (s->n_pending > n) {
+		v = finish(p, s, false);
+		worst = v != NR_MORE ? v : worst;
 	}
-	return NR_MORE;
+	return worst;
 }
 
 static struct command *push(struct nr_parse *p, struct smtp *s, enum verb verb,
@@ -391,6 +397,7 @@ static struct command *push(struct nr_parse *p, struct smtp *s, enum verb verb,
 	s->n_pending++;
 	cmd->verb = (uint8_t)verb;
 	cmd->mail = s->mail;
+	cmd->packet = p->packet;
 	cmd->in_mail = s->mail->has_mail;
 	stamp(p, s->mail);
 	if (!line)
@@ -578,14 +585,14 @@ static enum nr_verdict client_line(struct nr_parse *p, struct smtp *s,
 
 /* -- the server -- */
 
-static enum nr_verdict to_tls(struct nr_parse *p, struct smtp *s,
-			      const struct nr_cursor *in)
+/* STARTTLS was accepted: what comes next should be TLS. */
+static void agree_tls(struct nr_parse *p, struct smtp *s)
 {
+	s->tls_agreed = true;
 	if (s->n_pending)
 		nr_parse_anomaly(
 			p, NR_ANOM_STARTTLS_INJECTION, !s->server,
 			nr_arena_printf(p->arena, "{\"commands\":%u}", s->n_pending));
-	return nr_parse_hand_over(p, "tls", in->p, nr_left(in));
 }
 
 /* A reply that no command waits for: the greeting, or the command was not seen. */
@@ -617,8 +624,7 @@ static enum nr_verdict drop_peek(struct nr_parse *p, struct smtp *s)
 	return nr_left(&in) ? in_data(p, s, &in) : NR_MORE;
 }
 
-static enum nr_verdict whole_reply(struct nr_parse *p, struct smtp *s,
-				   const struct nr_cursor *in)
+static enum nr_verdict whole_reply(struct nr_parse *p, struct smtp *s)
 {
 	unsigned code = s->reply.code;
 	struct command *cmd = s->first;
@@ -646,14 +652,13 @@ static enum nr_verdict whole_reply(struct nr_parse *p, struct smtp *s,
 		begin_data(s);
 		return drop_peek(p, s);
 	} else if (verb == V_STARTTLS && code == 220) {
-		return to_tls(p, s, in);
+		agree_tls(p, s);
 	}
 	return NR_MORE;
 }
 
 static enum nr_verdict server_line(struct nr_parse *p, struct smtp *s,
-				   const struct nr_piece *line,
-				   const struct nr_cursor *in)
+				   const struct nr_piece *line)
 {
 	switch (nr_reply_line(&s->reply, p->account, line, REPLY_MAX)) {
 	case NR_REPLY_BAD:
@@ -671,7 +676,7 @@ static enum nr_verdict server_line(struct nr_parse *p, struct smtp *s,
 	case NR_REPLY_WHOLE:
 	default:
 		s->n_bad = 0;
-		return whole_reply(p, s, in);
+		return whole_reply(p, s);
 	}
 }
 
@@ -708,8 +713,9 @@ static bool behind_gap(struct smtp *s, unsigned side, const struct nr_piece *lin
 }
 
 static enum nr_verdict smtp_line(struct nr_parse *p, struct smtp *s, unsigned side,
-				 const struct nr_piece *line, const struct nr_cursor *in)
+				 const struct nr_piece *line)
 {
+	s->tls_agreed = false; /* in the clear, all the same */
 	if (s->skip[side] && !behind_gap(s, side, line))
 		return NR_MORE;
 	if (!s->roles_known && !line->len)
@@ -718,14 +724,19 @@ static enum nr_verdict smtp_line(struct nr_parse *p, struct smtp *s, unsigned si
 		return NR_NOT_MINE;
 	if (!s->mail && !add_mail(p, s))
 		return NR_OVERFLOW;
-	return side == s->server ? server_line(p, s, line, in) : client_line(p, s, line);
+	return side == s->server ? server_line(p, s, line) : client_line(p, s, line);
 }
 
-/* A TLS record instead of a line: the other side of STARTTLS was not seen. */
+/*
+ * A TLS record instead of a line. Not all that was agreed comes: a capture may hold the
+ * decrypted text. And not all of the agreement may be seen.
+ */
 static bool tls_begins(const struct smtp *s, unsigned side, const struct nr_cursor *in)
 {
 	if (*in->p != 0x16 || nr_gathered_len(&s->line[side]) || s->line[side].cut)
 		return false;
+	if (s->tls_agreed)
+		return true;
 	return side == s->server ? s->n_replies > 1 && s->reply.code == 220
 				 : s->tls_asked;
 }
@@ -744,7 +755,7 @@ static enum nr_verdict line_step(struct nr_parse *p, struct smtp *s, unsigned si
 	case NR_G_NO_MEM:
 		return NR_OVERFLOW;
 	case NR_G_WHOLE:
-		return smtp_line(p, s, side, &line, in);
+		return smtp_line(p, s, side, &line);
 	case NR_G_MORE:
 	default:
 		return NR_MORE;
@@ -849,6 +860,8 @@ static enum nr_verdict smtp_gap(struct nr_parse *p, void *ctx, unsigned side, ui
 {
 	struct smtp *s = ctx;
 
+	if (s->tls_agreed)
+		return nr_parse_hand_over(p, "tls", NULL, 0);
 	nr_gather_clear(&s->line[side]);
 	if (s->roles_known && side != s->server) {
 		client_gap(s, n);
@@ -858,8 +871,7 @@ static enum nr_verdict smtp_gap(struct nr_parse *p, void *ctx, unsigned side, ui
 	if (s->roles_known && s->mail)
 		s->mail->broken = true;
 	if (s->reply.open && s->mail) { /* what was read of it counts */
-		struct nr_cursor none = nr_cursor("", 0);
-		enum nr_verdict v = whole_reply(p, s, &none);
+		enum nr_verdict v = whole_reply(p, s);
 
 		if (v != NR_MORE)
 			return v;

@@ -24,11 +24,11 @@
 	X(T, date, TEXT, 0, NULL, NULL, NULL, "header Date") \
 	X(T, user_agent, TEXT, 0, NULL, NULL, NULL, "header User-Agent or X-Mailer") \
 	X(T, x_originating_ip, TEXT, 0, NULL, NULL, NULL, "header X-Originating-IP") \
-	X(T, commands, JSON, 0, NULL, NULL, NULL, "list of objects: command, argument, reply (its code); what follows AUTH is masked unless --store-secrets") \
+	X(T, commands, JSON, 0, NULL, NULL, NULL, "list of objects: command, argument, reply (its code), packet; what follows AUTH is masked unless --store-secrets") \
 	X(T, n_commands, INT, NR_NN, NULL, NULL, NULL, "how many commands; more than in the list where it was cut at 64 KiB") \
 	X(T, last_reply, TEXT, 0, NULL, NULL, NULL, "code and text of the reply that ended the mail, or of the last one seen; lines separated by LF") \
 	X(T, status, TEXT, 0, NULL, NULL, nr_smtp_status, "what became of the mail; NULL without a mail, or where it was not seen") \
-	X(T, starttls, BOOL, NR_NN, NULL, NULL, NULL, "1 if the connection went on under TLS behind this row") \
+	X(T, starttls, BOOL, NR_NN, NULL, NULL, NULL, "1 if the server agreed to TLS, or TLS followed") \
 	X(T, bytes, INT, 0, NULL, "bytes", NULL, "content of the mail that was seen, dots unstuffed; NULL where none was sent") \
 	X(T, complete, BOOL, NR_NN, NULL, NULL, NULL, "0 if a gap or the end cut the mail short, or the row does not hold all of a text")
 /* clang-format on */

@@ -250,18 +250,6 @@ static void put_text(struct nr_parse *p, struct nr_record *r, unsigned field,
 		nr_parse_text(p, r, field, t->p, t->len);
 }
 
-/* A header without blanks at its end. */
-static void put_header(struct nr_parse *p, struct nr_record *r, unsigned field,
-		       const struct nr_text *t)
-{
-	size_t n = t->len;
-
-	while (n && (t->p[n - 1] == ' ' || t->p[n - 1] == '\t'))
-		n--;
-	if (t->p)
-		nr_parse_text(p, r, field, t->p, n);
-}
-
 static void put_list(struct nr_parse *p, struct nr_record *r, unsigned field,
 		     const struct nr_text *t)
 {
@@ -313,7 +301,7 @@ void nr_smtp_put_mail(struct nr_parse *p, const struct nr_smtp_mail *m)
 			      m->from.len);
 	put_list(p, r, NR_SMTP_rcpt_to, &m->rcpts);
 	for (unsigned i = 0; i < NR_SMTP_HEADERS; i++)
-		put_header(p, r, fields[i], &m->header[i]);
+		put_text(p, r, fields[i], &m->header[i]);
 	put_list(p, r, NR_SMTP_commands, &m->commands);
 	nr_set_int(r, NR_SMTP_n_commands, m->n_commands);
 	put_text(p, r, NR_SMTP_last_reply, &m->last_reply);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What comes before TLS in protocols that have no parser of their own: POP3, IMAP, LDAP,
- * XMPP, MySQL, PostgreSQL, RDP, SOCKS, adb. It says nothing of them; it waits for a
+ * XMPP, IRC, MySQL, PostgreSQL, RDP, SOCKS, adb. It says nothing of them; it waits for a
  * record of TLS at a place where one side takes its turn, and hands over to tls.
  *
  * A protocol that gets a parser loses its line here, and hands over by itself.
@@ -129,7 +129,8 @@ static bool is_client(const uint8_t *d, size_t n)
 {
 	return STARTS(d, n, "<?xml") || STARTS(d, n, "<stream:stream") ||
 	       STARTS(d, n, "\0\0\0\10\4\322\26\57") || /* PostgreSQL: SSLRequest */
-	       STARTS(d, n, "CNXN") || (n > 26 && is_ldap(d, n)) || is_rdp(d, n);
+	       STARTS(d, n, "CNXN") || STARTS(d, n, "STARTTLS") || /* adb; IRC */
+	       (n > 26 && is_ldap(d, n)) || is_rdp(d, n);
 }
 
 static bool is_server(const uint8_t *d, size_t n)
@@ -154,7 +155,8 @@ static enum nr_probe_result starttls_probe(const struct nr_probe *in)
 	return NR_PROBE_NO;
 }
 
-static const uint16_t ports[] = { 110, 143, 389, 1080, 3306, 3389, 5222, 5432, 5555, 0 };
+static const uint16_t ports[] = { 110,  143,  389,  1080, 3306, 3389,
+				  5222, 5432, 5555, 6667, 0 };
 
 static const struct nr_parser_cap caps[] = {
 	{ "turns that the sides take before TLS", TURNS_MAX,
@@ -165,7 +167,8 @@ static const struct nr_parser_cap caps[] = {
 
 const struct nr_parser nr_parser_starttls = {
 	.name = "starttls",
-	.about = "TLS inside POP3, IMAP, LDAP, XMPP, MySQL, PostgreSQL, RDP, SOCKS, adb",
+	.about = "TLS inside POP3, IMAP, LDAP, XMPP, IRC, MySQL, PostgreSQL, RDP, SOCKS, "
+		 "adb",
 	.transports = NR_ON_TCP,
 	.ports = ports,
 	.services = (const char *const[]){ "tls", NULL },

@@ -300,10 +300,11 @@ static enum nr_verdict records(struct nr_parse *p, struct tls *t, unsigned side,
 }
 
 /* SSL 2.0's records have a bit set where those of TLS have their type. */
-static void begin(struct tls *t, unsigned side, uint8_t first)
+static void begin(const struct nr_parse *p, struct tls *t, unsigned side, uint8_t first)
 {
 	struct side *s = &t->side[side];
 
+	t->h.facts.starttls |= p->offset > 0;
 	s->is_begun = true;
 	s->is_ssl2 = first & 0x80;
 }
@@ -328,7 +329,7 @@ static enum nr_verdict tls_data(struct nr_parse *p, void *ctx, unsigned side,
 	if (t->h.lost[side] || !len)
 		return NR_MORE;
 	if (!s->is_begun)
-		begin(t, side, data[0]);
+		begin(p, t, side, data[0]);
 	if (s->is_ssl2) {
 		v = nr_ssl2_data(p, &t->h, &t->ssl2[side], side, &in, &is_tls);
 		if (nr_tls_facts_any(&t->h.facts))

@@ -30,6 +30,7 @@
 	X(T, resumed, BOOL, 0, NULL, NULL, NULL, "1 if it took up an earlier session; NULL where no ServerHello was seen") \
 	X(T, ech, BOOL, 0, NULL, NULL, NULL, "1 if the first ClientHello has an encrypted one inside (ECH, ESNI) or makes believe so; server_name is then the outer one") \
 	X(T, early_data, BOOL, 0, NULL, NULL, NULL, "1 if the client announced data with its first flight (0-RTT)") \
+	X(T, starttls, BOOL, 0, NULL, NULL, NULL, "1 if another protocol came before it in the same flow; NULL where there is no stream") \
 	X(T, alert, TEXT, 0, NULL, NULL, NULL, "the last alert sent in the clear: its level, a blank, and its name") \
 	X(T, alert_from, TEXT, 0, NULL, NULL, nr_values_tls_role, "who sent it") \
 	X(T, client_cert, BOOL, 0, NULL, NULL, NULL, "1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it") \
@@ -75,7 +76,7 @@ struct nr_tls_facts {
 	struct nr_tls_text alpn;
 	bool resumed;
 	/* of the rest; set by whom it concerns */
-	bool established, incomplete;
+	bool established, incomplete, starttls;
 	bool has_alert, alert_is_client;
 	uint8_t alert_level, alert;
 	uint8_t n_certs[2];                 /* 0: the server's, 1: the client's */

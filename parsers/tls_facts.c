@@ -234,6 +234,8 @@ void nr_tls_facts_row(struct nr_parse *p, const struct nr_tls_facts *f)
 	nr_set_int(r, NR_TLS_client_hellos, f->client_hellos);
 	nr_set_int(r, NR_TLS_server_hellos, f->server_hellos);
 	nr_set_int(r, NR_TLS_established, f->established);
+	if (f->transport == NR_TLS_ON_TCP)
+		nr_set_int(r, NR_TLS_starttls, f->starttls);
 	put_alert(p, r, f);
 	put_certs(p, r, NR_TLS_certificates, f, 0);
 	put_certs(p, r, NR_TLS_client_certificates, f, 1);

@@ -198,9 +198,9 @@ static void server_extension(struct nr_tls_server_hello *out, uint16_t type,
 }
 
 /*
- * Drafts of TLS 1.3 before 22 have neither session id nor compression in ServerHello. They
- * said so by 0x7f and their number, the first ones by 0x0304, which TLS 1.3 itself has in
- * supported_versions only.
+ * Drafts of TLS 1.3 before 22 have neither session id nor compression in ServerHello.
+ * They said so by 0x7f and their number, the first ones by 0x0304, which TLS 1.3 itself
+ * has in supported_versions only.
  */
 static bool is_short_form(uint16_t version)
 {

@@ -260,6 +260,7 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	resumed INTEGER, -- 1 if it took up an earlier session; NULL where no ServerHello was seen
 	ech INTEGER, -- 1 if the first ClientHello has an encrypted one inside (ECH, ESNI) or makes believe so; server_name is then the outer one
 	early_data INTEGER, -- 1 if the client announced data with its first flight (0-RTT)
+	starttls INTEGER, -- 1 if another protocol came before it in the same flow; NULL where there is no stream
 	alert TEXT, -- the last alert sent in the clear: its level, a blank, and its name
 	alert_from TEXT, -- who sent it: client server
 	client_cert INTEGER, -- 1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it
@@ -398,8 +399,8 @@ CREATE TABLE icmp ( -- ICMP and ICMPv6 messages
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
 	side TEXT NOT NULL, -- which side of the flow sent it: src dst
-	icmp_type INTEGER NOT NULL, -- type
-	icmp_code INTEGER NOT NULL, -- code
+	icmp_type INTEGER NOT NULL, -- type of the message
+	icmp_code INTEGER NOT NULL, -- code, which narrows the type down
 	meaning TEXT, -- type and code in words
 	quoted_flow_id INTEGER REFERENCES flow(flow_id), -- the flow whose packet an error quotes, where that is open
 	quoted_proto TEXT, -- protocol of the packet that an error quotes, as in flow
@@ -489,11 +490,11 @@ CREATE TABLE smtp ( -- mails (SMTP, LMTP), and mail connections without one
 	date TEXT, -- header Date
 	user_agent TEXT, -- header User-Agent or X-Mailer
 	x_originating_ip TEXT, -- header X-Originating-IP
-	commands TEXT, -- list of objects: command, argument, reply (its code); what follows AUTH is masked unless --store-secrets
+	commands TEXT, -- list of objects: command, argument, reply (its code), packet; what follows AUTH is masked unless --store-secrets
 	n_commands INTEGER NOT NULL, -- how many commands; more than in the list where it was cut at 64 KiB
 	last_reply TEXT, -- code and text of the reply that ended the mail, or of the last one seen; lines separated by LF
 	status TEXT, -- what became of the mail; NULL without a mail, or where it was not seen: accepted deferred rejected aborted
-	starttls INTEGER NOT NULL, -- 1 if the connection went on under TLS behind this row
+	starttls INTEGER NOT NULL, -- 1 if the server agreed to TLS, or TLS followed
 	bytes INTEGER, -- content of the mail that was seen, dots unstuffed; NULL where none was sent [bytes]
 	complete INTEGER NOT NULL -- 0 if a gap or the end cut the mail short, or the row does not hold all of a text
 ) STRICT;

@@ -108,8 +108,6 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "a line that ends a mail is not between CR LFs: servers disagree on it")       \
 	X(STARTTLS_INJECTION, "starttls_injection", ERROR,                               \
 	  "commands came in the clear behind STARTTLS or AUTH TLS: how many")            \
-	X(MESSAGE_MALFORMED, "message_malformed", WARNING,                               \
-	  "a message that does not follow the flow's protocol, which detail names")      \
 	X(TLS_RECORD, "tls_record", WARNING,                                             \
 	  "behind a hello comes no record of TLS: type, version and length say what")    \
 	X(TLS_MESSAGE, "tls_message", WARNING,                                           \

@@ -98,6 +98,7 @@ struct nr_parse *nr_session_call(struct nr_call_of_parser *c, struct nr_sessions
 		.options = &ss->cfg.parse,
 		.account = nr_state_of(ss, f),
 		.arena = ss->ev.arena,
+		.memo = ss->memo,
 		.host = &host,
 		.host_arg = c,
 	};

@@ -2,6 +2,7 @@
 /* What the files of the session layer share; nobody else includes this. */
 #pragma once
 
+#include "session/memo.h"
 #include "session/session.h"
 
 struct nr_chunk {
@@ -75,6 +76,7 @@ struct nr_sessions {
 	struct nr_account state[NR_N_SHARDS]; /* sessions, parsers */
 	struct nr_account bytes[NR_N_SHARDS]; /* stores of streams */
 	struct nr_wakes wakes;
+	struct nr_memo *memo;
 	uint32_t seed;
 };
 

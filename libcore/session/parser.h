@@ -72,6 +72,7 @@ struct nr_parse_options {
 };
 
 struct nr_parse_host;
+struct nr_memo;
 
 /* A flow as its parser sees it, made anew for each call. */
 struct nr_parse {
@@ -90,6 +91,7 @@ struct nr_parse {
 	struct nr_account *account;
 	struct nr_arena *arena; /* for what records point to: lives until they are
 				   written */
+	struct nr_memo *memo; /* session/memo.h; NULL: none */
 	const struct nr_parse_host *host;
 	void *host_arg;
 	/* Set by nr_parse_hand_over(). */

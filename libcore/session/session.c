@@ -121,6 +121,7 @@ struct nr_sessions *nr_sessions_new(const struct nr_sessions_config *c,
 	ss->cfg = *c;
 	ss->ev = *ev;
 	ss->seed = c->seed;
+	ss->memo = nr_memo_new();
 	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
 		ss->state[i].max = c->session_memory / NR_N_SHARDS;
 		ss->bytes[i].max = c->reassembly_memory / NR_N_SHARDS;
@@ -133,6 +134,7 @@ void nr_sessions_free(struct nr_sessions *ss)
 	if (!ss)
 		return;
 	nr_free(ss->wakes.w);
+	nr_memo_free(ss->memo);
 	nr_free(ss);
 }
 

@@ -48,6 +48,9 @@ struct nr_sink {
 	/* A database: what run.chain_heads is to say; set before finish, owned, or NULL.
 	 */
 	char *chain_heads;
+	/* A database of rows whose source is incomplete: what they refer to may be missing.
+	   Set before finish. */
+	bool may_lack_rows;
 	const char *target; /* as given to -o */
 	_Alignas(16) uint8_t ctx[];
 };

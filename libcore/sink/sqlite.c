@@ -120,6 +120,7 @@ static int sqlite_finish(struct nr_sink *s, struct nr_err *err)
 
 	join(q);
 	rc = surface(q, err);
+	q->db.may_lack_rows = s->may_lack_rows;
 	if (rc == 0 && s->chain_heads)
 		rc = nr_db_chain_heads(&q->db, s->chain_heads, err);
 	return rc < 0 ? rc : nr_db_finish(&q->db, err);

@@ -31,6 +31,7 @@ struct nr_db {
 	size_t n_tables, last;
 	int64_t runs_before; /* highest run_id present */
 	bool is_append;
+	bool may_lack_rows; /* no check of references */
 	struct nr_buf text; /* for values that need a repair */
 };
 

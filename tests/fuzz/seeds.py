@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """seeds.py HARNESS OUT DIR…: a corpus for a harness from the captures below DIR.
 
-Each harness has its own form (the comment at its head says which): `source` takes a
-byte of options and a file, `decode` and `engine` a list of packets."""
+Each harness has its own form (the comment at its head says which): `source` and `archive` take a
+byte of options and a file (archives, JSON lines), `decode` and `engine` a list of packets."""
 
 import hashlib
 import struct
@@ -64,13 +64,36 @@ def parser_seed(link, rows):
     return bytes([0, 0 if kind == 6 else 5 if kind == 58 else 1]) + s if s else None
 
 
+def quic_seed(rows):
+    """Hellos of TLS as if they had come in QUIC's CRYPTO frames, in one piece or three."""
+    s = b""
+    for k, (_, data, _) in enumerate(rows):
+        for side, kind in ((0, b"\x01"), (1, b"\x02")):
+            at = data.find(kind + b"\0", 0, 200)
+            if at < 5 or data[at - 5:at - 3] not in (b"\x16\x03",):
+                continue
+            n = 4 + int.from_bytes(data[at + 1:at + 4], "big")
+            m = data[at:at + n][:1400]
+            cuts = [0, len(m)] if k % 2 else [0, len(m) // 3, len(m) // 2, len(m)]
+            f = b"".join(b"\x06" + struct.pack(">HH", a | 0x4000, (z - a) | 0x4000) + m[a:z]
+                         for a, z in zip(cuts, cuts[1:]))
+            s += struct.pack(">BH", side, len(f)) + f
+    return s
+
+
 def seed(harness, b):
     if harness == "source":
         return b"\x00" + b
+    if harness == "archive":
+        if b[:4] == b"\x28\xb5\x2f\xfd":
+            return b"\x00" + b
+        return b"\x02" + b.split(b"\n", 1)[0] if b[:1] == b"{" else None
     p = packets(b)
     if not p or not p[1]:
         return None
     link, rows = p
+    if harness == "quic":
+        return quic_seed(rows)
     if harness.startswith("parser"):
         return parser_seed(link, rows)
     if harness == "decode":

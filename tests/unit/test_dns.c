@@ -501,19 +501,35 @@ static void test_dns_compression_loops_are_refused(void **state)
 	struct msg m = begin(1, 0x8180, 1, 0, 0, 0);
 
 	put(&m, BYTES("\xc0\x0c\0\1\0\1")); /* to itself */
-	expect_bad(&m, "does not point backwards");
+	expect_bad(&m, "pointers of a name do not end");
 	m = begin(1, 0x8180, 1, 0, 0, 0);
 	put(&m, BYTES("\1a\xc0\x0c\0\1\0\1")); /* to its own beginning */
-	expect_bad(&m, "does not point backwards");
-	m = begin(1, 0x8180, 1, 0, 0, 0);
-	put(&m, BYTES("\xc0\x0e\1a\0\0\1\0\1")); /* forward */
-	expect_bad(&m, "does not point backwards");
+	expect_bad(&m, "longer than 255 bytes");
+	m = begin(1, 0x8180, 2, 0, 0, 0);
+	put(&m, BYTES("\xc0\x12\0\1\0\1\xc0\x0c\0\1\0\1")); /* two of them */
+	expect_bad(&m, "pointers of a name do not end");
 	m = begin(1, 0x8180, 1, 0, 0, 0);
 	put(&m, BYTES("\xc0\0\0\1\0\1")); /* into the header */
-	expect_bad(&m, "does not point backwards");
-	m = begin(1, 0x8180, 2, 0, 0, 0);
-	put(&m, BYTES("\1a\xc0\x12\0\1\0\1\1b\xc0\x0c\0\1\0\1")); /* two of them */
-	expect_bad(&m, "does not point backwards");
+	expect_bad(&m, "leads out of the message");
+	m = begin(1, 0x8180, 1, 0, 0, 0);
+	put(&m, BYTES("\xff\xff\0\1\0\1"));
+	expect_bad(&m, "leads out of the message");
+}
+
+/* Servers answer such queries, so the name must be seen. */
+static void test_dns_forward_pointers_are_read_and_said(void **state)
+{
+	struct msg m = begin(1, 0x0100, 2, 0, 0, 0);
+	struct rig r;
+
+	put(&m, BYTES("\xc0\x12\0\1\0\1\2ab\1c\0\0\1\0\1"));
+	rig_udp(&r, 53);
+	say(&r, 0, &m);
+	rig_end(&r);
+	assert_has(rig_rows(&r), "\"query_name\":\"ab.c\"");
+	assert_has(rig_rows(&r), "\"complete\":1");
+	assert_has(rig_anomalies(&r), "does not point backwards");
+	rig_free(&r);
 }
 
 static void test_dns_names_have_limits(void **state)
@@ -537,7 +553,7 @@ static void test_dns_names_have_limits(void **state)
 		u16(&m, 0xc000 | (unsigned)(i == 1 ? 12 : m.n - 6));
 		u32(&m, 0x00010001);
 	}
-	expect_bad(&m, "too many compression pointers");
+	expect_bad(&m, "pointers of a name do not end");
 }
 
 static void test_dns_counts_that_lie(void **state)
@@ -843,6 +859,7 @@ int main(void)
 		cmocka_unit_test(test_dns_rdata_that_does_not_fit),
 		cmocka_unit_test(test_dns_edns),
 		cmocka_unit_test(test_dns_compression_loops_are_refused),
+		cmocka_unit_test(test_dns_forward_pointers_are_read_and_said),
 		cmocka_unit_test(test_dns_names_have_limits),
 		cmocka_unit_test(test_dns_counts_that_lie),
 		cmocka_unit_test(test_dns_names_are_escaped),

@@ -709,6 +709,37 @@ static void test_quic_message_too_long(void **state)
 	pair_free(&t);
 }
 
+/* RFC 9287: the fixed bit is whatever the peers like. */
+static void test_quic_without_the_fixed_bit(void **state)
+{
+	struct bytes b = from_hex("0111223344556677889900112233445566778899");
+	struct pair t;
+
+	pair_init(&t, V1);
+	client_hello(&t);
+	server_hello(&t);
+	assert_int_equal(say(&t, 0, &b), NR_DONE);
+	row_has(&t, "\"established\":1");
+	pair_free(&t);
+}
+
+static void test_quic_hello_that_cannot_be_read(void **state)
+{
+	struct bytes m = from_hex("01000004"
+				  "03030000"),
+		     f;
+	struct pair t;
+
+	pair_init(&t, V1);
+	f = crypto(&m, 0, m.n);
+	assert_int_equal(client_says(&t, &f), NR_MALFORMED);
+	row_has(&t, "\"client_hellos\":0");
+	row_has(&t, "\"complete\":0");
+	assert_string_equal(rig_anomalies(&t.r),
+			    "tls_message 0 {\"message\":1,\"length\":4}\n");
+	pair_free(&t);
+}
+
 static void test_quic_account_full(void **state)
 {
 	struct pair t;
@@ -751,6 +782,9 @@ static void test_quic_probe(void **state)
 	assert_int_equal(probe(b.p, b.n, 8001), NR_PROBE_YES);
 	assert_int_equal(probe(b.p, 200, 443), NR_PROBE_MAYBE); /* cut */
 	assert_int_equal(probe(b.p, 10, 443), NR_PROBE_NO);
+	b.p[0] ^= 0x40;
+	assert_int_equal(probe(b.p, b.n, 443), NR_PROBE_NO);
+	b.p[0] ^= 0x40;
 	b.p[4] = 9; /* a version not known */
 	assert_int_equal(probe(b.p, b.n, 443), NR_PROBE_NO);
 	b = negotiation(&t);
@@ -846,6 +880,8 @@ int main(void)
 		cmocka_unit_test(test_quic_crypto_far_ahead_is_refused),
 		cmocka_unit_test(test_quic_frame_not_allowed_is_told),
 		cmocka_unit_test(test_quic_message_too_long),
+		cmocka_unit_test(test_quic_without_the_fixed_bit),
+		cmocka_unit_test(test_quic_hello_that_cannot_be_read),
 		cmocka_unit_test(test_quic_account_full),
 		cmocka_unit_test(test_quic_probe),
 		cmocka_unit_test(test_quic_what_is_none_is_given_up),

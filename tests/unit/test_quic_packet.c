@@ -7,6 +7,10 @@
 
 #include "base/mem.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
 static void keys_of(uint32_t version, struct nr_quic_keys out[2])
 {
 	struct bytes cid = from_hex(RFC_CID);
@@ -212,9 +216,9 @@ static void test_quic_packet_types(void **state)
 		{ "c0513035300000", true, NR_QUIC_UNKNOWN },
 		{ "40", true, NR_QUIC_SHORT },
 		{ "00", false, 0 }, /* padding */
-		{ "8000000001000011"
+		{ "9000000001000011"
 		  "0011223344556677889900112233445566",
-		  false, 0 },                 /* no fixed bit */
+		  true, NR_QUIC_ZERO_RTT },   /* no fixed bit (RFC 9287) */
 		{ "c00000000115", false, 0 }, /* id of 21 bytes */
 		{ "c0000000010000"
 		  "7fffffff"

@@ -3,6 +3,7 @@
  * Every call by which a sink changes the disk fails once, for each of them in turn. The
  * functions below stand in for the C library's, also for SQLite's calls.
  */
+#include "archive/pcapng_write.h"
 #include "record/tables.h"
 #include "sink/sink.h"
 
@@ -24,6 +25,7 @@ static int countdown; /* the call that fails; 0: none */
 static int fault_errno;
 static bool stays;            /* and all behind it */
 static atomic_int file_calls; /* so far */
+static bool is_slow; /* files take half of what they are given, or are interrupted */
 
 static bool is_faulty(int fd)
 {
@@ -45,7 +47,13 @@ static bool is_faulty(int fd)
 
 STAND_IN ssize_t write(int fd, const void *p, size_t n)
 {
-	return is_faulty(fd) ? -1 : syscall(SYS_write, fd, p, n);
+	if (is_faulty(fd))
+		return -1;
+	if (is_slow && n > 1 && file_calls % 3 == 0) {
+		errno = EINTR;
+		return -1;
+	}
+	return syscall(SYS_write, fd, p, is_slow && n > 1 ? n / 2 : n);
 }
 
 /* pwrite64 to the linker, with files of 64 bits. */
@@ -148,6 +156,35 @@ static int write_run(struct env *e, int64_t source_id, int64_t first,
 	return rc;
 }
 
+/* A pcapng file or archive of 3 MiB. */
+static int write_packets(struct env *e, int64_t source_id, int64_t first,
+			 const struct nr_sink_options *o)
+{
+	static uint8_t data[1500];
+	const struct nr_ngw_options no = { .threads = 2 };
+	const struct nr_interface i = { .link_type = 1, .tsresol = 1000000000 };
+	struct nr_packet v = { .data = data, .cap_len = sizeof(data), .wire_len = 1500 };
+	struct nr_ngw *w = NULL;
+	uint32_t id, x = 1;
+	int rc = nr_ngw_open(&w, e->path, &no, &e->err);
+
+	(void)source_id;
+	(void)first;
+	(void)o;
+	if (rc == 0)
+		rc = nr_ngw_interface(w, &i, &id, &e->err);
+	for (unsigned k = 0; k < 2000 && rc == 0; k++) {
+		for (size_t b = 0; b < sizeof(data); b++)
+			data[b] = (uint8_t)((x = x * 1664525 + 1013904223) >> 24);
+		v.ts_ns = k;
+		rc = nr_ngw_packet(w, id, &v, &e->err);
+	}
+	if (rc == 0)
+		rc = nr_ngw_finish(w, NULL, &e->err);
+	nr_ngw_close(w);
+	return rc;
+}
+
 static int64_t query(struct env *e, const char *sql)
 {
 	sqlite3 *db;
@@ -166,7 +203,9 @@ static int64_t query(struct env *e, const char *sql)
 
 /* A failed run leaves nothing; only a directory that cannot be synced leaves a whole
  * file. */
-static void new_file(struct env *e, const char *name, int code, bool all)
+static void new_file_by(struct env *e, const char *name, int code, bool all,
+			int (*write_it)(struct env *e, int64_t source_id, int64_t first,
+					const struct nr_sink_options *o))
 {
 	unsigned failed = 0;
 
@@ -179,7 +218,7 @@ static void new_file(struct env *e, const char *name, int code, bool all)
 
 		file_calls = 0;
 		countdown = n;
-		rc = write_run(e, 1, 16, NULL);
+		rc = write_it(e, 1, 16, NULL);
 		countdown = 0;
 		had_fault = file_calls >= n;
 		if (rc == 0)
@@ -199,6 +238,53 @@ static void new_file(struct env *e, const char *name, int code, bool all)
 	}
 	assert_true(failed >= 4);
 	assert_int_equal(files_in(e->dir), 1);
+}
+
+static void new_file(struct env *e, const char *name, int code, bool all)
+{
+	new_file_by(e, name, code, all, write_run);
+}
+
+static void test_faults_archive_of_events(void **state)
+{
+	struct env *e = *state;
+
+	new_file(e, "x.jsonl.zst", EIO, false);
+	unlink(e->path);
+	new_file(e, "x.jsonl.zst", ENOSPC, true);
+}
+
+static void test_faults_archive_of_packets(void **state)
+{
+	struct env *e = *state;
+
+	new_file_by(e, "x.pcapng.zst", EIO, false, write_packets);
+	unlink(e->path);
+	new_file_by(e, "x.pcapng.zst", ENOSPC, true, write_packets);
+}
+
+static void test_faults_pcapng(void **state)
+{
+	struct env *e = *state;
+
+	new_file_by(e, "x.pcapng", EIO, false, write_packets);
+	unlink(e->path);
+	new_file_by(e, "x.pcapng", ENOSPC, true, write_packets);
+}
+
+/* Short writes and interrupted ones are none of anybody's business. */
+static void test_slow_disk(void **state)
+{
+	struct env *e = *state;
+	struct nr_archive_check c;
+
+	snprintf(e->path, sizeof(e->path), "%s/x.pcapng.zst", e->dir);
+	is_slow = true;
+	assert_int_equal(write_packets(e, 0, 0, NULL), 0);
+	is_slow = false;
+	assert_int_equal(nr_archive_verify(e->path, &c, NULL, NULL, &e->err), 0);
+	assert_int_equal(c.verdict, NR_ARCHIVE_WHOLE);
+	assert_int_equal(c.n_records, 2000);
 }
 
 static void test_faults_json_lines(void **state)
@@ -272,6 +358,10 @@ int main(void)
 		T(test_faults_json_lines),
 		T(test_faults_new_database),
 		T(test_faults_append),
+		T(test_faults_archive_of_events),
+		T(test_faults_archive_of_packets),
+		T(test_faults_pcapng),
+		T(test_slow_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,8 @@ static void test_tls_12_is_a_row_and_its_certificate(void **state)
 		"\"ja3\":\"22558766122974704364c9c75c5cce0a\","
 		"\"ja3s\":\"afbc203706421f15554867b55caf16d6\"");
 	has(&r, "\"established\":1,\"resumed\":0,\"ech\":0,\"early_data\":0,"
-		"\"client_cert\":0,\"certificates\":[\"" CERT "\"],\"complete\":1}");
+		"\"starttls\":0,\"client_cert\":0,\"certificates\":[\"" CERT
+		"\"],\"complete\":1}");
 	assert_string_equal(rig_anomalies(&r), "");
 	rig_free(&r);
 	nr_free(s);
@@ -92,7 +93,7 @@ static void test_tls_13_hides_certificate_and_protocol(void **state)
 	plays_to(tls13,
 		 (const char *[]){ "\"version\":\"TLSv1.3\"", "\"group_name\":\"x25519\"",
 				   "\"established\":1,\"resumed\":0,\"ech\":0,"
-				   "\"early_data\":0,\"complete\":1}",
+				   "\"early_data\":0,\"starttls\":0,\"complete\":1}",
 				   NULL },
 		 NR_DONE);
 }

@@ -99,12 +99,13 @@ def work(job):
     results, texts = [], []
     for m in MAPPINGS:
         for where, res in compare_file(m, ctx, job).items():
-            counts, listed = collections.Counter(), []
+            counts, listed, bad = collections.Counter(), [], res.bad_rows
             for d in res.differences:
                 c = classify(m, d)
                 name = c and c.name
                 counts[d.column, name] += 1
                 if where.startswith("truth"):
+                    bad -= c is not None and not c.counted
                     listed.append((d.column, d.b, d.a, name, c.reason if c else "-"))
                 if len(texts) < job["show"]["n"] and wanted(d, name, job["show"]):
                     texts.append(f"{d.where} {job['file']} [{d.column}] "
@@ -112,7 +113,7 @@ def work(job):
                                  f"theirs {d.b!r}\n   nrtool {brief(d.o)}\n"
                                  f"   theirs {brief(d.z)}")
             if res.rows or res.compared:
-                results.append((m.name, where, job["file"], res.rows, res.bad_rows,
+                results.append((m.name, where, job["file"], res.rows, bad,
                                 res.compared, counts, res.unknown, listed))
     return results, texts
 

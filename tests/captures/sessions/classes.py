@@ -32,7 +32,7 @@ def quoted(column, ports):
                 for r in d.ctx.table("icmp"))
         return 0 < int(d.b) - int(d.a) <= n
     return Class("quoted", "truth", {column},
-                 "tshark counts messages that ICMP errors quote too", test)
+                 "tshark counts messages that ICMP errors quote too", test, counted=False)
 
 
 CLASSES = [

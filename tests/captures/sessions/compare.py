@@ -275,11 +275,12 @@ def service(names, ctx, res):
             t = zeek_ns(c)
             f = min(flows, key=lambda f: abs(f["first_ns"] - t), default=None)
             ours = f and f.get("service")
-            if not said and ours not in mine:
+            have = set((ours or "").split(",")) & mine
+            if not said and not have:
                 continue
             res.rows += 1
             res.compared["service"] += 1
-            if not (ours in said if said else ours not in mine):
+            if not (have & said if said else not have):
                 res.bad_rows += 1
                 res.differences.append(Difference(
                     "service " + "/".join(sorted(said or {ours})), "service", ours,

@@ -51,6 +51,11 @@ def same_text(a, b):
                       and b.startswith(a))
 
 
+def gap(d):
+    f = d.ctx.flow(d.o)
+    return bool(f["src_missed_bytes"] or f["dst_missed_bytes"])
+
+
 def other_reply(d):
     """Zeek says of a command without a reply, or at the end of all, what another reply of
     the connection said."""
@@ -59,7 +64,7 @@ def other_reply(d):
     theirs = d.z.get("reply_code"), their_text(d.z)
     return any((reply(r)[0], last_line(reply(r)[1])) == theirs
                for r in d.ctx.table("ftp")
-               if r["flow_id"] == d.o["flow_id"] and r is not d.o)
+               if r["flow_id"] == d.o["flow_id"] and r is not d.o) or gap(d)
 
 
 def no_verb(d):

@@ -143,13 +143,16 @@ class Field:
 @dataclasses.dataclass
 class Class:
     """where: None (all), or beginnings of the oracle's name ("zeek9 dns", "truth",
-    "suricata", "arkime", "ndpi", "service"). columns: None or a collection."""
+    "suricata", "arkime", "ndpi", "service"). columns: None or a collection. counted:
+    False only for a GROUND_TRUTH count that says something else than the protocol's
+    messages there; the file then does not weigh in the share."""
 
     name: str
     where: Any
     columns: Any
     reason: str
     test: Callable
+    counted: bool = True
 
     def fits(self, d):
         if self.where is not None:

@@ -101,14 +101,24 @@ def arkime(path, field):
 FLOW = re.compile(r"^\s*\d+\s+(?:TCP|UDP) (\S+):(\d+) <?-> (\S+):(\d+) ")
 
 
+def ndpi_address(text):
+    """nDPI shortens single groups of zeros too, each by ::."""
+    while True:
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError:
+            if "::" not in text:
+                raise
+            text = text.replace("::", ":0:", 1)
+
+
 def ndpi(path, field, only=re.compile("")):
     found = re.compile(r"\[" + re.escape(field) + r": ([^\]]*)\]")
     out = []
     for line in open(path, encoding="utf-8", errors="replace"):
         m = FLOW.match(line)
         if m and only.search(line):
-            # nDPI also shortens a single group of zeros
-            a, b = (str(ipaddress.ip_address(t.strip("[]"))) for t in (m[1], m[3]))
+            a, b = (ndpi_address(t.strip("[]")) for t in (m[1], m[3]))
             key = (a, int(m[2]), b, int(m[4]))
             out += [(key, v) for v in found.findall(line)]
     return out

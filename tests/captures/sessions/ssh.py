@@ -107,7 +107,7 @@ MAPPING = Mapping(
             Column("host_key_fingerprint", fingerprint),
         ], our_time=lambda r: r["begin_ns"], their_time=zeek_time),
     ],
-    truth=[Values("ssh_versions", versions, limit=0.05), Values("ssh_hassh", hassh("hassh")),
+    truth=[Values("ssh_versions", versions, limit=0.1), Values("ssh_hassh", hassh("hassh")),
            Values("ssh_hasshserver", hassh("hassh_server"), limit=0.07)],
     events=[Events("ssh", "ssh", {
         "ssh.client.proto_version": software("client", 1),
@@ -130,6 +130,10 @@ MAPPING = Mapping(
         Class("no_keys", ("service", "zeek9"), {"service", "host_key_fingerprint"},
               "Zeek names service and key once both sides have changed to their keys",
               no_keys),
+        Class("http_first", "truth", None,
+              "the client began with HTTP: nrtool reads the flow as that",
+              lambda d: any("http" in f.get("service", "") for f in d.ctx.table("flow")
+                            if f.get("dst_port") == 22)),
         Class("pre_banner", "truth", None,
               "tshark does not read on where lines come before the identification",
               pre_banner),
