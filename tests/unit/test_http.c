@@ -37,14 +37,16 @@ static unsigned count(const char *text, const char *what)
 
 static void expect(const char *rows, const char *part)
 {
-	if (!strstr(rows, part))
-		fail_msg("no %s in:\n%s", part, rows);
+	if (!rows || !strstr(rows, part)) {
+		print_error("no %s in:\n%s\n", part, rows ? rows : "-");
+		fail();
+	}
 }
 
 static void expect_not(const char *rows, const char *part)
 {
-	if (strstr(rows, part)) {
-		print_error("%s\n", rows);
+	if (!rows || strstr(rows, part)) {
+		print_error("%s in:\n%s\n", part, rows ? rows : "-");
 		fail();
 	}
 }

@@ -414,6 +414,19 @@ def behind_socks(d):
     return "socks" in services(d) or 1080 in (key_of(d)[0][1], key_of(d)[1][1])
 
 
+def is_unparsed(f):
+    return (f.get("proto") == "tcp" and not f.get("parser")
+            and f.get("src_payload_bytes") and f.get("dst_payload_bytes"))
+
+
+def unparsed(d):
+    """No parser took the flow, or in Suricata's case some flow of the capture."""
+    if d.where.startswith("arkime"):
+        mine = [f for f in d.ctx.flows.values() if our_tuple(f) == key_of(d)]
+        return bool(mine) and not any(f.get("service") == "http" for f in mine)
+    return any(map(is_unparsed, d.ctx.flows.values()))
+
+
 def long_address(d):
     """An address not written as RFC 5952 has it."""
     return any(":0000" in str(d.z["match"].get(k)) or ":0" in str(d.z["match"].get(k))
@@ -433,6 +446,9 @@ OTHERS = [
           "Arkime lists the server names of TLS among the hosts", tls_name),
     Class("other_empty", "arkime", {"http.host"},
           "Host is there and empty", lambda d: d.b == [""]),
+    Class("other_unparsed", ("arkime", "suricata"), None,
+          "the flow begins with what nrtool does not parse: SOCKS on another port, OpenVPN, "
+          "HTTP/2", unparsed),
     Class("other_preface", "arkime", {"http.method", "http.clientVersion"},
           "Arkime takes the preface of HTTP/2 for a request",
           lambda d: set(d.b) - set(d.a) <= {"PRI", "2.0"}),
@@ -481,6 +497,9 @@ TRUTH = [
     Class("truth_reuse", "truth", None,
           "packets in random order: the SYN behind the data begins a new connection",
           lambda d: "tcp_reuse" in d.ctx.anomalies),
+    Class("truth_unparsed", "truth", None,
+          "the flow begins with what is no HTTP, and no parser took it",
+          lambda d: int(d.a) < int(d.b) and any(map(is_unparsed, d.ctx.table("flow")))),
     Class("truth_deep", "truth", None,
           "the packets lie in more encapsulations than nrtool opens",
           lambda d: "tunnel_depth" in d.ctx.anomalies),
