@@ -231,13 +231,6 @@ def first_byte(d):
     return d.a < d.b <= d.o["ts_ns"]
 
 
-def violation(d):
-    """Zeek's analyzer gave the connection up."""
-    ids = {c["uid"] for c in conns(d)}
-    return any(a.get("uid") in ids and a.get("analyzer_name") == "HTTP"
-               for a in d.ctx.zeek.get("analyzer", ()))
-
-
 def one_sided(d):
     """The flow has no response: Zeek says http when it has read one."""
     mine = [r for r in tcp(d.ctx) if r["flow_id"] == d.o["flow_id"]]
@@ -297,9 +290,6 @@ CLASSES = [
           "to HTTP/0.9 Zeek gives the status 0 and, for the bytes of the body, a second "
           "request", lambda d: any(r.get("request_version") == "0.9" for r in d.key_ours)
           or any(z.get("version") == "0.9" for z in d.key_theirs)),
-    Class("connect_host", "zeek9", {"host"},
-          "for CONNECT nrtool takes the host from the target where no Host is sent",
-          lambda d: d.o["method"] == "CONNECT" and d.b is None),
     Class("scopes", ("zeek9", "service"), None,
           "VLANs or tunnels part what Zeek takes for one connection", scopes),
     Class("clock", "zeek9", {"ts"},
@@ -339,12 +329,6 @@ CLASSES = [
           "Zeek says http when it has read a response", one_sided),
     Class("logged", "service", None,
           "Zeek has rows of http for the connection all the same", logged),
-    Class("seen_as_other", "service", None,
-          "Zeek took the connection for what its client began with",
-          lambda d: bool(services(d) - {"", "http"})),
-    Class("violation", "service", None,
-          "Zeek takes the service back where one line is not as it should be; nrtool says "
-          "http where a message was understood", violation),
     Class("reset", "zeek9", {"response_body_len"},
           "behind a RST of the other side Zeek delivers nothing", reset),
     Class("gap", "zeek9", {"request_body_len", "response_body_len", "match", "extra",
@@ -449,9 +433,6 @@ OTHERS = [
     Class("other_unparsed", ("arkime", "suricata"), None,
           "the flow begins with what nrtool does not parse: SOCKS on another port, OpenVPN, "
           "HTTP/2", unparsed),
-    Class("other_preface", "arkime", {"http.method", "http.clientVersion"},
-          "Arkime takes the preface of HTTP/2 for a request",
-          lambda d: set(d.b) - set(d.a) <= {"PRI", "2.0"}),
     Class("other_interim", "arkime", {"http.statuscode"},
           "Arkime lists interim responses with the others; they are in column interim",
           interim),
@@ -472,10 +453,6 @@ TRUTH = [
           "tshark counts a message when it is whole: these are cut short, or a body runs "
           "on to an end that is not in the capture",
           more(lambda r: not r["complete"] or to_end(r))),
-    Class("truth_old", "truth", None, "tshark does not take HTTP/0.9 for HTTP",
-          more(lambda r: r.get("request_version") == "0.9")),
-    Class("truth_method", "truth", None, "tshark 4.0 does not know these methods",
-          more(lambda r: r.get("method", "GET") not in METHODS)),
     Class("truth_socks", "truth", None,
           "the HTTP lies behind a SOCKS greeting, which nrtool does not read",
           lambda d: int(d.a) < int(d.b) and ("socks" in truth_services(d) or any(
@@ -494,15 +471,9 @@ TRUTH = [
     Class("truth_again", "truth", None,
           "tshark counts a request again where its segments are sent again",
           lambda d: int(d.a) < int(d.b) and int(d.ctx.truth["retransmissions"]) > 0),
-    Class("truth_reuse", "truth", None,
-          "packets in random order: the SYN behind the data begins a new connection",
-          lambda d: "tcp_reuse" in d.ctx.anomalies),
     Class("truth_unparsed", "truth", None,
           "the flow begins with what is no HTTP, and no parser took it",
           lambda d: int(d.a) < int(d.b) and any(map(is_unparsed, d.ctx.table("flow")))),
-    Class("truth_deep", "truth", None,
-          "the packets lie in more encapsulations than nrtool opens",
-          lambda d: "tunnel_depth" in d.ctx.anomalies),
     Class("truth_ambiguous", "truth", None,
           "the message breaks the protocol (there are anomalies that say how): readers "
           "differ, and these captures were made to show it",
