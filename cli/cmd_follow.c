@@ -253,9 +253,10 @@ const struct nr_command nr_cmd_follow = {
 	.name = "follow",
 	.operands = "DB FLOW",
 	.summary = "shows the bytes of a flow, both ways, gaps marked",
-	.about = "Reads the packets of a flow back from the captures, puts them in order "
-		 "and shows what both sides said. Gaps and bytes that came twice with "
-		 "different content are marked; secrets are asterisks.",
+	.about =
+		"Reads the packets of a flow back from the captures, puts them in order\n"
+		"and shows what both sides said. Gaps and bytes that came twice with\n"
+		"different content are marked; secrets are asterisks.",
 	.operand_kind = "file",
 	.min_operands = 2,
 	.max_operands = 2,

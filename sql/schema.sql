@@ -541,7 +541,6 @@ CREATE INDEX credential_by_flow_id ON credential (flow_id);
 CREATE INDEX tls_by_flow_id ON tls (flow_id);
 CREATE INDEX dns_by_flow_id ON dns (flow_id);
 CREATE INDEX ftp_by_flow_id ON ftp (flow_id);
-CREATE INDEX ftp_by_data_flow_id ON ftp (data_flow_id);
 CREATE INDEX http_by_flow_id ON http (flow_id);
 CREATE INDEX http_by_host ON http (host);
 CREATE INDEX quic_by_flow_id ON quic (flow_id);

@@ -12,7 +12,9 @@ from common import DATA, IS_ASAN, NRTOOL, ROOT, Case
 
 # The columns that hold ids, and what moves them.
 MOVED = {"run_id": "run_offset", "source_id": "source_offset", "flow_id": "flow_offset",
-         "parent_flow_id": "flow_offset", "continues": "flow_offset"}
+         "parent_flow_id": "flow_offset", "continues": "flow_offset",
+         "first_flow_id": "flow_offset", "data_flow_id": "flow_offset",
+         "quoted_flow_id": "flow_offset"}
 
 QUERIES = [
     "SELECT f.* FROM flow AS f ORDER BY flow_id",
