@@ -264,3 +264,59 @@ SELECT
 FROM certificate AS c
 LEFT JOIN flow AS f ON f.flow_id = c.first_flow_id
 LEFT JOIN source AS s ON s.source_id = c.source_id;
+
+-- SSH connections with their flow; client and server as the keys tell them.
+CREATE VIEW ssh_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', h.ts_ns / 1000000000 - (h.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (h.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	strftime('%Y-%m-%dT%H:%M:%S', h.begin_ns / 1000000000 - (h.begin_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (h.begin_ns % 1000000000 + 1000000000) % 1000000000) AS begin,
+	CASE WHEN coalesce(h.reversed, 0) THEN f.dst_ip ELSE f.src_ip END AS client_ip,
+	CASE WHEN coalesce(h.reversed, 0) THEN f.src_ip ELSE f.dst_ip END AS server_ip,
+	s.name AS source,
+	f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
+	h.*
+FROM ssh AS h
+LEFT JOIN flow AS f ON f.flow_id = h.flow_id
+LEFT JOIN source AS s ON s.source_id = h.source_id;
+
+-- Mails with their flow; recipients as text.
+CREATE VIEW smtp_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', m.ts_ns / 1000000000 - (m.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (m.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	strftime('%Y-%m-%dT%H:%M:%S', m.begin_ns / 1000000000 - (m.begin_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (m.begin_ns % 1000000000 + 1000000000) % 1000000000) AS begin,
+	(SELECT group_concat(value, ', ') FROM json_each(m.rcpt_to)) AS recipients,
+	s.name AS source,
+	f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
+	m.*
+FROM smtp AS m
+LEFT JOIN flow AS f ON f.flow_id = m.flow_id
+LEFT JOIN source AS s ON s.source_id = m.source_id;
+
+-- FTP commands with their flow, and how long the reply took.
+CREATE VIEW ftp_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', t.ts_ns / 1000000000 - (t.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (t.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	(t.ts_ns - t.command_ns) / 1e6 AS reply_ms,
+	s.name AS source,
+	f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
+	t.*
+FROM ftp AS t
+LEFT JOIN flow AS f ON f.flow_id = t.flow_id
+LEFT JOIN source AS s ON s.source_id = t.source_id;
+
+-- Logins with their flow.
+CREATE VIEW credential_v AS
+SELECT
+	strftime('%Y-%m-%dT%H:%M:%S', c.ts_ns / 1000000000 - (c.ts_ns % 1000000000 < 0), 'unixepoch')
+		|| printf('.%09dZ', (c.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+	s.name AS source,
+	f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
+	c.*
+FROM credential AS c
+LEFT JOIN flow AS f ON f.flow_id = c.flow_id
+LEFT JOIN source AS s ON s.source_id = c.source_id;

@@ -143,6 +143,7 @@ bool nr_session_feed_gap(struct nr_sessions *ss, struct nr_flow *f, unsigned sid
 			 uint64_t offset, uint64_t n, const struct nr_stamp *at)
 {
 	struct nr_session *s = f->session;
+	enum nr_verdict v;
 	struct nr_call_of_parser c;
 
 	if (s->muted)
@@ -156,8 +157,11 @@ bool nr_session_feed_gap(struct nr_sessions *ss, struct nr_flow *f, unsigned sid
 			      NULL);
 	if (!s->parser->gap)
 		return nr_session_heed(s, NR_LOST);
-	return nr_session_heed(s, s->parser->gap(nr_session_call(&c, ss, f, at, offset),
-						 s->ctx, side ^ s->swapped, n));
+	v = s->parser->gap(nr_session_call(&c, ss, f, at, offset), s->ctx,
+			   side ^ s->swapped, n);
+	if (v != NR_HAND_OVER)
+		return nr_session_heed(s, v);
+	return hand_over(ss, f, &c.p) && nr_session_feed_gap(ss, f, side, offset, n, at);
 }
 
 /* The choice was never made: whoever is possible gets what there is. */
