@@ -268,7 +268,8 @@ static void finish_frame(struct cut *k)
 	f->content_len = (uint32_t)(k->pos - k->begin);
 	f->stored_len = (uint32_t)(c->stored_len - k->out);
 	SHA256(c->content + k->begin, f->content_len, f->content_sha);
-	SHA256(c->stored + k->out, f->stored_len, f->stored_sha);
+	if (!c->leaves_hash)
+		SHA256(c->stored + k->out, f->stored_len, f->stored_sha);
 }
 
 static void make_frame(struct cut *k)

@@ -44,6 +44,7 @@ struct nr_ax_chunk {
 	/* how it is to be cut */
 	uint32_t frame_size;
 	bool is_paged;
+	bool leaves_hash;  /* of the stored bytes: whoever writes them hashes them */
 	bool ends_page;    /* what comes behind it begins with a page */
 	uint32_t page_off; /* where in its page the chunk begins */
 	/* what came of it */

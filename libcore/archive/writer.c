@@ -10,6 +10,7 @@
 #include "sink/outfile.h"
 
 #include <errno.h>
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -146,13 +147,17 @@ static int write_bytes(struct nr_archive_writer *w, const void *p, size_t n,
 }
 
 /* What the index is to know of the chunk's frames, in order. */
-static void note_frames(struct nr_archive_writer *w, const struct nr_ax_chunk *c)
+static void note_frames(struct nr_archive_writer *w, struct nr_ax_chunk *c)
 {
-	size_t begin = 0, rec = 0, at = 0;
+	size_t begin = 0, rec = 0, at = 0, out = 0;
 
 	for (size_t i = 0; i < c->n_frames; i++) {
-		const struct nr_ax_done *d = &c->frame[i];
+		struct nr_ax_done *d = &c->frame[i];
 		struct nr_ax_entry e;
+
+		if (c->leaves_hash)
+			SHA256(c->stored + out, d->stored_len, d->stored_sha);
+		out += d->stored_len;
 
 		for (begin += d->content_len; rec < c->n_rec && c->rec[rec].end <= begin;
 		     rec++) {
@@ -221,6 +226,7 @@ static int submit(struct nr_archive_writer *w, bool is_last, struct nr_err *err)
 	s->chunk.frame_size = (uint32_t)w->frame_size;
 	s->chunk.is_paged = w->build.kind == NR_ARCHIVE_PACKETS;
 	s->chunk.ends_page = !is_last;
+	s->chunk.leaves_hash = w->max_threads == 1; /* this thread has time */
 	/* where nothing is written yet of what is before it, that ends with a page */
 	s->chunk.page_off = w->n_out ? 0 : (uint32_t)(w->build.stored_len % NR_AX_PAGE);
 	if (!is_last || w->n_threads)
