@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-static const char *const indexes[] = { "flow_id", "data_flow_id", NULL };
+static const char *const indexes[] = { "flow_id", NULL };
 
 NR_TABLE_DEFINE(FTP, ftp, NR_R_SESSION, indexes, "FTP commands with their replies",
 		NR_FIELDS_FTP);
