@@ -389,9 +389,10 @@ static struct want *want_of_line(struct plan *p, const char *line, size_t n)
 	const char *name;
 	size_t len = nr_row_type(line, n, &name);
 
-	for (size_t i = 0; i < p->n; i++)
-		if (!strncmp(p->w[i].type->name, name, len) && !p->w[i].type->name[len])
-			return len ? &p->w[i] : NULL;
+	for (size_t i = 0; i < p->n && len; i++)
+		if (strlen(p->w[i].type->name) == len &&
+		    !memcmp(p->w[i].type->name, name, len))
+			return &p->w[i];
 	return NULL;
 }
 

@@ -124,12 +124,12 @@ static void set_question(struct nr_parse *p, struct nr_record *row,
 	set_json(row, NR_DNS_questions, &r->questions);
 }
 
-/* What of the header has which meaning where. */
-static void set_flags(struct nr_record *row, const struct half *query,
+/* What of the header has which meaning where; first and response as in put_row(). */
+static void set_flags(struct nr_record *row, const struct half *first,
 		      const struct half *response, enum nr_dns_service service)
 {
-	unsigned flags = response ? response->r.flags : query->r.flags;
-	unsigned asked = query ? query->r.flags : flags;
+	unsigned asked = first->r.flags;
+	unsigned flags = response ? response->r.flags : asked;
 
 	nr_set_int(row, NR_DNS_tc, !!(flags & NR_DNS_TC));
 	if (service == NR_DNS_LLMNR) /* RFC 4795 section 2.1.1: conflict, tentative */
@@ -146,14 +146,14 @@ static void set_flags(struct nr_record *row, const struct half *query,
 	nr_set_int(row, NR_DNS_cd, !!(asked & NR_DNS_CD));
 }
 
-static void set_edns(struct nr_parse *p, struct nr_record *row, const struct half *query,
+static void set_edns(struct nr_parse *p, struct nr_record *row, const struct half *first,
 		     const struct half *response)
 {
 	struct nr_dns_out o = { .arena = p->arena };
 
-	if (query && query->r.opt.len) {
+	if (first != response && first->r.opt.len) {
 		nr_dns_out_str(&o, "{\"query\":");
-		nr_dns_out_raw(&o, query->r.opt.p, query->r.opt.len);
+		nr_dns_out_raw(&o, first->r.opt.p, first->r.opt.len);
 	}
 	if (response && response->r.opt.len) {
 		nr_dns_out_str(&o, o.len ? ",\"response\":" : "{\"response\":");
@@ -179,30 +179,29 @@ static void set_response(struct nr_parse *p, struct nr_record *row,
 	nr_set_int(row, NR_DNS_response_bytes, (int64_t)response->wire_len);
 }
 
-/* Either may be NULL, not both. */
-static struct nr_record *put_row(struct nr_parse *p, const struct half *query,
+/* A query (first) and its response, or NULL; or a response alone, which is both. */
+static struct nr_record *put_row(struct nr_parse *p, const struct half *first,
 				 const struct half *response)
 {
 	struct nr_record *row = nr_parse_record(p, &nr_rt_dns);
-	const struct half *first = query ? query : response;
 	enum nr_dns_service service = service_of(p->port);
 	unsigned opcode = first->r.flags >> 11 & 15;
-	uint32_t left_out =
-		(query ? query->r.left_out : 0) + (response ? response->r.left_out : 0);
+	bool alone = first == response, both = response && !alone;
+	uint32_t left_out = first->r.left_out + (both ? response->r.left_out : 0);
 
 	nr_set_str(row, NR_DNS_transport, p->proto == 6 ? "tcp" : "udp");
 	nr_set_int(row, NR_DNS_trans_id, first->r.id);
 	set_code(p, row, NR_DNS_opcode,
 		 nr_dns_opcode_name(opcode, service == NR_DNS_NBNS), "OPCODE", opcode);
 	set_question(p, row, &first->r, service);
-	set_flags(row, query, response, service);
-	set_edns(p, row, query, response);
+	set_flags(row, first, response, service);
+	set_edns(p, row, first, response);
 	if (response)
 		set_response(p, row, response);
-	nr_set_int(row, NR_DNS_answered, query && response);
-	nr_set_int(row, NR_DNS_response_only, !query);
+	nr_set_int(row, NR_DNS_answered, both);
+	nr_set_int(row, NR_DNS_response_only, alone);
 	nr_set_int(row, NR_DNS_complete,
-		   (!query || query->complete) && (!response || response->complete));
+		   first->complete && (!response || response->complete));
 	if (left_out)
 		nr_set_int(row, NR_DNS_left_out, left_out);
 	return row;
@@ -347,7 +346,7 @@ static void take_response(struct nr_parse *p, struct dns *d, unsigned side,
 	struct nr_dns_query *q = asked(p, d, side, &h->r);
 
 	if (!q) {
-		put_row(p, NULL, h);
+		put_row(p, h, h);
 		return;
 	}
 	close_query(p, d, q, h);

@@ -94,9 +94,9 @@ void nr_dns_out_base32hex(struct nr_dns_out *o, const uint8_t *p, size_t n)
 void nr_dns_out_ip(struct nr_dns_out *o, unsigned version, const uint8_t *addr)
 {
 	char text[NR_IP_TEXT];
+	size_t n = nr_ip_format(text, version, addr);
 
-	if (o->arena)
-		nr_dns_out_raw(o, text, nr_ip_format(text, version, addr));
+	nr_dns_out_raw(o, text, n);
 }
 
 static bool is_plain(uint8_t c)

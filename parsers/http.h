@@ -134,6 +134,7 @@ struct nr_http_side {
 	uint64_t skipped; /* bytes that belong to no message, since the last one */
 	bool lost_by_gap; /* why they were skipped */
 	bool spoke;       /* it has begun a message */
+	bool empty_lines; /* before the message that begins */
 };
 
 struct nr_http {

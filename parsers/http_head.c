@@ -273,6 +273,10 @@ static enum nr_verdict begin_message(struct nr_parse *p, struct nr_http *h,
 		return NR_OVERFLOW;
 	m = nr_http_reading(h, s);
 	set_start(m, start);
+	/* before a request it is allowed (RFC 9112, 2.2) */
+	if (s->empty_lines && !nr_http_is_client(h, s))
+		m->signs |= NR_HTTP_SIGN(EMPTY_LINE);
+	s->empty_lines = false;
 	m->first_ns = s->first_ns;
 	m->head = s->head;
 	m->head.fields_at = m->head.len;
@@ -342,6 +346,7 @@ enum nr_verdict nr_http_start_step(struct nr_parse *p, struct nr_http *h,
 		break;
 	}
 	if (is_empty_line(s, &s->head) && !nr_http_is_to_old_request(h, s)) {
+		s->empty_lines = true;
 		if (s->state == NR_HTTP_LOST)
 			s->skipped += s->line_len;
 		forget_line(s);

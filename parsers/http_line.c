@@ -200,9 +200,19 @@ static struct nr_http_start request_line(const char *line, size_t n)
 
 struct nr_http_start nr_http_start_line(const char *line, size_t n)
 {
-	struct nr_http_slice all = trim(line, line + n);
-	size_t v = version_len(all.p, all.n);
+	struct nr_http_slice all;
 	struct nr_http_start s;
+	size_t v;
+
+	/* the byte of a keep-alive, where the stream's beginning was missed */
+	if (n > 1 && !line[0] && line[1]) {
+		s = nr_http_start_line(line + 1, n - 1);
+		s.strict = false;
+		s.signs |= NR_HTTP_SIGN(NUL);
+		return s;
+	}
+	all = trim(line, line + n);
+	v = version_len(all.p, all.n);
 
 	if (!v)
 		return request_line(line, n);

@@ -21,6 +21,7 @@
 	X(COLON_SPACE, 0, "whitespace before the colon")                                 \
 	X(NO_COLON, 0, "field without a colon")                                          \
 	X(NAME, 0, "impossible field name")                                              \
+	X(EMPTY_LINE, 0, "empty line before the status line")                            \
 	X(LEADING_SPACE, 0, "whitespace before the first field")                         \
 	X(HOST_TWICE, 0, "more than one Host")                                           \
 	X(HOST_DIFFERS, 0, "Host differs from the target's authority")                   \

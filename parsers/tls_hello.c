@@ -162,7 +162,7 @@ bool nr_tls_client_hello_read(struct nr_tls_client_hello *out, const uint8_t *p,
 }
 
 static void server_extension(struct nr_tls_server_hello *out, uint16_t type,
-			     struct nr_cursor e)
+			     struct nr_cursor e, uint16_t *draft_group)
 {
 	switch (type) {
 	case NR_TLS_EXT_ALPN:
@@ -172,11 +172,8 @@ static void server_extension(struct nr_tls_server_hello *out, uint16_t type,
 	case NR_TLS_EXT_VERSIONS:
 		out->chosen = nr_get_be16(&e);
 		break;
-	case EXT_DRAFT_KEY_SHARE:
-		/* until draft 23 of TLS 1.3 */
-		if (!nr_tls_is_13(out->chosen))
-			break;
-		out->group = nr_get_be16(&e);
+	case EXT_DRAFT_KEY_SHARE: /* until draft 23 of TLS 1.3 */
+		*draft_group = nr_get_be16(&e);
 		break;
 	case NR_TLS_EXT_KEY_SHARE:
 		out->group = nr_get_be16(&e);
@@ -217,6 +214,7 @@ bool nr_tls_is_13(uint16_t version)
 bool nr_tls_server_hello_read(struct nr_tls_server_hello *out, const uint8_t *p, size_t n)
 {
 	struct nr_cursor c = nr_cursor(p, n), all;
+	uint16_t draft_group = 0;
 	bool is_short;
 
 	*out = (struct nr_tls_server_hello){ 0 };
@@ -242,8 +240,10 @@ bool nr_tls_server_hello_read(struct nr_tls_server_hello *out, const uint8_t *p,
 		struct nr_cursor e = nr_sub(&all, nr_get_be16(&all));
 
 		if (!all.bad)
-			server_extension(out, type, e);
+			server_extension(out, type, e, &draft_group);
 	}
+	if (!out->group && nr_tls_is_13(out->chosen))
+		out->group = draft_group;
 	out->h.is_bad |= all.bad;
 	return true;
 }

@@ -192,6 +192,8 @@ int nr_recall_input_open(struct nr_recall *r, struct nr_recall_input *in,
 	o.hash = in->hash_at_end;
 	o.block_size = sparse ? SPARSE_BLOCK : 0;
 	rc = nr_source_open(&in->src, in->path, &o, err);
+	if (rc == -EINVAL) /* it was a capture when it was read */
+		return -ESTALE;
 	if (rc)
 		return rc;
 	if (!nr_source_info(in->src)->compression != is_plain ||

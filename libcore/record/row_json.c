@@ -285,7 +285,7 @@ static const struct nr_field *find_field(const struct nr_record_type *t, const c
 			*hint + i < t->n_fields ? *hint + i : *hint + i - t->n_fields;
 		const char *name = t->fields[at].name;
 
-		if (!strncmp(name, p, n) && !name[n]) {
+		if (strlen(name) == n && !memcmp(name, p, n)) {
 			*hint = at;
 			return &t->fields[at];
 		}
@@ -297,7 +297,7 @@ static const struct nr_record_type *find_type(const struct nr_record_type *const
 					      size_t n_types, const char *name, size_t n)
 {
 	for (size_t i = 0; i < n_types; i++)
-		if (!strncmp(types[i]->name, name, n) && !types[i]->name[n])
+		if (strlen(types[i]->name) == n && !memcmp(types[i]->name, name, n))
 			return types[i];
 	return NULL;
 }

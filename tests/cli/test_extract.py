@@ -2,6 +2,7 @@
 """nrtool extract: what is chosen, where captures are looked for, what it refuses."""
 
 import os
+import random
 import re
 import shutil
 import sqlite3
@@ -247,6 +248,63 @@ class Captures(Extract):
         self.assertIn("was a pipe", self.extract("--flow", 16, status=1))
         self.assertEqual(len(self.extract("--flow", 16, "--source",
                                           DATA / "http-tls.pcap")), 14)
+
+
+class Large(Extract):
+    """Above 8 MiB captures are entered where the packets lie."""
+
+    def setUp(self):
+        super().setUp()
+        r = random.Random(5)
+        with open(self.dir / "l.pcap", "wb") as f:
+            f.write((DATA / "http-tls.pcap").read_bytes()[:24])
+            for i in range(1, 401):
+                port = 53 if i in (200, 201, 390) else 9
+                udp = struct.pack(">HHHH", 1000 + port, port, 8 + 50000, 0)
+                ip = struct.pack(">BBHHHBBHII", 0x45, 0, 28 + 50000, i, 0, 64, 17, 0,
+                                 0x0a000001, 0x0a000002)
+                frame = bytes(12) + b"\x08\0" + ip + udp + r.randbytes(50000)
+                f.write(struct.pack("<IIII", i, i, len(frame), len(frame)) + frame)
+        self.all = list(pcap_packets(self.dir / "l.pcap"))
+
+    def test_plain(self):
+        self.replay("l.pcap")
+        got = self.extract("--where", "dst_port = 53")
+        self.assertEqual([p[1:3] for p in got], [self.all[i] for i in (199, 200, 389)])
+        self.assertEqual(len(self.extract("--where", "1")), 400)
+
+    def test_archive_and_other_compressions(self):
+        self.nrtool("archive", "l.pcap", "-w", "l.pcapng.zst")
+        subprocess.run(["gzip", "-1k", "l.pcap"], cwd=self.dir, check=True)
+        subprocess.run(["zstd", "-1q", "l.pcap"], cwd=self.dir, check=True)
+        for name in ("l.pcapng.zst", "l.pcap.gz", "l.pcap.zst"):
+            with self.subTest(name):
+                self.replay(name, db=f"{name}.db")
+                got = self.extract("--where", "dst_port = 53", db=f"{name}.db")
+                self.assertEqual([p[1:3] for p in got],
+                                 [self.all[i] for i in (199, 200, 389)])
+                self.assertEqual(len(self.extract("--where", "1", db=f"{name}.db")), 400)
+
+    def test_changed(self):
+        data = (self.dir / "l.pcap").read_bytes()
+        self.replay("l.pcap")
+        (self.dir / "l.pcap").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        self.extract("--where", "dst_port = 53")  # what is read is what it was
+        self.assertIn("SHA-256", self.extract("--where", "dst_port = 53", "--check",
+                                              status=1))
+        (self.dir / "l.pcap").write_bytes(data[24 + 50058:] + data[:24 + 50058])
+        self.assertTrue(self.extract("--where", "dst_port = 53", status=1))
+        # a packet of the same length fewer before, one more behind
+        cut = data[:24] + data[24 + 50058:] + data[24:24 + 50058]
+        (self.dir / "l.pcap").write_bytes(cut)
+        self.assertIn("not the file", self.extract("--where", "dst_port = 53", status=1))
+
+    def test_compressed_is_hashed_while_it_is_read(self):
+        subprocess.run(["gzip", "-1k", "l.pcap"], cwd=self.dir, check=True)
+        self.replay("l.pcap.gz")
+        data = (self.dir / "l.pcap.gz").read_bytes()
+        (self.dir / "l.pcap.gz").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        self.assertIn("SHA-256", self.extract("--where", "dst_port = 53", status=1))
 
 
 class Several(Extract):

@@ -22,7 +22,8 @@ class Query(Case):
         names = [line.split()[0] for line in lines]
         self.assertEqual(names, sorted(p.stem for p in (ROOT / "sql/reports").glob("*.sql")))
         params = []
-        for name, value in (("flow", 16), ("ip", "10.0.0.80"), ("source", 1), ("packet", 3)):
+        for name, value in (("flow", 16), ("ip", "10.0.0.80"), ("source", 1), ("packet", 3),
+                            ("name", "github.com")):
             params += ["-p", f"{name}={value}"]
         for name in names:
             self.nrtool("query", "a.db", name, *params)

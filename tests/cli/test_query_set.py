@@ -41,8 +41,8 @@ QUERIES = [
     "SELECT * FROM timeline ORDER BY 1",
     "SELECT * FROM ledger_check ORDER BY 1, 3",
 ]
-PARAMS = {"flow": 48, "ip": "10.0.0.80", "source": 2, "packet": 3, "limit": None, "from": None,
-          "to": None}
+PARAMS = {"flow": 48, "ip": "10.0.0.80", "name": "github.com", "source": 2, "packet": 3,
+          "limit": None, "from": None, "to": None}
 
 
 class Set(Case):

@@ -248,6 +248,34 @@ class Changed(Verify):
         self.found("--no-sources", "a.db", said="refers to a row")
 
 
+class Archives(Verify):
+    def test_whole_changed_cut_and_repaired(self):
+        self.nrtool("archive", DATA / "http-tls.pcap", "-w", "x.pcapng.zst")
+        data = (self.dir / "x.pcapng.zst").read_bytes()
+        self.assertEqual(self.verify("x.pcapng.zst")["verdict"], "consistent")
+        for at in range(0, len(data), len(data) // 24):
+            self.copy("x.pcapng.zst", data[:at] + bytes([data[at] ^ 1]) + data[at + 1:])
+            with self.subTest(at):  # without its magic it is no archive
+                self.nrtool("verify", "x.pcapng.zst", status=5 if at else 1)
+        self.copy("x.pcapng.zst", data[:-9])
+        self.assertEqual(self.verify("x.pcapng.zst", status=5)["verdict"], "changed")
+        self.assertIn("repair", str(self.verify("--repair", "x.pcapng.zst")))
+        self.assertEqual(self.verify("x.pcapng.zst")["verdict"], "consistent")
+
+    def test_as_a_capture(self):
+        self.nrtool("archive", DATA / "http-tls.pcap", "-w", "x.pcapng.zst")
+        self.replay("x.pcapng.zst")
+        self.assertEqual(self.verify("--replay", "a.db")["verdict"], "whole")
+
+    def test_in_a_manifest(self):
+        self.nrtool("archive", DATA / "http-tls.pcap", "-w", "x.pcapng.zst")
+        self.nrtool("keygen", "k")
+        p = self.nrtool("manifest", "x.pcapng.zst", "-k", "k.key")
+        f = json.loads(p.stdout.splitlines()[0])["files"][0]
+        self.assertEqual((f["type"], f["records"], len(f["chain_head"])),
+                         ("archive", 36, 64))
+
+
 class Manifest(Verify):
     def setUp(self):
         super().setUp()

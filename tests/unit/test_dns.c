@@ -242,7 +242,12 @@ static void test_dns_many_open_with_one_id(void **state)
 	}
 	assert_int_equal(r.records.n, N);
 	assert_int_equal(times(rig_rows(&r), "\"answered\":1"), N);
-	assert_int_equal(times(rig_rows(&r), "\"query_name\":\"h17.net\""), 1);
+	for (const char *row = rig_rows(&r); *row; row = strchr(row, '\n') + 1) {
+		const char *asked = strstr(row, "\"query_name\":\"h") + 15;
+		const char *told = strstr(row, "\"name\":\"H") + 9;
+
+		assert_memory_equal(asked, told, strcspn(asked, "\"") + 1);
+	}
 	rig_free(&r);
 }
 
@@ -456,6 +461,11 @@ static void test_dns_rdata_that_does_not_fit(void **state)
 	say(&r, 1, &a);
 	assert_has(rig_rows(&r), "\"data\":\"\\\\# 3 616263\"");
 	assert_has(rig_anomalies(&r), "data of a record does not fit its type");
+	rig_free(&r);
+	a = answer(1, "z", 1, "abcde", 5);
+	rig_udp(&r, 53);
+	say(&r, 1, &a);
+	assert_has(rig_rows(&r), "\"data\":\"\\\\# 5 6162636465\"");
 	rig_free(&r);
 }
 

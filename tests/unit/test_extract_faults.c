@@ -68,19 +68,21 @@ struct env {
 	char dir[64], db[96], out[96], key[96], pub[96];
 };
 
+/* nr_main() moves the words about: what is to be freed is kept apart. */
 static int run(const char *const *words)
 {
-	char *argv[16];
-	int n = 0;
+	char *argv[16], *own[16];
+	int n = 0, rc;
 
 	argv[n++] = strdup("nrtool");
 	while (*words)
 		argv[n++] = strdup(*words++);
 	argv[n] = NULL;
-	n = nr_main(n, argv);
-	for (int i = 0; argv[i]; i++)
-		free(argv[i]);
-	return n;
+	memcpy(own, argv, sizeof(own));
+	rc = nr_main(n, argv);
+	while (n)
+		free(own[--n]);
+	return rc;
 }
 
 static const char *capture(void)

@@ -37,14 +37,16 @@ static unsigned count(const char *text, const char *what)
 
 static void expect(const char *rows, const char *part)
 {
-	if (!strstr(rows, part))
-		fail_msg("no %s in:\n%s", part, rows);
+	if (!rows || !strstr(rows, part)) {
+		print_error("no %s in:\n%s\n", part, rows ? rows : "-");
+		fail();
+	}
 }
 
 static void expect_not(const char *rows, const char *part)
 {
-	if (strstr(rows, part)) {
-		print_error("%s\n", rows);
+	if (!rows || strstr(rows, part)) {
+		print_error("%s in:\n%s\n", part, rows ? rows : "-");
 		fail();
 	}
 }
@@ -259,6 +261,19 @@ static void test_http_response_side_may_be_the_initiator(void **state)
 	      SAY({ 1, "GET /1 HTTP/1.1\r\n\r\n" },
 		  { 0, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" }),
 	      "\"method\":\"GET\"", "\"status\":200");
+}
+
+/* Seen where a capture begins in the middle of a connection. */
+static void test_http_keep_alive_byte_before_a_request(void **state)
+{
+	char *rows = rig_run(
+		&nr_parser_http, 80,
+		(const struct rig_line[]){ { 0, "\0GET /1 HTTP/1.1\r\n\r\n", 20 }, END },
+		0, false);
+
+	expect(rows, "\"uri\":\"/1\"");
+	expect(rows, "NUL byte");
+	nr_free(rows);
 }
 
 static void test_http_09(void **state)
@@ -843,6 +858,7 @@ int main(void)
 		cmocka_unit_test(test_http_refused_connect_goes_on),
 		cmocka_unit_test(test_http_one_sided),
 		cmocka_unit_test(test_http_response_side_may_be_the_initiator),
+		cmocka_unit_test(test_http_keep_alive_byte_before_a_request),
 		cmocka_unit_test(test_http_09),
 		cmocka_unit_test(test_http_signs_of_smuggling),
 		cmocka_unit_test(test_http_target_and_host_that_differ),

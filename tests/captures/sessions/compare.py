@@ -3,6 +3,7 @@
 
 import bisect
 import collections
+import ipaddress
 import re
 
 from sessions.mapping import Difference, ends, our_tuple, their_tuple, zeek_ns
@@ -189,6 +190,14 @@ def known(keys, path):
     return best and (best, path[len(best):])
 
 
+def plain(end):
+    """Suricata writes all groups of an IPv6 address."""
+    try:
+        return str(ipaddress.ip_address(end)) if isinstance(end, str) else str(end)
+    except ValueError:
+        return end.lower()
+
+
 def same_ends(row, match):
     """The endpoints that the event names are those of the row's flow, in some order."""
     src = [match.get("src_ip"), match.get("src_port")]
@@ -197,8 +206,7 @@ def same_ends(row, match):
     b = [row.get("dst_ip"), row.get("dst_port")]
 
     def fit(want, have):
-        return all(w is None or str(w).lower() == str(h).lower()
-                   for w, h in zip(want, have))
+        return all(w is None or plain(w) == plain(h) for w, h in zip(want, have))
 
     return (fit(src, a) and fit(dst, b)) or (fit(src, b) and fit(dst, a))
 

@@ -91,19 +91,94 @@ ZEEK = ZeekLog(
     our_time=lambda r: None, their_time=lambda z: None)
 
 
+METHODS = {  # that tshark 4.0 knows
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+    "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT",
+    "CHECKIN", "CHECKOUT", "MERGE", "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "M-SEARCH",
+    "POLL", "BMOVE", "BCOPY", "BPROPFIND", "BPROPPATCH", "SEARCH", "MKACTIVITY",
+    "RPC_CONNECT", "RPC_IN_DATA", "RPC_OUT_DATA", "CCM_POST",
+}
+
+
 def requests(ctx):
-    return sum("method" in r for r in ctx.table("http"))
+    """tshark counts a request when it is whole; HTTP/0.9 and methods that it does not
+    know it does not take for HTTP."""
+    return sum(r.get("method") in METHODS and r.get("request_version", "0.9") != "0.9"
+               and bool(r["complete"] or "response_body_bytes" in r or r["missed_bytes"])
+               for r in ctx.table("http"))
 
 
 def responses(ctx):
-    """Interim ones too."""
-    return sum(("response_version" in r) + len(r.get("interim", ()))
-               for r in ctx.table("http"))
+    """tshark counts a message when it is whole, interim ones too; one without a status
+    it does not take for a response."""
+    chunks = {a.get("flow_id") for a in ctx.table("anomaly") if a["kind"] == "http_chunk"}
+    return sum(len(r.get("interim", ())) + (
+        "status" in r and bool(r["complete"] or r["missed_bytes"] or r["flow_id"] in chunks))
+        for r in ctx.table("http"))
+
+
+def events_of(r):
+    """A row as Suricata's event has it."""
+    headers = {side: [{"name": n, "value": v} for n, v in r.get(f"{side}_headers", ())]
+               for side in ("request", "response")}
+    return headers
+
+
+def bare_host(r):
+    """Suricata gives the port apart."""
+    host = r.get("host") or ""
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() and (":" not in name or "]" in name) else host
+
+
+def protocol(r):
+    v = r.get("request_version") or r.get("response_version")
+    return v and f"HTTP/{v}"
+
+
+EVENTS = Events("http", "http", {
+    "http.hostname": bare_host,
+    "http.http_method": "method",
+    "http.url": "uri",
+    "http.status": "status",
+    "http.protocol": protocol,
+    "http.http_user_agent": "user_agent",
+    "http.http_refer": "referer",
+    "http.http_content_type": lambda r: (r.get("response_content_type") or "").split(";")[0],
+    "http.redirect": "location",
+    "http.length": lambda r: r.get("response_body_bytes", 0),
+    "http.request_headers": lambda r: events_of(r)["request"],
+    "http.response_headers": lambda r: events_of(r)["response"],
+    "tx_id": lambda r: r["trans_depth"] - 1,
+})
+
+
+def without_port(v):
+    name, colon, port = str(v).rpartition(":")
+    return (name if colon and port.isdigit() else str(v)).lower()
+
+
+ARKIME = [
+    Field("arkime", "http.method", "http", "method"),
+    Field("arkime", "http.statuscode", "http", "status"),
+    Field("arkime", "http.useragent", "http", "user_agent"),
+    Field("arkime", "http.host", "http", "host", same=without_port),
+    Field("arkime", "http.user", "http", "user"),
+    Field("arkime", "http.clientVersion", "http", "request_version"),
+    Field("arkime", "http.serverVersion", "http", "response_version"),
+]
+
+
+def key_of(d):
+    """The 5-tuple."""
+    if d.o is not None:
+        return our_tuple(d.o)
+    return d.z["key"] if "key" in d.z else their_tuple(d.z)
 
 
 def conns(d):
     """Zeek's connections of that 5-tuple."""
-    key = our_tuple(d.o) if d.o is not None else their_tuple(d.z)
+    key = key_of(d)
     return [c for c in d.ctx.zeek.get("conn", ()) if their_tuple(c) == key]
 
 
@@ -139,7 +214,7 @@ def rtsp(d):
 
 def scopes(d):
     """Flows of that 5-tuple that VLANs or tunnels part."""
-    key = our_tuple(d.o) if d.o is not None else their_tuple(d.z)
+    key = key_of(d)
     mine = [f for f in d.ctx.flows.values() if our_tuple(f) == key]
     return len({(f.get("vlan"), f.get("tunnel")) for f in mine}) > 1
 
@@ -154,13 +229,6 @@ def clock(d):
 def first_byte(d):
     """Zeek's time is the packet's that ends the request line."""
     return d.a < d.b <= d.o["ts_ns"]
-
-
-def violation(d):
-    """Zeek's analyzer gave the connection up."""
-    ids = {c["uid"] for c in conns(d)}
-    return any(a.get("uid") in ids and a.get("analyzer_name") == "HTTP"
-               for a in d.ctx.zeek.get("analyzer", ()))
 
 
 def one_sided(d):
@@ -222,9 +290,6 @@ CLASSES = [
           "to HTTP/0.9 Zeek gives the status 0 and, for the bytes of the body, a second "
           "request", lambda d: any(r.get("request_version") == "0.9" for r in d.key_ours)
           or any(z.get("version") == "0.9" for z in d.key_theirs)),
-    Class("connect_host", "zeek9", {"host"},
-          "for CONNECT nrtool takes the host from the target where no Host is sent",
-          lambda d: d.o["method"] == "CONNECT" and d.b is None),
     Class("scopes", ("zeek9", "service"), None,
           "VLANs or tunnels part what Zeek takes for one connection", scopes),
     Class("clock", "zeek9", {"ts"},
@@ -264,12 +329,6 @@ CLASSES = [
           "Zeek says http when it has read a response", one_sided),
     Class("logged", "service", None,
           "Zeek has rows of http for the connection all the same", logged),
-    Class("seen_as_other", "service", None,
-          "Zeek took the connection for what its client began with",
-          lambda d: bool(services(d) - {"", "http"})),
-    Class("violation", "service", None,
-          "Zeek takes the service back where one line is not as it should be; nrtool says "
-          "http where a message was understood", violation),
     Class("reset", "zeek9", {"response_body_len"},
           "behind a RST of the other side Zeek delivers nothing", reset),
     Class("gap", "zeek9", {"request_body_len", "response_body_len", "match", "extra",
@@ -277,15 +336,6 @@ CLASSES = [
           "bytes are missing: nrtool counts on by the length and finds the next message, "
           "Zeek gives up", lambda d: "tcp_gap" in kinds(d)),
 ]
-
-METHODS = {  # that tshark 4.0 knows
-    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
-    "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT",
-    "CHECKIN", "CHECKOUT", "MERGE", "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "M-SEARCH",
-    "POLL", "BMOVE", "BCOPY", "BPROPFIND", "BPROPPATCH", "SEARCH", "MKACTIVITY",
-    "RPC_CONNECT", "RPC_IN_DATA", "RPC_OUT_DATA", "CCM_POST",
-}
-
 
 def to_end(r):
     """The response's body has no length: it ends with the stream, or is empty."""
@@ -315,6 +365,86 @@ def apart(d):
     return any(len(v) > 1 for v in seen.values())
 
 
+def less(test):
+    """We count less, by no more than what the test finds."""
+    def judge(d):
+        n = sum(map(test, d.ctx.table("http")))
+        return 0 < int(d.b) - int(d.a) <= n
+    return judge
+
+
+def has_port(*ports):
+    return lambda r: r.get("src_port") in ports or r.get("dst_port") in ports
+
+
+def ipcomp(d):
+    return any(f["proto"] in ("ipcomp", "ah") for f in d.ctx.table("flow"))
+
+
+def tls_name(d):
+    """Arkime's http.host has the names of TLS too."""
+    names = {r.get("server_name") for r in d.ctx.table("tls")
+             if our_tuple(r) == key_of(d)}
+    return set(d.b) - set(d.a) <= {n.lower() for n in names if n}
+
+
+def interim(d):
+    found = {i["status"] for r in d.key_ours for i in r.get("interim", ())}
+    return set(d.b) - set(d.a) <= found
+
+
+def behind_socks(d):
+    """The flow begins as SOCKS does, on whatever port."""
+    return "socks" in services(d) or 1080 in (key_of(d)[0][1], key_of(d)[1][1])
+
+
+def is_unparsed(f):
+    return (f.get("proto") == "tcp" and not f.get("parser")
+            and f.get("src_payload_bytes") and f.get("dst_payload_bytes"))
+
+
+def unparsed(d):
+    """No parser took the flow, or in Suricata's case some flow of the capture."""
+    if d.where.startswith("arkime"):
+        mine = [f for f in d.ctx.flows.values() if our_tuple(f) == key_of(d)]
+        return bool(mine) and not any(f.get("service") == "http" for f in mine)
+    return any(map(is_unparsed, d.ctx.flows.values()))
+
+
+def long_address(d):
+    """An address not written as RFC 5952 has it."""
+    return any(":0000" in str(d.z["match"].get(k)) or ":0" in str(d.z["match"].get(k))
+               for k in ("src_ip", "dest_ip"))
+
+
+OTHERS = [
+    Class("other_socks", "arkime", None,
+          "the HTTP lies behind a SOCKS greeting, which nrtool does not read",
+          behind_socks),
+    Class("other_http2", ("arkime", "suricata"), None,
+          "HTTP/2 is not parsed",
+          lambda d: d.ctx.truth.get("http2_req", "0") != "0" or "2.0" in (d.b or ())
+          if d.where.startswith("arkime") else d.ctx.truth.get("http2_req", "0") != "0"
+          or any(k.startswith("http.http2") for k in d.z["match"])),
+    Class("other_names", "arkime", {"http.host"},
+          "Arkime lists the server names of TLS among the hosts", tls_name),
+    Class("other_empty", "arkime", {"http.host"},
+          "Host is there and empty", lambda d: d.b == [""]),
+    Class("other_unparsed", ("arkime", "suricata"), None,
+          "the flow begins with what nrtool does not parse: SOCKS on another port, OpenVPN, "
+          "HTTP/2", unparsed),
+    Class("other_interim", "arkime", {"http.statuscode"},
+          "Arkime lists interim responses with the others; they are in column interim",
+          interim),
+    Class("other_scopes", "suricata", None,
+          "VLANs part the two directions: two flows here, one there", apart),
+    Class("other_rules", "suricata", None,
+          "the test's configuration drops flows or sends events elsewhere",
+          lambda d: "own-config" in d.z["config"] and set(d.z["match"]) == {"event_type"}),
+    Class("other_address", "suricata", None,
+          "the same address, not in its short form", long_address),
+]
+
 TRUTH = [
     Class("truth_scopes", "truth", None,
           "tshark 4.0 takes flows that VLANs or VXLAN ids part for one stream, in which "
@@ -323,16 +453,27 @@ TRUTH = [
           "tshark counts a message when it is whole: these are cut short, or a body runs "
           "on to an end that is not in the capture",
           more(lambda r: not r["complete"] or to_end(r))),
-    Class("truth_old", "truth", None, "tshark does not take HTTP/0.9 for HTTP",
-          more(lambda r: r.get("request_version") == "0.9")),
-    Class("truth_method", "truth", None, "tshark 4.0 does not know these methods",
-          more(lambda r: r.get("method", "GET") not in METHODS)),
     Class("truth_socks", "truth", None,
           "the HTTP lies behind a SOCKS greeting, which nrtool does not read",
-          lambda d: "socks" in truth_services(d) and int(d.a) < int(d.b)),
-    Class("truth_deep", "truth", None,
-          "the packets lie in more encapsulations than nrtool opens",
-          lambda d: "tunnel_depth" in d.ctx.anomalies),
+          lambda d: int(d.a) < int(d.b) and ("socks" in truth_services(d) or any(
+              map(has_port(1080), d.ctx.table("flow"))))),
+    Class("truth_unfinished_request", "truth", {"http_resp"},
+          "the response is whole, the request it answers is cut short: one row, not "
+          "counted", less(lambda r: "status" in r and not r["complete"])),
+    Class("truth_tunnel", "truth", {"http_resp"},
+          "tshark counts no response inside a tunnel of CONNECT that it takes for TLS",
+          more(lambda r: "upgrade" in r)),
+    Class("truth_port", "truth", None,
+          "tshark takes these ports for SSH, DNS and SOCKS, whatever is said on them",
+          more(has_port(22, 53, 1080))),
+    Class("truth_ipcomp", "truth", None,
+          "tshark inflates IPComp, nrtool does not", ipcomp),
+    Class("truth_again", "truth", None,
+          "tshark counts a request again where its segments are sent again",
+          lambda d: int(d.a) < int(d.b) and int(d.ctx.truth["retransmissions"]) > 0),
+    Class("truth_unparsed", "truth", None,
+          "the flow begins with what is no HTTP, and no parser took it",
+          lambda d: int(d.a) < int(d.b) and any(map(is_unparsed, d.ctx.table("flow")))),
     Class("truth_ambiguous", "truth", None,
           "the message breaks the protocol (there are anomalies that say how): readers "
           "differ, and these captures were made to show it",
@@ -342,11 +483,11 @@ TRUTH = [
 
 MAPPING = Mapping(
     name="http",
-    tables=["http", "credential", "source", "interface"],
+    tables=["http", "credential", "source", "interface", "tls"],
     zeek=[ZEEK],
     truth=[Count("http_req", requests), Count("http_resp", responses)],
-    events=[],
-    fields=[],
+    events=[EVENTS],
+    fields=ARKIME,
     services={"http": "http"},
-    classes=CLASSES + TRUTH,
+    classes=CLASSES + TRUTH + OTHERS,
 )
