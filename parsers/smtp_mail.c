@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static const char *const indexes[] = { "flow_id", "mail_from", NULL };
+static const char *const indexes[] = { "flow_id", NULL };
 
 const char *const nr_smtp_status[] = { "accepted", "deferred", "rejected", "aborted",
 				       NULL };

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-static const char *const indexes[] = { "flow_id", "hassh", "host_key_fingerprint", NULL };
+static const char *const indexes[] = { "flow_id", NULL };
 
 NR_TABLE_DEFINE(SSH, ssh, NR_R_SESSION, indexes,
 		"SSH connections: what was said in the clear before the keys",

@@ -545,7 +545,4 @@ CREATE INDEX http_by_flow_id ON http (flow_id);
 CREATE INDEX http_by_host ON http (host);
 CREATE INDEX quic_by_flow_id ON quic (flow_id);
 CREATE INDEX smtp_by_flow_id ON smtp (flow_id);
-CREATE INDEX smtp_by_mail_from ON smtp (mail_from);
 CREATE INDEX ssh_by_flow_id ON ssh (flow_id);
-CREATE INDEX ssh_by_hassh ON ssh (hassh);
-CREATE INDEX ssh_by_host_key_fingerprint ON ssh (host_key_fingerprint);
