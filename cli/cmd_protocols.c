@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include "decode/decode.h"
+#include "session/parser.h"
 
 #include <string.h>
 
@@ -73,6 +74,9 @@ static int protocols_run(const struct nr_call *call)
 	fputs("\nflows\n  tcp udp icmp icmpv6 sctp, other IP protocols by name or "
 	      "number\n",
 	      stdout);
+	fputs("\nsessions\n", stdout);
+	for (const struct nr_parser *const *p = nr_parsers; *p; p++)
+		printf("  %-9s %s\n", (*p)->name, (*p)->about);
 	return nr_stdout_finish("protocols");
 }
 

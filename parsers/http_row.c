@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static const char *const indexes[] = { "flow_id", "host", NULL };
+static const char *const indexes[] = { "flow_id", NULL };
 
 NR_TABLE_DEFINE(HTTP, http, NR_R_SESSION, indexes,
 		"HTTP/1 requests and their responses (RFC 9112); SSDP over UDP",

@@ -542,7 +542,6 @@ CREATE INDEX tls_by_flow_id ON tls (flow_id);
 CREATE INDEX dns_by_flow_id ON dns (flow_id);
 CREATE INDEX ftp_by_flow_id ON ftp (flow_id);
 CREATE INDEX http_by_flow_id ON http (flow_id);
-CREATE INDEX http_by_host ON http (host);
 CREATE INDEX quic_by_flow_id ON quic (flow_id);
 CREATE INDEX smtp_by_flow_id ON smtp (flow_id);
 CREATE INDEX ssh_by_flow_id ON ssh (flow_id);

@@ -21,7 +21,7 @@
 static const char *const ddl_sha256[] = {
 	[1] = "f80b7b9ab867f18ae8d5ca5c524fea248186e0c7929f22f0149468bf619ff387",
 	[2] = "5530b22da90f28879214ccd820dc9bc51c43bc252c845063826ed6c93ce71d20",
-	[3] = "05f18aa865bccfc8b100861bb258387f4ad1ceac2e2a2c3d78762c7e3dc19d30",
+	[3] = "2cbe100f5f939ba57a49fc64fbf151051290c3178767f83b5f47679e3103f8af",
 };
 
 static char *slurp(const char *name)
