@@ -413,12 +413,6 @@ def unparsed(d):
     return any(map(is_unparsed, d.ctx.flows.values()))
 
 
-def long_address(d):
-    """An address not written as RFC 5952 has it."""
-    return any(":0000" in str(d.z["match"].get(k)) or ":0" in str(d.z["match"].get(k))
-               for k in ("src_ip", "dest_ip"))
-
-
 OTHERS = [
     Class("other_socks", "arkime", None,
           "the HTTP lies behind a SOCKS greeting, which nrtool does not read",
@@ -443,8 +437,6 @@ OTHERS = [
     Class("other_rules", "suricata", None,
           "the test's configuration drops flows or sends events elsewhere",
           lambda d: "own-config" in d.z["config"] and set(d.z["match"]) == {"event_type"}),
-    Class("other_address", "suricata", None,
-          "the same address, not in its short form", long_address),
 ]
 
 TRUTH = [
