@@ -260,8 +260,7 @@ const struct nr_command nr_cmd_follow = {
 	.operand_kind = "file",
 	.min_operands = 2,
 	.max_operands = 2,
-	.options = { follow_options,
-		     sizeof(follow_options) / sizeof(*follow_options) },
+	.options = { follow_options, sizeof(follow_options) / sizeof(*follow_options) },
 	.config_size = sizeof(struct follow),
 	.run = follow_run,
 };

@@ -302,7 +302,8 @@ static int next_ids(struct run *r)
 		uint64_t ordinal;
 		int rc;
 
-		if (!nr_outputs_is_database(r->c->outputs.v[i]) || access(r->c->outputs.v[i], F_OK))
+		if (!nr_outputs_is_database(r->c->outputs.v[i]) ||
+		    access(r->c->outputs.v[i], F_OK))
 			continue;
 		rc = nr_sqlite_next_ids(r->c->outputs.v[i], &run_id, &source_id, &ordinal,
 					&r->err);

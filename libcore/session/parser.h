@@ -91,7 +91,7 @@ struct nr_parse {
 	struct nr_account *account;
 	struct nr_arena *arena; /* for what records point to: lives until they are
 				   written */
-	struct nr_memo *memo; /* session/memo.h; NULL: none */
+	struct nr_memo *memo;   /* session/memo.h; NULL: none */
 	const struct nr_parse_host *host;
 	void *host_arg;
 	/* Set by nr_parse_hand_over(). */

@@ -41,15 +41,15 @@ struct nr_sink_ops {
 
 struct nr_sink {
 	const struct nr_sink_ops *ops;
-	bool no_ident;      /* has no use for nr_record.ident */
-	bool no_index;      /* has no use for flow_packets and source_block */
+	bool no_ident;   /* has no use for nr_record.ident */
+	bool no_index;   /* has no use for flow_packets and source_block */
 	bool is_archive; /* JSON lines in an archive */
 	struct nr_archive_result archive; /* of a finished archive */
 	/* A database: what run.chain_heads is to say; set before finish, owned, or NULL.
 	 */
 	char *chain_heads;
-	/* A database of rows whose source is incomplete: what they refer to may be missing.
-	   Set before finish. */
+	/* A database of rows whose source is incomplete: what they refer to may be
+	   missing. Set before finish. */
 	bool may_lack_rows;
 	const char *target; /* as given to -o */
 	_Alignas(16) uint8_t ctx[];

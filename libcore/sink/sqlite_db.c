@@ -160,8 +160,8 @@ static int open_new(struct nr_db *d, const struct nr_sink_options *o,
 	return rc;
 }
 
-static bool has_column(struct nr_db *d, const char *table, const char *column,
-		       bool *has, struct nr_err *err, int *rc)
+static bool has_column(struct nr_db *d, const char *table, const char *column, bool *has,
+		       struct nr_err *err, int *rc)
 {
 	struct nr_buf sql = { 0 };
 	int64_t n = 0;

@@ -26,7 +26,7 @@ from determinism import CONTAINER, PACKERS
 SLICE, SAMPLE, TWINS = 200, 120, 12
 ROOT = Path(__file__).resolve().parent.parent.parent
 REPORTS = {p.stem: p.read_text() for p in sorted((ROOT / "sql/reports").glob("*.sql"))}
-PARAMS = {"flow": 16, "ip": "10.0.0.1", "source": 1, "packet": 1, "limit": None, "from": None,
+PARAMS = {"flow": 16, "ip": "10.0.0.1", "name": "example.org", "source": 1, "packet": 1, "limit": None, "from": None,
           "to": None}
 # What must be equal, in plain SQL: name, one number, the other.
 SUMS = [

@@ -94,8 +94,7 @@ static void test_schema_ddl_changes_only_with_its_version(void **state)
 		nr_buf_printf(&sum, "%02x", md[i]);
 	assert_int_equal(sizeof(ddl_sha256) / sizeof(*ddl_sha256), NR_SCHEMA_VERSION + 1);
 	if (strcmp(sum.p, ddl_sha256[NR_SCHEMA_VERSION]) != 0)
-		fail_msg("the DDL has changed (%s): raise NR_SCHEMA_VERSION",
-			 sum.p);
+		fail_msg("the DDL has changed (%s): raise NR_SCHEMA_VERSION", sum.p);
 	nr_buf_fini(&ddl);
 	nr_buf_fini(&bare);
 	nr_buf_fini(&sum);

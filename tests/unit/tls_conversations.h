@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Conversations of openssl s_client and s_server 3.0 over a loopback, in hexadecimal, as a
- * proxy between them noted them. The same ones are in testdata/tls-handshakes.pcap.
+ * Conversations of openssl s_client and s_server 3.0 over a loopback, in hexadecimal, as
+ * a proxy between them noted them. The same ones are in testdata/tls-handshakes.pcap.
  */
 #pragma once
 

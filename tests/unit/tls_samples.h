@@ -49,8 +49,8 @@ static inline size_t unhex(uint8_t *to, const char *hex)
 		uint8_t v = 0;
 
 		for (int i = 0; i < 2; i++)
-			v = (uint8_t)(v << 4 | (hex[i] <= '9' ? hex[i] - '0'
-							      : hex[i] - 'a' + 10));
+			v = (uint8_t)(v << 4 |
+				      (hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10));
 		to[n++] = v;
 	}
 	return n;
