@@ -68,7 +68,10 @@ static inline uint64_t nr_le64(const uint8_t *p)
 
 static inline struct nr_cursor nr_cursor(const void *p, size_t n)
 {
-	return (struct nr_cursor){ .p = p, .end = (const uint8_t *)p + n };
+	/* an offset to NULL, even 0, is undefined */
+	const uint8_t *b = p ? (const uint8_t *)p : (const uint8_t *)"";
+
+	return (struct nr_cursor){ .p = b, .end = b + n };
 }
 
 static inline size_t nr_left(const struct nr_cursor *c)
