@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The logic of the suite `sessions`, on small inputs made here."""
+
+import unittest
+
+from sessions import compare
+from sessions.__main__ import classify, mappings
+from sessions.mapping import (Class, Column, Context, Count, Events, Mapping, Values,
+                              ZeekLog, our_bytes, zeek_bytes)
+
+LOG = ZeekLog("x", "x", [Column("id", main=True), Column("v")])
+
+
+def ours(t, id_, v, port=1000):
+    return {"type": "x", "ts_ns": t * 1000, "id": id_, "v": v, "src_ip": "10.0.0.1",
+            "src_port": port, "dst_ip": "10.0.0.2", "dst_port": 53}
+
+
+def theirs(t, id_, v, turned=False):
+    a, b = ("10.0.0.1", 1000), ("10.0.0.2", 53)
+    a, b = (b, a) if turned else (a, b)
+    return {"ts": t / 1e6, "id": id_, "v": v, "id.orig_h": a[0], "id.orig_p": a[1],
+            "id.resp_h": b[0], "id.resp_p": b[1]}
+
+
+def context(rows, truth=None):
+    job = {"manifest": {"linktypes": "EN10MB"}, "truth": truth or {}, "exit": "0",
+           "words": "", "zeek": {}}
+    return Context("x.pcap", {"x": rows}, job)
+
+
+def compared(rows, zeek):
+    res = compare.Result()
+    compare.zeek_log(LOG, context(rows), zeek, res)
+    return res, sorted(d.column for d in res.differences)
+
+
+class Pairs(unittest.TestCase):
+    def test_equal_rows_differ_in_nothing(self):
+        res, cols = compared([ours(5, 1, "a")], [theirs(5, 1, "a", turned=True)])
+        self.assertEqual((res.rows, res.bad_rows, cols), (1, 0, []))
+
+    def test_each_column_and_the_time_are_seen(self):
+        self.assertEqual(compared([ours(5, 1, "a")], [theirs(5, 1, "b")])[1], ["v"])
+        self.assertEqual(compared([ours(5, 1, "a")], [theirs(9, 1, "a")])[1], ["ts"])
+
+    def test_a_row_of_either_alone(self):
+        res, cols = compared([ours(5, 1, "a"), ours(6, 2, "a")],
+                             [theirs(5, 1, "a"), theirs(90, 3, "a")])
+        self.assertEqual((res.bad_rows, cols), (1, ["extra", "match"]))
+
+    def test_another_flow_is_no_partner(self):
+        self.assertEqual(compared([ours(5, 1, "a", port=9)], [theirs(5, 1, "a")])[1],
+                         ["extra", "match"])
+
+    def test_of_rows_at_one_time_the_likest(self):
+        rows = [ours(5, n, "a") for n in range(50)]
+        zeek = [theirs(5, n, "a" if n else "b") for n in reversed(range(50))]
+        res, cols = compared(rows, zeek)
+        self.assertEqual((res.bad_rows, cols), (1, ["v"]))
+
+
+class Others(unittest.TestCase):
+    def test_counts_and_lists(self):
+        ctx = context([ours(1, 1, "a")])
+        count = Count("n", lambda c: len(c.table("x")))
+        self.assertEqual(count.compare(ctx, "1")[1], True)
+        self.assertEqual(count.compare(ctx, "2")[1:], (False, "1", "2"))
+        some = Values("n", lambda c: ["a", "b", "b"])
+        self.assertEqual(some.compare(ctx, "b;a;b")[1], True)
+        self.assertEqual(some.compare(ctx, "b;a;c")[1:], (False, "b", "c"))
+
+    def test_events_count_the_rows_that_hold(self):
+        ev = Events("x", "x", {"x.id": "id", "x.list": lambda r: [1, {"k": r["v"]}]})
+        ctx = context([ours(1, 1, "a"), ours(2, 1, "b")])
+
+        def holds(match, n):
+            res = compare.Result()
+            compare.events(ev, ctx, [{"match": match, "count": str(n)}], res)
+            return not res.bad_rows
+
+        self.assertTrue(holds({"x.id": 1}, 2))
+        self.assertFalse(holds({"x.id": 1}, 1))
+        self.assertTrue(holds({"x.list[1].k": "b", "src_ip": "10.0.0.2",
+                               "dest_ip": "10.0.0.1"}, 1))
+        self.assertTrue(holds({"x.list[2].k": "b"}, 0))
+        self.assertTrue(holds({"src_port": 7, "x.id": 1}, 0))
+
+    def test_bytes_of_both_notations(self):
+        self.assertEqual(zeek_bytes("GPS\\x00"), b"GPS\0")
+        self.assertEqual(zeek_bytes("a\\\\b"), b"a\\b")
+        self.assertEqual(our_bytes("a\\b\\xff"), b"a\\b\xff")
+
+    def test_what_no_class_fits_is_unexplained(self):
+        res, _ = compared([ours(5, 1, "a")], [theirs(5, 1, "b")])
+        some = Class("c", "zeek9 x", {"v"}, "because", lambda d: d.b == "b")
+        other = Class("c", "zeek9 x", {"v"}, "because", lambda d: d.b == "z")
+        elsewhere = Class("c", "truth", {"v"}, "because", lambda d: True)
+        d = res.differences[0]
+        self.assertIs(classify(Mapping("m", [], classes=[other, some]), d), some)
+        self.assertIsNone(classify(Mapping("m", [], classes=[other, elsewhere]), d))
+
+
+class Mappings(unittest.TestCase):
+    def test_classes_have_reasons(self):
+        found = mappings(None)
+        self.assertIn("ntp", [m.name for m in found])
+        for m in found:
+            for c in m.classes:
+                self.assertGreater(len(c.reason), 15, c.name)
+
+
+if __name__ == "__main__":
+    unittest.main()
