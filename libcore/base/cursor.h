@@ -68,10 +68,10 @@ static inline uint64_t nr_le64(const uint8_t *p)
 
 static inline struct nr_cursor nr_cursor(const void *p, size_t n)
 {
-	/* an offset to NULL, even 0, is undefined */
+	/* n is 0 where p is NULL; an offset to NULL, even 0, is undefined */
 	const uint8_t *b = p ? (const uint8_t *)p : (const uint8_t *)"";
 
-	/* cppcheck-suppress pointerOutOfBounds: n is 0 where p is NULL */
+	/* cppcheck-suppress pointerOutOfBounds */
 	return (struct nr_cursor){ .p = b, .end = b + n };
 }
 
