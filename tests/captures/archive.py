@@ -168,7 +168,10 @@ def damage(nrtool, tally, root, paths):
     rnd = random.Random(5)
     folder = Path(tempfile.mkdtemp(prefix="nrtool-archive-"))
     try:
-        small = min(paths, key=lambda p: (root / p).stat().st_size)
+        # the smallest that holds a packet: findings name its frame and times
+        full = {r["path"] for r in common.tsv(root / "MANIFEST.tsv")
+                if (r["packets"] or "0").isdigit() and int(r["packets"] or 0) > 0}
+        small = min((p for p in paths if p in full), key=lambda p: (root / p).stat().st_size)
         large = max(paths, key=lambda p: (root / p).stat().st_size)
         for name, p in (("small", small), ("large", large)):
             a = folder / f"{name}.pcapng.zst"
