@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Makes a table from its list of columns, where the list stands in a parser's own file.
+ * Makes a table from its list of columns, in record/fields.h or in a parser's own file.
  *
  * FIELDS(X, T) has the shape of the lists in record/fields.h and begins with
  * NR_FIELDS_SESSION(X, T). NR_TABLE_DECLARE makes the positions (NR_DNS_query_name,

@@ -23,24 +23,7 @@ LIST(indexes_flow_packets, "flow_id, source_id, seq");
 LIST(indexes_anomaly, "kind, severity", "flow_id");
 /* clang-format on */
 
-#define NR_X(t, col, ty, fl, refs, un, vals, d)                                          \
-	{ .name = #col,                                                                  \
-	  .type = NR_F_##ty,                                                             \
-	  .flags = (fl),                                                                 \
-	  .references = refs,                                                            \
-	  .unit = un,                                                                    \
-	  .doc = d,                                                                      \
-	  .values = vals },
-#define NR_T(t, table, fl, idx, d)                                                       \
-	static const struct nr_field fields_##table[] = { NR_FIELDS_##t(NR_X, t) };      \
-	const struct nr_record_type nr_rt_##table = {                                    \
-		.name = #table,                                                          \
-		.doc = d,                                                                \
-		.flags = (fl),                                                           \
-		.n_fields = NR_##t##__n,                                                 \
-		.fields = fields_##table,                                                \
-		.indexes = idx,                                                          \
-	};
+#define NR_T(t, table, flags, indexes, doc)                                              \
+	NR_TABLE_DEFINE(t, table, flags, indexes, doc, NR_FIELDS_##t);
 NR_RECORD_TYPES(NR_T)
 #undef NR_T
-#undef NR_X

@@ -7,18 +7,13 @@
  */
 #pragma once
 
-#include "record/fields.h"
-#include "record/record.h"
+#include "record/define.h"
 
 enum { NR_SCHEMA_VERSION = 3 }; /* PRAGMA user_version: any change of the DDL raises it */
 
-#define NR_X(t, col, type, flags, refs, unit, values, doc) NR_##t##_##col,
-#define NR_T(t, table, flags, indexes, doc)                                              \
-	enum nr_##table##_field{ NR_FIELDS_##t(NR_X, t) NR_##t##__n };                   \
-	extern const struct nr_record_type nr_rt_##table;
+#define NR_T(t, table, flags, indexes, doc) NR_TABLE_DECLARE(t, table, NR_FIELDS_##t);
 NR_RECORD_TYPES(NR_T)
 #undef NR_T
-#undef NR_X
 
 /* All tables of a database: these, and those of the parsers (parsers/registry.c). */
 extern const struct nr_record_type *const nr_record_types[];
