@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include "base/mem.h"
+#include "database.h"
 #include "outputs.h"
 #include "sandbox.h"
 #include "text.h"
@@ -391,33 +392,12 @@ static int open_database(struct run *r, struct tables *t, const char *path)
 {
 	static const char ident[] = "SELECT proto, src_ip, src_port, dst_ip, dst_port,"
 				    " community_id FROM flow WHERE flow_id = ?1";
-	sqlite3_stmt *st = NULL;
-	int64_t id = 0, version = 0;
-	int rc = sqlite3_open_v2(path, &t->db, SQLITE_OPEN_READONLY, NULL);
+	int status = nr_database_open(&t->db, path, r->verb);
 
-	sqlite3_busy_timeout(t->db, 5000);
-	if (!rc)
-		rc = sqlite3_prepare_v2(t->db,
-					"SELECT application_id, user_version FROM "
-					"pragma_application_id, pragma_user_version",
-					-1, &st, NULL);
-	if (!rc && sqlite3_step(st) == SQLITE_ROW) {
-		id = sqlite3_column_int64(st, 0);
-		version = sqlite3_column_int64(st, 1);
-	}
-	if (!rc)
-		rc = sqlite3_reset(st);
-	sqlite3_finalize(st);
-	if (rc == SQLITE_NOTADB || (!rc && id != NR_APPLICATION_ID))
-		return nr_complain(NR_EXIT_FAILED, r->verb, "%s is no database of nrtool",
-				   path);
-	if (rc)
-		return db_failed(r, t->db, path);
-	if (version > NR_SCHEMA_VERSION)
-		return nr_complain(NR_EXIT_FAILED, r->verb,
-				   "%s is of schema %lld and this nrtool knows %d: use a "
-				   "newer one",
-				   path, (long long)version, NR_SCHEMA_VERSION);
+	if (status)
+		return status;
+	/* a signal is looked for between rows */
+	sqlite3_progress_handler(t->db, 0, NULL, NULL);
 	/* all tables as they are at one moment */
 	if (sqlite3_exec(t->db, "BEGIN", NULL, NULL, NULL) ||
 	    sqlite3_prepare_v2(t->db, ident, -1, &t->flow, NULL))
