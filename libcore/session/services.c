@@ -27,15 +27,13 @@ static uint16_t service_id(const char *name)
 
 void nr_flow_add_service(struct nr_flow *f, const char *name)
 {
-	uint16_t id = service_id(name);
-
 	for (unsigned i = 0; i < NR_MAX_SERVICES; i++) {
-		if (f->services[i] == id)
-			return;
 		if (!f->services[i]) {
-			f->services[i] = id;
+			f->services[i] = service_id(name);
 			return;
 		}
+		if (!strcmp(service_name(f->services[i]), name))
+			return; /* every message says so: no search */
 	}
 }
 
