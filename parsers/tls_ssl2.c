@@ -176,11 +176,6 @@ enum nr_verdict nr_ssl2_data(struct nr_parse *p, struct nr_tls_handshake *h,
 	return v;
 }
 
-void nr_ssl2_gap(struct nr_tls_handshake *h, unsigned side)
-{
-	nr_tls_lose(h, side);
-}
-
 bool nr_ssl2_is_within(const struct nr_ssl2 *s)
 {
 	return s->head_len || s->want;

@@ -28,8 +28,6 @@ int nr_ssl2_is_server_hello(const uint8_t *p, size_t n);
 enum nr_verdict nr_ssl2_data(struct nr_parse *p, struct nr_tls_handshake *h,
 			     struct nr_ssl2 *s, unsigned side, struct nr_cursor *in,
 			     bool *is_tls);
-/* n bytes are missing. */
-void nr_ssl2_gap(struct nr_tls_handshake *h, unsigned side);
 /* Whether a message is begun and not whole. */
 bool nr_ssl2_is_within(const struct nr_ssl2 *s);
 void nr_ssl2_free(struct nr_ssl2 *s, struct nr_account *a);

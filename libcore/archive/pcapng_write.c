@@ -511,15 +511,6 @@ int nr_ngw_secrets(struct nr_ngw *w, uint32_t type, const void *p, size_t n,
 	return 0;
 }
 
-int nr_ngw_flush(struct nr_ngw *w, struct nr_err *err)
-{
-	int rc = end_block(w, err);
-
-	if (rc < 0)
-		return rc;
-	return w->archive ? nr_archive_flush(w->archive, err) : write_out(w, err);
-}
-
 void nr_ngw_add_meta(struct nr_ngw *w, const char *members)
 {
 	if (w->archive)

@@ -71,8 +71,6 @@ int nr_ngw_stats(struct nr_ngw *w, uint32_t id, int64_t ts_ns, uint64_t received
 /* A decryption secrets block: its type (TLS key log: 0x544c534b) and bytes. */
 int nr_ngw_secrets(struct nr_ngw *w, uint32_t type, const void *p, size_t n,
 		   struct nr_err *err);
-/* Everything that was given so far goes out (pipes, live capture). */
-int nr_ngw_flush(struct nr_ngw *w, struct nr_err *err);
 
 struct nr_ngw_result {
 	uint64_t packets, bytes; /* bytes of pcapng */

@@ -90,7 +90,6 @@ struct nr_recall {
 	size_t n_heap, n_used;
 	int64_t clock;
 	uint64_t ordinal;
-	uint64_t bytes_read; /* of sources closed again */
 };
 
 /* "cannot read case.db: …"; -EIO. */
@@ -105,5 +104,5 @@ int nr_recall_input_open(struct nr_recall *r, struct nr_recall_input *in,
 /* Finds the next view to hand out: 1 and in->head; 0 at the end; -errno. */
 int nr_recall_input_next(struct nr_recall *r, struct nr_recall_input *in,
 			 struct nr_err *err);
-void nr_recall_input_close(struct nr_recall *r, struct nr_recall_input *in);
+void nr_recall_input_close(struct nr_recall_input *in);
 void nr_recall_input_free(struct nr_recall_input *in);

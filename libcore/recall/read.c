@@ -58,7 +58,7 @@ static int advance(struct nr_recall *r, struct nr_recall_input *in, struct nr_er
 	if (rc < 0)
 		return rc;
 	if (!rc) {
-		nr_recall_input_close(r, in);
+		nr_recall_input_close(in);
 		r->heap[0] = r->heap[--r->n_heap];
 	} else if (in->head->event) {
 		return 0; /* belongs to the packet that went out, or before all others */

@@ -335,10 +335,8 @@ int nr_recall_input_next(struct nr_recall *r, struct nr_recall_input *in,
 	}
 }
 
-void nr_recall_input_close(struct nr_recall *r, struct nr_recall_input *in)
+void nr_recall_input_close(struct nr_recall_input *in)
 {
-	if (in->src)
-		r->bytes_read += nr_source_position(in->src);
 	nr_source_close(in->src);
 	in->src = NULL;
 	nr_archive_close(in->archive);

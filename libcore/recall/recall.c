@@ -109,7 +109,7 @@ void nr_recall_close(struct nr_recall *r)
 	sqlite3_finalize(r->flow_row);
 	sqlite3_finalize(r->chunks);
 	for (size_t i = 0; i < r->n; i++) {
-		nr_recall_input_close(r, &r->in[i]);
+		nr_recall_input_close(&r->in[i]);
 		nr_recall_input_free(&r->in[i]);
 	}
 	nr_free(r->in);
@@ -316,11 +316,6 @@ int nr_recall_add_all(struct nr_recall *r, struct nr_err *err)
 	return 0;
 }
 
-uint64_t nr_recall_count(const struct nr_recall *r)
-{
-	return r->n_picked;
-}
-
 size_t nr_recall_n_sources(const struct nr_recall *r)
 {
 	return r->n;
@@ -356,14 +351,4 @@ const struct nr_interface *nr_recall_interface(const struct nr_recall *r,
 	const struct nr_recall_input *in = &r->in[p->source];
 
 	return p->interface_id < in->n_ifs ? &in->ifs[p->interface_id] : NULL;
-}
-
-uint64_t nr_recall_bytes_read(const struct nr_recall *r)
-{
-	uint64_t n = r->bytes_read;
-
-	for (size_t i = 0; i < r->n; i++)
-		if (r->in[i].src)
-			n += nr_source_position(r->in[i].src);
-	return n;
 }

@@ -80,9 +80,6 @@ int nr_recall_add_all(struct nr_recall *r, struct nr_err *err);
 
 enum { NR_RECALL_MAX = 1 << 28 };
 
-/* The packets chosen so far; a record chosen twice counts once after locate. */
-uint64_t nr_recall_count(const struct nr_recall *r);
-
 /*
  * Finds the files of the sources in use. -ENOENT: one is not there; -ESTALE: it is not
  * what was read; -ESPIPE: it was a pipe and cannot be read again. The sentence names all
@@ -126,5 +123,3 @@ int64_t nr_recall_flow(const struct nr_recall *r, const struct nr_packet *p);
  */
 const struct nr_interface *nr_recall_interface(const struct nr_recall *r,
 					       const struct nr_packet *p);
-/* Bytes of the sources read so far. */
-uint64_t nr_recall_bytes_read(const struct nr_recall *r);

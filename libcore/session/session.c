@@ -137,14 +137,3 @@ void nr_sessions_free(struct nr_sessions *ss)
 	nr_memo_free(ss->memo);
 	nr_free(ss);
 }
-
-struct nr_sessions_stats nr_sessions_stats(const struct nr_sessions *ss)
-{
-	struct nr_sessions_stats t = { 0 };
-
-	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
-		t.refused_state += ss->state[i].refused;
-		t.refused_bytes += ss->bytes[i].refused;
-	}
-	return t;
-}

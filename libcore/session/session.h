@@ -93,10 +93,3 @@ void nr_flow_add_service(struct nr_flow *f, const char *name);
 /* Its services, joined by commas, in the arena; NULL: none. */
 const char *nr_flow_services(const struct nr_flow *f, struct nr_arena *a);
 const char *nr_parser_close_name(enum nr_parser_close c);
-
-struct nr_sessions_stats {
-	uint64_t refused_state, refused_bytes; /* requests over the caps of memory */
-	size_t peak_state, peak_bytes;
-};
-
-struct nr_sessions_stats nr_sessions_stats(const struct nr_sessions *ss);
