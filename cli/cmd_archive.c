@@ -129,6 +129,7 @@ static int open_output(struct run *r)
 static void report(const struct run *r)
 {
 	char a[NR_TEXT_MAX], b[NR_TEXT_MAX], t[NR_TEXT_MAX];
+	char head[2 * NR_ARCHIVE_HASH + 1];
 	const struct nr_archive_result *res = &r->res.archive;
 	const char *name = strcmp(r->c->write, "-") ? r->c->write : "standard output";
 
@@ -148,10 +149,9 @@ static void report(const struct run *r)
 			nr_text_count(a, r->res.names_left_out));
 	if (!r->res.is_archive)
 		return;
-	fprintf(stderr, "frames: %s, chain head ", nr_text_count(a, res->n_frames));
-	for (unsigned i = 0; i < NR_ARCHIVE_HASH; i++)
-		fprintf(stderr, "%02x", res->head[i]);
-	fputc('\n', stderr);
+	nr_hex_format(head, res->head, NR_ARCHIVE_HASH);
+	fprintf(stderr, "frames: %s, chain head %s\n", nr_text_count(a, res->n_frames),
+		head);
 }
 
 static int repack(struct run *r)

@@ -110,8 +110,7 @@ int nr_rows_digest(sqlite3 *db, char out[65], struct nr_buf *counts, struct nr_e
 	if (rc == SQLITE_DONE)
 		rc = add_tables(db, md, counts);
 	if (rc == SQLITE_DONE && EVP_DigestFinal_ex(md, digest, NULL) == 1) {
-		for (size_t i = 0; i < 32; i++)
-			snprintf(out + 2 * i, 3, "%02x", digest[i]);
+		nr_hex_format(out, digest, 32);
 		EVP_MD_CTX_free(md);
 		return 0;
 	}

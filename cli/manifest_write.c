@@ -47,12 +47,6 @@ static void add_json(struct nr_buf *b, const char *key, const char *s)
 	nr_buf_str(b, s);
 }
 
-static void to_hex(char *out, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		snprintf(out + 2 * i, 3, "%02x", p[i]);
-}
-
 static int add_runs(struct nr_buf *b, sqlite3 *db)
 {
 	sqlite3_stmt *st = NULL;
@@ -176,7 +170,7 @@ static int add_archive(struct nr_buf *b, const struct nr_manifest_file *f,
 		return nr_fail(err, -ESTALE,
 			       "%.150s is damaged, nothing is signed: %.250s", f->path,
 			       c.finding);
-	to_hex(head, c.head, NR_ARCHIVE_HASH);
+	nr_hex_format(head, c.head, NR_ARCHIVE_HASH);
 	add_int(b, "frames", (int64_t)c.n_frames);
 	add_int(b, "records", (int64_t)c.n_records);
 	add_text(b, "chain_head", head);
@@ -257,9 +251,9 @@ int nr_manifest_sign(struct nr_buf *b, const struct nr_signing_key *k, struct nr
 		return rc;
 	nr_buf_str(b, "{\"algorithm\":\"ed25519\"");
 	add_text(b, "key_id", id);
-	to_hex(hex, raw, NR_PUBLIC_KEY);
+	nr_hex_format(hex, raw, NR_PUBLIC_KEY);
 	add_text(b, "public_key", hex);
-	to_hex(hex, signature, NR_SIGNATURE);
+	nr_hex_format(hex, signature, NR_SIGNATURE);
 	add_text(b, "signature", hex);
 	nr_buf_str(b, "}\n");
 	return 0;

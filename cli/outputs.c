@@ -135,8 +135,7 @@ static char *chain_heads(const struct nr_outputs *out)
 		nr_buf_json(&b, name, strlen(name));
 		nr_buf_printf(&b, ",\"frames\":%llu,\"head\":\"",
 			      (unsigned long long)s->archive.n_frames);
-		for (unsigned k = 0; k < NR_ARCHIVE_HASH; k++)
-			nr_buf_printf(&b, "%02x", s->archive.head[k]);
+		nr_buf_hex(&b, s->archive.head, NR_ARCHIVE_HASH);
 		nr_buf_str(&b, "\"}");
 	}
 	if (b.len)
@@ -170,14 +169,13 @@ void nr_outputs_report_archives(const struct nr_outputs *out, FILE *f)
 {
 	for (size_t i = 0; i < out->n; i++) {
 		const struct nr_sink *s = out->o[i].sink;
+		char head[2 * NR_ARCHIVE_HASH + 1];
 
 		if (!s->is_archive)
 			continue;
-		fprintf(f, "%s: %llu frames, chain head ", s->target,
-			(unsigned long long)s->archive.n_frames);
-		for (unsigned k = 0; k < NR_ARCHIVE_HASH; k++)
-			fprintf(f, "%02x", s->archive.head[k]);
-		fputc('\n', f);
+		nr_hex_format(head, s->archive.head, NR_ARCHIVE_HASH);
+		fprintf(f, "%s: %llu frames, chain head %s\n", s->target,
+			(unsigned long long)s->archive.n_frames, head);
 	}
 }
 

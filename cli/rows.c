@@ -33,8 +33,7 @@ static size_t add_value(struct nr_buf *b, sqlite3_stmt *st, int i)
 		return 0;
 	case SQLITE_BLOB:
 		p = sqlite3_column_blob(st, i);
-		for (size_t k = 0; k < n; k++)
-			nr_buf_printf(b, "%02x", p[k]);
+		nr_buf_hex(b, p, n);
 		return b->len - before;
 	default:
 		p = sqlite3_column_text(st, i);

@@ -2,6 +2,7 @@
 #include "signing.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "sink/outfile.h"
 
 #include <errno.h>
@@ -175,8 +176,7 @@ int nr_signing_id(const struct nr_signing_key *k, char id[NR_KEY_ID], struct nr_
 		return rc;
 	if (EVP_Digest(raw, sizeof(raw), md, NULL, EVP_sha256(), NULL) != 1)
 		return crypto_fail(err, "hash");
-	for (size_t i = 0; i < (NR_KEY_ID - 1) / 2; i++)
-		snprintf(id + 2 * i, 3, "%02x", md[i]);
+	nr_hex_format(id, md, (NR_KEY_ID - 1) / 2);
 	return 0;
 }
 

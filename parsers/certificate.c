@@ -210,12 +210,9 @@ static void put_certificate(struct nr_parse *p, struct nr_record *r, X509 *x)
 
 static char *hex_of(struct nr_arena *a, const uint8_t digest[32])
 {
-	char *hex = nr_arena_alloc(a, 64);
+	char *hex = nr_arena_alloc(a, 65);
 
-	for (unsigned i = 0; i < 32; i++) {
-		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-	}
+	nr_hex_format(hex, digest, 32);
 	return hex;
 }
 

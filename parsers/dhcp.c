@@ -102,18 +102,8 @@ static void put_field(struct nr_parse *p, struct nr_record *r, unsigned field,
 static void put_hex(struct nr_parse *p, struct nr_record *r, unsigned field,
 		    const uint8_t *b, size_t n)
 {
-	static const char digits[] = "0123456789abcdef";
-	char *s;
-
-	if (!n)
-		return;
-	s = nr_arena_alloc(p->arena, n * 3);
-	for (size_t i = 0; i < n; i++) {
-		s[i * 3] = digits[b[i] >> 4];
-		s[i * 3 + 1] = digits[b[i] & 15];
-		s[i * 3 + 2] = ':';
-	}
-	nr_set_text(r, field, s, n * 3 - 1);
+	if (n)
+		nr_parse_hex(p, r, field, b, n, ':');
 }
 
 static void put_json(struct nr_parse *p, struct nr_record *r, unsigned field,

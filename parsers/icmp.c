@@ -82,18 +82,8 @@ static void put_echo(struct nr_record *r, const uint8_t *rest)
 /* All bytes that the option has: 6 for Ethernet; others are padded. */
 static void put_link(struct nr_parse *p, struct nr_record *r, struct nr_cursor c)
 {
-	static const char digits[] = "0123456789abcdef";
-	size_t n = nr_left(&c);
-	char *text = nr_arena_alloc(p->arena, n * 3 + 1);
-
-	if (!n)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		text[i * 3] = digits[c.p[i] >> 4];
-		text[i * 3 + 1] = digits[c.p[i] & 15];
-		text[i * 3 + 2] = ':';
-	}
-	nr_set_text(r, NR_ICMP_link_address, text, n * 3 - 1);
+	if (nr_left(&c))
+		nr_parse_hex(p, r, NR_ICMP_link_address, c.p, nr_left(&c), ':');
 }
 
 static void add_prefix(struct nr_buf *b, const struct nr_cursor *c)

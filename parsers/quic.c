@@ -64,15 +64,8 @@ static const struct nr_parser_cap caps[] = {
 static void put_cid(struct nr_parse *p, struct nr_record *r, unsigned field,
 		    const struct nr_quic_cid *c)
 {
-	static const char hex[] = "0123456789abcdef";
-	char text[2 * NR_QUIC_CID_MAX];
-
-	for (unsigned i = 0; i < c->n; i++) {
-		text[2 * i] = hex[c->b[i] >> 4];
-		text[2 * i + 1] = hex[c->b[i] & 15];
-	}
 	if (c->seen)
-		nr_parse_text(p, r, field, text, 2u * c->n);
+		nr_parse_hex(p, r, field, c->b, c->n, '\0');
 }
 
 static void put_version(struct nr_parse *p, struct nr_record *r, unsigned field,

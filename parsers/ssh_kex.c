@@ -104,7 +104,6 @@ static bool has_too_many(const struct nr_ssh_lists *l)
 static void put_hassh(struct nr_parse *p, struct nr_record *r, unsigned field,
 		      const struct nr_ssh_lists *l, bool is_server)
 {
-	static const char hex[] = "0123456789abcdef";
 	const unsigned which[4] = {
 		NR_SSH_L_KEX,
 		is_server ? NR_SSH_L_CIPHER_SC : NR_SSH_L_CIPHER_CS,
@@ -114,7 +113,6 @@ static void put_hassh(struct nr_parse *p, struct nr_record *r, unsigned field,
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
-	char text[32];
 	bool ok = md && EVP_DigestInit_ex(md, EVP_md5(), NULL);
 
 	for (unsigned i = 0; ok && i < 4; i++) {
@@ -125,11 +123,7 @@ static void put_hassh(struct nr_parse *p, struct nr_record *r, unsigned field,
 	EVP_MD_CTX_free(md);
 	if (!ok) /* a libcrypto without MD5 */
 		return;
-	for (unsigned i = 0; i < 16; i++) {
-		text[2 * i] = hex[digest[i] >> 4];
-		text[2 * i + 1] = hex[digest[i] & 15];
-	}
-	nr_parse_text(p, r, field, text, sizeof(text));
+	nr_parse_hex(p, r, field, digest, n, '\0');
 }
 
 static void add_list(struct nr_buf *b, const char *key, struct nr_cursor list)

@@ -148,12 +148,8 @@ static void put_certs(struct nr_parse *p, struct nr_record *r, unsigned field,
 		if (i)
 			*to++ = ',';
 		*to++ = '"';
-		for (unsigned k = 0; k < NR_TLS_DIGEST; k++) {
-			uint8_t b = f->certs[who][i][k];
-
-			*to++ = "0123456789abcdef"[b >> 4];
-			*to++ = "0123456789abcdef"[b & 15];
-		}
+		nr_hex_format(to, f->certs[who][i], NR_TLS_DIGEST);
+		to += 2 * NR_TLS_DIGEST;
 		*to++ = '"';
 	}
 	*to++ = ']';

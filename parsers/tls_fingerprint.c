@@ -6,6 +6,7 @@
 #include "tls_hello.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -65,15 +66,12 @@ static void feed_hex(struct feed *f, uint16_t v)
 static bool feed_close(struct feed *f, char *out, size_t n_hex)
 {
 	uint8_t md[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
 
 	feed_flush(f);
-	if (!f->failed && EVP_DigestFinal_ex(f->md, md, &len) != 1)
+	if (!f->failed && EVP_DigestFinal_ex(f->md, md, NULL) != 1)
 		f->failed = true;
 	EVP_MD_CTX_free(f->md);
-	for (size_t i = 0; !f->failed && i < n_hex && i / 2 < len; i++)
-		out[i] = digits[i % 2 ? md[i / 2] & 15 : md[i / 2] >> 4];
-	out[f->failed ? 0 : n_hex] = '\0';
+	nr_hex_format(out, md, f->failed ? 0 : n_hex / 2);
 	return !f->failed;
 }
 

@@ -207,6 +207,23 @@ size_t nr_utf8_span(const char *p, size_t n)
 
 static const char hex[] = "0123456789abcdef";
 
+void nr_hex_format(char *out, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = hex[b[i] >> 4];
+		*out++ = hex[b[i] & 15];
+	}
+	*out = '\0';
+}
+
+void nr_buf_hex(struct nr_buf *b, const void *p, size_t n)
+{
+	nr_hex_format(nr_buf_room(b, 2 * n), p, n);
+	b->len += 2 * n;
+}
+
 void nr_buf_utf8(struct nr_buf *b, const char *p, size_t n)
 {
 	for (;;) {

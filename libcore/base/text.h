@@ -38,6 +38,8 @@ void nr_buf_utf8(struct nr_buf *b, const char *p, size_t n);
  * (U+0080 to U+009F) and DEL included, are \uNNNN, so that none reaches a terminal raw.
  */
 void nr_buf_json(struct nr_buf *b, const char *p, size_t n);
+/* Two lower-case hexadecimal digits for each of n bytes. */
+void nr_buf_hex(struct nr_buf *b, const void *p, size_t n);
 void nr_buf_base64(struct nr_buf *b, const void *p, size_t n); /* RFC 4648, padded */
 void nr_buf_time(struct nr_buf *b, int64_t ns);
 
@@ -50,6 +52,8 @@ bool nr_json_valid(const char *p, size_t n);
 
 enum { NR_INT_TEXT = 21, NR_TIME_TEXT = 31 }; /* with their NUL */
 
+/* 2 n lower-case hexadecimal digits and a NUL. */
+void nr_hex_format(char *out, const void *p, size_t n);
 size_t nr_int_format(char out[NR_INT_TEXT], int64_t v);
 /*
  * RFC 3339 in UTC with nine digits, 1970-01-01T00:00:00.000000000Z, for any ns since 1970

@@ -67,8 +67,8 @@ int nr_recall_hash(const char *path, const atomic_int *stop, char out[65],
 		rc = hash_fd(fd, stop, md, buf);
 	if (!rc && (EVP_DigestFinal_ex(md, digest, &n) != 1 || n != 32))
 		rc = -EIO;
-	for (unsigned i = 0; !rc && i < n; i++)
-		snprintf(out + (size_t)2 * i, 3, "%02x", digest[i]);
+	if (!rc)
+		nr_hex_format(out, digest, n);
 	if (fd >= 0)
 		close(fd);
 	EVP_MD_CTX_free(md);

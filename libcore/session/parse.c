@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/ip.h"
+#include "base/text.h"
 #include "session/parser.h"
 
 void nr_parse_text(struct nr_parse *p, struct nr_record *r, unsigned field,
@@ -17,4 +18,19 @@ void nr_parse_ip(struct nr_parse *p, struct nr_record *r, unsigned field,
 	size_t n = nr_ip_format(s, version, addr);
 
 	nr_set_text(r, field, s, n);
+}
+
+void nr_parse_hex(struct nr_parse *p, struct nr_record *r, unsigned field,
+		  const void *bytes, size_t n, char separator)
+{
+	const uint8_t *b = bytes;
+	char *text = nr_arena_alloc(p->arena, n * 3 + 1), *to = text;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i && separator)
+			*to++ = separator;
+		nr_hex_format(to, b + i, 1);
+		to += 2;
+	}
+	nr_set_text(r, field, text, (size_t)(to - text));
 }

@@ -190,6 +190,10 @@ static inline void nr_parse_str(struct nr_parse *p, struct nr_record *r, unsigne
 	nr_parse_text(p, r, field, s, s ? __builtin_strlen(s) : 0);
 }
 
+/* n bytes as lower-case hexadecimal digits, separator between bytes; '\0': none. */
+void nr_parse_hex(struct nr_parse *p, struct nr_record *r, unsigned field,
+		  const void *bytes, size_t n, char separator);
+
 /* An address of 4 or 16 bytes as text (RFC 5952). */
 void nr_parse_ip(struct nr_parse *p, struct nr_record *r, unsigned field,
 		 unsigned version, const uint8_t *addr);

@@ -45,21 +45,14 @@ void nr_secret_text(struct nr_parse *p, struct nr_record *r, unsigned field,
 void nr_secret_hash(struct nr_parse *p, struct nr_record *r, unsigned field,
 		    const void *secret, size_t n)
 {
-	static const char hex[] = "0123456789abcdef";
 	const struct nr_parse_options *o = p->options;
 	uint8_t mac[32];
 	unsigned len = 0;
-	char *text;
 
 	if (!o->secret_key || !HMAC(EVP_sha256(), o->secret_key, (int)o->secret_key_len,
 				    secret, n, mac, &len))
 		return;
-	text = nr_arena_alloc(p->arena, 64);
-	for (unsigned i = 0; i < 32; i++) {
-		text[2 * i] = hex[mac[i] >> 4];
-		text[2 * i + 1] = hex[mac[i] & 15];
-	}
-	nr_set_text(r, field, text, 64);
+	nr_parse_hex(p, r, field, mac, len, '\0');
 }
 
 static bool is_word(unsigned char c)

@@ -2,10 +2,10 @@
 #include "source/hash.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <openssl/evp.h>
 #include <pthread.h>
-#include <stdio.h>
 
 enum { QUEUE = 8 };
 
@@ -113,8 +113,7 @@ bool nr_hasher_finish(struct nr_hasher *h, char out[65])
 	out[0] = '\0';
 	if (h->failed || EVP_DigestFinal_ex(h->md, md, &n) != 1 || n != 32)
 		return false;
-	for (unsigned i = 0; i < n; i++)
-		snprintf(out + 2 * i, 3, "%02x", md[i]);
+	nr_hex_format(out, md, n);
 	return true;
 }
 
