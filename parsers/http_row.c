@@ -206,32 +206,6 @@ static uint64_t fold_hash(uint64_t hash, const void *data, size_t n)
 	return hash;
 }
 
-/* RFC 4648, with or without padding; the length, or -1. */
-static int base64(struct nr_http_slice s, uint8_t *out, size_t cap)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	uint32_t bits = 0;
-	unsigned have = 0;
-	size_t n = 0;
-
-	while (s.n && s.p[s.n - 1] == '=')
-		s.n--;
-	for (size_t i = 0; i < s.n; i++) {
-		const char *d = s.p[i] ? strchr(digits, s.p[i]) : NULL;
-
-		if (!d || n == cap)
-			return -1;
-		bits = bits << 6 | (uint32_t)(d - digits);
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			out[n++] = (uint8_t)(bits >> have);
-		}
-	}
-	return (int)n;
-}
-
 /* "scheme rest"; whether it is that scheme, with the rest. */
 static bool is_scheme(struct nr_http_slice v, const char *scheme,
 		      struct nr_http_slice *rest)
@@ -267,10 +241,10 @@ static void basic(struct nr_parse *p, struct nr_http *h, struct nr_record *r,
 	uint8_t *text;
 	const uint8_t *colon;
 	struct nr_credential c = { .service = "http", .mechanism = "basic" };
-	int n;
+	ptrdiff_t n;
 
 	text = nr_arena_alloc(p->arena, SECRET_MAX);
-	n = base64(b64, text, SECRET_MAX);
+	n = nr_base64_decode(text, SECRET_MAX, b64.p, b64.n);
 	colon = n > 0 ? memchr(text, ':', (size_t)n) : NULL;
 	if (!colon)
 		return;

@@ -2,6 +2,7 @@
 /* AUTH in SMTP (RFC 4954): PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER, SCRAM. */
 #include "smtp.h"
 
+#include "base/text.h"
 #include "credential.h"
 
 #include <string.h>
@@ -19,42 +20,14 @@ static const struct {
 	{ "scram-sha-256", 2 },
 };
 
-static int digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Base64 (RFC 4648) to the arena; what is none is given back as it is. */
 static const char *decode(struct nr_parse *p, const char *text, size_t n, size_t *len)
 {
 	char *out = nr_arena_alloc(p->arena, n + 1);
-	uint32_t bits = 0;
-	unsigned have = 0;
-	size_t at = 0;
+	ptrdiff_t got = nr_base64_decode(out, n + 1, text, n);
 
-	*len = n;
-	while (n && text[n - 1] == '=')
-		n--;
-	for (size_t i = 0; i < n; i++) {
-		int v = digit(text[i]);
-
-		if (v < 0)
-			return text;
-		bits = bits << 6 | (uint32_t)v;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			out[at++] = (char)(bits >> have & 0xff);
-		}
-	}
-	*len = at;
-	return out;
+	*len = got < 0 ? n : (size_t)got;
+	return got < 0 ? text : out;
 }
 
 static bool is(const struct nr_smtp_auth *x, const char *mechanism)

@@ -303,6 +303,41 @@ void nr_buf_json(struct nr_buf *b, const char *s, size_t n)
 	nr_buf_char(b, '"');
 }
 
+static int base64_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+ptrdiff_t nr_base64_decode(void *out, size_t cap, const char *p, size_t n)
+{
+	uint8_t *to = out;
+	uint32_t bits = 0;
+	unsigned have = 0;
+	size_t len = 0;
+
+	while (n && p[n - 1] == '=')
+		n--;
+	for (size_t i = 0; i < n; i++) {
+		int d = base64_digit(p[i]);
+
+		if (d < 0 || len == cap)
+			return -1;
+		bits = bits << 6 | (uint32_t)d;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			to[len++] = (uint8_t)(bits >> have);
+		}
+	}
+	return (ptrdiff_t)len;
+}
+
 void nr_buf_base64(struct nr_buf *b, const void *data, size_t n)
 {
 	static const char digits[] =

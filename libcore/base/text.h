@@ -43,6 +43,12 @@ void nr_buf_hex(struct nr_buf *b, const void *p, size_t n);
 void nr_buf_base64(struct nr_buf *b, const void *p, size_t n); /* RFC 4648, padded */
 void nr_buf_time(struct nr_buf *b, int64_t ns);
 
+/*
+ * Base64 (RFC 4648), with padding or without: its bytes to out. Returns how many, at most
+ * cap; -1 where it is no base64 or has more.
+ */
+ptrdiff_t nr_base64_decode(void *out, size_t cap, const char *p, size_t n);
+
 /* Bytes at the start of p that are valid UTF-8 without NUL: n where all are. */
 size_t nr_utf8_span(const char *p, size_t n);
 

@@ -192,49 +192,24 @@ static bool take_int(struct scan *s, struct nr_value *v)
 	return true;
 }
 
-static int base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 static bool take_blob(struct scan *s, struct nr_value *v)
 {
-	char *to, *out;
-	uint32_t bits = 0;
-	unsigned n = 0;
+	unsigned padding = 0;
+	ptrdiff_t n;
+	char *out;
 
 	if (!take_string(s, v) || v->len % 4)
 		return false;
-	out = to = nr_arena_alloc(s->arena, v->len / 4 * 3 + 1);
-	for (uint32_t i = 0; i < v->len; i++) {
-		int d = base64_digit(v->p[i]);
-
-		if (d < 0) {
-			if (v->p[i] != '=' || v->len - i > 2)
-				return false;
-			break;
-		}
-		bits = bits << 6 | (uint32_t)d;
-		if (++n % 4 == 0) {
-			*to++ = (char)(bits >> 16);
-			*to++ = (char)(bits >> 8);
-			*to++ = (char)bits;
-		}
-	}
-	if (n % 4 == 3) {
-		*to++ = (char)(bits >> 10);
-		*to++ = (char)(bits >> 2);
-	} else if (n % 4 == 2) {
-		*to++ = (char)(bits >> 4);
-	}
+	while (padding < v->len && v->p[v->len - padding - 1] == '=')
+		padding++;
+	if (padding > 2)
+		return false;
+	out = nr_arena_alloc(s->arena, v->len + 1);
+	n = nr_base64_decode(out, v->len + 1, v->p, v->len);
+	if (n < 0)
+		return false;
 	v->p = out;
-	v->len = (uint32_t)(to - out);
+	v->len = (uint32_t)n;
 	return true;
 }
 

@@ -306,9 +306,37 @@ static void test_buf_grows_and_formats(void **state)
 	nr_buf_fini(&b);
 }
 
+static void test_text_base64_comes_back(void **state)
+{
+	char out[8];
+
+	assert_int_equal(nr_base64_decode(out, sizeof(out), "Zm9vYmE=", 8), 5);
+	assert_memory_equal(out, "fooba", 5);
+	assert_int_equal(nr_base64_decode(out, sizeof(out), "Zm9vYg", 6), 4);
+	assert_memory_equal(out, "foob", 4);
+	assert_int_equal(nr_base64_decode(out, sizeof(out), "", 0), 0);
+	assert_int_equal(nr_base64_decode(out, sizeof(out), "Zm=9", 4), -1);
+	assert_int_equal(nr_base64_decode(out, 3, "Zm9vYg", 6), -1);
+}
+
+static void test_text_hex_digits(void **state)
+{
+	struct nr_buf b = { 0 };
+	char out[7];
+
+	nr_hex_format(out, "\x00\xa5\xff", 3);
+	assert_string_equal(out, "00a5ff");
+	nr_buf_hex(&b, "\x10\x0f", 2);
+	nr_buf_str(&b, "!");
+	assert_string_equal(b.p, "100f!");
+	nr_buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_text_base64_comes_back),
+		cmocka_unit_test(test_text_hex_digits),
 		cmocka_unit_test(test_utf8_agrees_with_the_c_library),
 		cmocka_unit_test(test_utf8_invalid_bytes_and_nul_are_escaped),
 		cmocka_unit_test(test_json_string_is_read_back_for_all_bytes),
