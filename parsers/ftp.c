@@ -30,7 +30,7 @@ enum {
 struct command {
 	struct command *next;
 	int64_t at_ns;
-	struct nr_text line, interim;
+	struct nr_kept line, interim;
 	struct nr_ftp_channel channel; /* of PORT and EPRT */
 	bool cut, doubtful;            /* doubtful: its reply may have been in a gap */
 };
@@ -39,7 +39,7 @@ struct ftp {
 	struct nr_gather line[2];
 	struct nr_reply reply;
 	struct command *first, *last;
-	struct nr_text user, secret;
+	struct nr_kept user, secret;
 	struct nr_ftp_channel channel; /* of the next transfer */
 	uint32_t n_pending, n_bad, n_replies;
 	bool roles_known;
@@ -168,13 +168,13 @@ static void put_command(struct nr_parse *p, struct nr_record *r,
 }
 
 /* Text of the server, in which it may have repeated the password. */
-static const char *echo(struct nr_parse *p, const struct ftp *f, const struct nr_text *t)
+static const char *echo(struct nr_parse *p, const struct ftp *f, const struct nr_kept *t)
 {
 	return nr_secret_echo(p, t->p ? t->p : "", t->len, f->secret.p, f->secret.len);
 }
 
 static void put_interim(struct nr_parse *p, struct nr_record *r, const struct ftp *f,
-			const struct nr_text *lines)
+			const struct nr_kept *lines)
 {
 	const char *at = echo(p, f, lines), *end = at + lines->len;
 	struct nr_buf b = { 0 };
@@ -254,7 +254,7 @@ static const struct nr_ftp_channel *channel_of(struct nr_parse *p, struct ftp *f
 					       struct command *cmd,
 					       const struct nr_command *c, unsigned code)
 {
-	const struct nr_text *t = &f->reply.text;
+	const struct nr_kept *t = &f->reply.text;
 	struct nr_ftp_channel ch = { 0 };
 
 	if (cmd->channel.known) {
@@ -277,8 +277,8 @@ static const struct nr_ftp_channel *channel_of(struct nr_parse *p, struct ftp *f
 
 static void free_command(struct nr_parse *p, struct command *cmd)
 {
-	nr_text_free(&cmd->line, p->account);
-	nr_text_free(&cmd->interim, p->account);
+	nr_kept_free(&cmd->line, p->account);
+	nr_kept_free(&cmd->interim, p->account);
 	nr_account_free(p->account, cmd, sizeof(*cmd));
 }
 
@@ -296,7 +296,7 @@ static enum nr_verdict finish(struct nr_parse *p, struct ftp *f, bool has_reply)
 	if (!f->first)
 		f->last = NULL;
 	if (is_user)
-		ok = nr_text_set(&f->user, p->account, c.arg, c.arg_len, LINE_MAX);
+		ok = nr_kept_set(&f->user, p->account, c.arg, c.arg_len, LINE_MAX);
 	put_row(p, f, cmd, has_reply, channel_of(p, f, cmd, &c, code));
 	if (is_pass || (is_user && code && code / 100 != 3))
 		credential(p, f, is_pass ? &c : NULL, code);
@@ -352,11 +352,11 @@ static enum nr_verdict add_command(struct nr_parse *p, struct ftp *f,
 	f->n_pending++;
 	cmd->at_ns = p->ts_ns;
 	cmd->cut = line->cut || !whole;
-	if (!nr_text_add(&cmd->line, p->account, line->p, line->len, LINE_MAX))
+	if (!nr_kept_add(&cmd->line, p->account, line->p, line->len, LINE_MAX))
 		return NR_OVERFLOW;
 	c = nr_command_split(cmd->line.p, cmd->line.len);
 	if (is_secret(&c) &&
-	    !nr_text_set(&f->secret, p->account, c.arg, c.arg_len, LINE_MAX))
+	    !nr_kept_set(&f->secret, p->account, c.arg, c.arg_len, LINE_MAX))
 		return NR_OVERFLOW;
 	f->tls_asked = is_auth_tls(&c);
 	if ((nr_word_is(c.verb, c.verb_len, "PORT") &&
@@ -444,9 +444,9 @@ static bool add_interim(struct nr_parse *p, struct command *cmd, const struct nr
 			 (char)('0' + r->code % 10), ' ' };
 
 	return (!cmd->interim.len ||
-		nr_text_add(&cmd->interim, p->account, "", 1, INTERIM_MAX)) &&
-	       nr_text_add(&cmd->interim, p->account, code, 4, INTERIM_MAX) &&
-	       nr_text_add(&cmd->interim, p->account, r->text.p, r->text.len,
+		nr_kept_add(&cmd->interim, p->account, "", 1, INTERIM_MAX)) &&
+	       nr_kept_add(&cmd->interim, p->account, code, 4, INTERIM_MAX) &&
+	       nr_kept_add(&cmd->interim, p->account, r->text.p, r->text.len,
 			   INTERIM_MAX);
 }
 
@@ -652,9 +652,9 @@ static void ftp_end(struct nr_parse *p, void *ctx)
 	give_up(p, f, 0);
 	nr_gather_free(&f->line[0], p->account);
 	nr_gather_free(&f->line[1], p->account);
-	nr_text_free(&f->reply.text, p->account);
-	nr_text_free(&f->user, p->account);
-	nr_text_free(&f->secret, p->account);
+	nr_kept_free(&f->reply.text, p->account);
+	nr_kept_free(&f->user, p->account);
+	nr_kept_free(&f->secret, p->account);
 }
 
 const struct nr_parser nr_parser_ftp = {

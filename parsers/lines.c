@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-bool nr_text_add(struct nr_text *t, struct nr_account *a, const void *p, size_t n,
+bool nr_kept_add(struct nr_kept *t, struct nr_account *a, const void *p, size_t n,
 		 size_t max)
 {
 	size_t room = max > t->len ? max - t->len : 0, keep = n < room ? n : room;
@@ -31,18 +31,18 @@ bool nr_text_add(struct nr_text *t, struct nr_account *a, const void *p, size_t 
 	return true;
 }
 
-bool nr_text_set(struct nr_text *t, struct nr_account *a, const void *p, size_t n,
+bool nr_kept_set(struct nr_kept *t, struct nr_account *a, const void *p, size_t n,
 		 size_t max)
 {
 	t->len = 0;
 	t->cut = 0;
-	return nr_text_add(t, a, p, n, max);
+	return nr_kept_add(t, a, p, n, max);
 }
 
-void nr_text_free(struct nr_text *t, struct nr_account *a)
+void nr_kept_free(struct nr_kept *t, struct nr_account *a)
 {
 	nr_account_free(a, t->p, t->cap);
-	*t = (struct nr_text){ 0 };
+	*t = (struct nr_kept){ 0 };
 }
 
 static bool is_blank(char c)
@@ -125,10 +125,10 @@ static bool add_text(struct nr_reply *r, struct nr_account *a,
 {
 	if (skip > line->len)
 		skip = line->len;
-	if (r->lines++ && !nr_text_add(&r->text, a, "\n", 1, max))
+	if (r->lines++ && !nr_kept_add(&r->text, a, "\n", 1, max))
 		return false;
 	r->text.cut += line->cut;
-	return nr_text_add(&r->text, a, line->p + skip, line->len - skip, max);
+	return nr_kept_add(&r->text, a, line->p + skip, line->len - skip, max);
 }
 
 enum nr_reply_state nr_reply_line(struct nr_reply *r, struct nr_account *a,
@@ -165,7 +165,7 @@ void nr_reply_clear(struct nr_reply *r)
 }
 
 const char *nr_line_detail(struct nr_parse *p, const struct nr_piece *line,
-			   const struct nr_text *secret)
+			   const struct nr_kept *secret)
 {
 	enum { SHOWN = 128 };
 	size_t n = line->len < SHOWN ? line->len : SHOWN;

@@ -9,7 +9,7 @@
 #include "session/parser.h"
 
 /* Bytes kept in the account; zeroed at first. */
-struct nr_text {
+struct nr_kept {
 	char *p;
 	uint32_t len, cap;
 	uint64_t cut; /* bytes that were over max */
@@ -17,12 +17,12 @@ struct nr_text {
 
 /* Adds n bytes, as far as max in all allows, and counts the others. False: the account
    is at its cap. */
-bool nr_text_add(struct nr_text *t, struct nr_account *a, const void *p, size_t n,
+bool nr_kept_add(struct nr_kept *t, struct nr_account *a, const void *p, size_t n,
 		 size_t max);
 /* Forgets what was kept and keeps these n bytes. */
-bool nr_text_set(struct nr_text *t, struct nr_account *a, const void *p, size_t n,
+bool nr_kept_set(struct nr_kept *t, struct nr_account *a, const void *p, size_t n,
 		 size_t max);
-void nr_text_free(struct nr_text *t, struct nr_account *a);
+void nr_kept_free(struct nr_kept *t, struct nr_account *a);
 
 /* A command line in its two parts; both point into the line. */
 struct nr_command {
@@ -56,7 +56,7 @@ struct nr_reply {
 	unsigned code;  /* of the reply that is being read, or was read last */
 	uint32_t lines; /* of it */
 	bool open;      /* a line "123-" came, "123 " did not yet */
-	struct nr_text text; /* lines without their codes, separated by LF */
+	struct nr_kept text; /* lines without their codes, separated by LF */
 };
 
 enum nr_reply_state {
@@ -78,4 +78,4 @@ void nr_reply_clear(struct nr_reply *r);
 unsigned nr_reply_code(const uint8_t *line, size_t n);
 /* {"line": …} for an anomaly: the beginning of a line, in which secret is masked. */
 const char *nr_line_detail(struct nr_parse *p, const struct nr_piece *line,
-			   const struct nr_text *secret);
+			   const struct nr_kept *secret);

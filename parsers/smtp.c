@@ -49,7 +49,7 @@ static const char *const verbs[] = { "HELO", "EHLO", "LHLO",    "MAIL",     "RCP
 struct command {
 	struct command *next;
 	struct nr_smtp_mail *mail;
-	struct nr_text line;
+	struct nr_kept line;
 	uint64_t packet;
 	uint32_t replies; /* LMTP: that are still to come */
 	uint8_t verb;     /* enum verb */
@@ -168,7 +168,7 @@ static bool add_mail(struct nr_parse *p, struct smtp *s)
 	s->mail = m;
 	m->depth = before ? before->depth + 1 : 1;
 	return !before || !before->helo.p ||
-	       nr_text_set(&m->helo, p->account, before->helo.p, before->helo.len,
+	       nr_kept_set(&m->helo, p->account, before->helo.p, before->helo.len,
 			   TEXT_MAX);
 }
 
@@ -239,7 +239,7 @@ static bool list_command(struct nr_parse *p, const struct command *cmd, unsigned
 
 static void free_command(struct nr_parse *p, struct command *cmd)
 {
-	nr_text_free(&cmd->line, p->account);
+	nr_kept_free(&cmd->line, p->account);
 	nr_account_free(p->account, cmd, sizeof(*cmd));
 }
 
@@ -267,7 +267,7 @@ static void close_mail(struct nr_smtp_mail *m, enum nr_smtp_status status)
 
 static bool set_reply(struct nr_parse *p, struct smtp *s, struct nr_smtp_mail *m)
 {
-	const struct nr_text *t = &s->reply.text;
+	const struct nr_kept *t = &s->reply.text;
 	char code[4] = { (char)('0' + s->reply.code / 100),
 			 (char)('0' + s->reply.code / 10 % 10),
 			 (char)('0' + s->reply.code % 10), ' ' };
@@ -275,8 +275,8 @@ static bool set_reply(struct nr_parse *p, struct smtp *s, struct nr_smtp_mail *m
 	if (m->done)
 		return true;
 	stamp(p, m);
-	if (!nr_text_set(&m->last_reply, p->account, code, 4, REPLY_MAX) ||
-	    !nr_text_add(&m->last_reply, p->account,
+	if (!nr_kept_set(&m->last_reply, p->account, code, 4, REPLY_MAX) ||
+	    !nr_kept_add(&m->last_reply, p->account,
 			 nr_smtp_auth_echo(p, &s->auth, t->p ? t->p : "", t->len), t->len,
 			 REPLY_MAX))
 		return false;
@@ -403,7 +403,7 @@ static struct command *push(struct nr_parse *p, struct smtp *s, enum verb verb,
 	if (!line)
 		return cmd;
 	cmd->line.cut = line->cut;
-	return nr_text_add(&cmd->line, p->account, line->p, line->len, LINE_MAX) ? cmd
+	return nr_kept_add(&cmd->line, p->account, line->p, line->len, LINE_MAX) ? cmd
 										 : NULL;
 }
 
@@ -504,7 +504,7 @@ static bool begin_mail(struct nr_parse *p, struct smtp *s, const struct nr_comma
 	if ((s->mail->has_mail || s->mail->has_content) && !add_mail(p, s))
 		return false;
 	s->mail->has_mail = true;
-	return nr_text_set(&s->mail->from, p->account, path, n, TEXT_MAX);
+	return nr_kept_set(&s->mail->from, p->account, path, n, TEXT_MAX);
 }
 
 /* BDAT size [LAST] (RFC 3030). False where it is not that. */
@@ -557,7 +557,7 @@ static enum nr_verdict command(struct nr_parse *p, struct smtp *s,
 	if (verb == V_HELO || verb == V_EHLO || verb == V_LHLO) {
 		s->lmtp = verb == V_LHLO;
 		ok = !c.arg_len ||
-		     nr_text_set(&s->mail->helo, p->account, c.arg, c.arg_len, TEXT_MAX);
+		     nr_kept_set(&s->mail->helo, p->account, c.arg, c.arg_len, TEXT_MAX);
 	} else if (verb == V_RCPT) {
 		ok = add_recipient(p, s, &c);
 	} else if (verb == V_DATA) {
@@ -901,7 +901,7 @@ static void smtp_end(struct nr_parse *p, void *ctx)
 		write_first(p, s);
 	nr_gather_free(&s->line[0], p->account);
 	nr_gather_free(&s->line[1], p->account);
-	nr_text_free(&s->reply.text, p->account);
+	nr_kept_free(&s->reply.text, p->account);
 	nr_smtp_content_free(&s->content, p->account);
 	nr_smtp_auth_free(&s->auth, p->account);
 }

@@ -64,8 +64,8 @@ enum nr_smtp_header {
 struct nr_smtp_mail {
 	struct nr_smtp_mail *next;
 	uint32_t depth, n_commands, n_accepted; /* recipients */
-	struct nr_text helo, from, rcpts, commands, last_reply;
-	struct nr_text header[NR_SMTP_HEADERS];
+	struct nr_kept helo, from, rcpts, commands, last_reply;
+	struct nr_kept header[NR_SMTP_HEADERS];
 	uint64_t bytes;
 	int64_t begin_ns;
 	/* The packet that completed it, or the last one that said something. */
@@ -113,7 +113,7 @@ enum nr_smtp_data nr_smtp_content_data(struct nr_smtp_content *c, struct nr_smtp
 bool nr_smtp_path(const char *arg, size_t n, const char *prefix, const char **path,
 		  size_t *path_len);
 /* Adds a JSON value behind a comma, whole or not at all; *t has no brackets yet. */
-bool nr_smtp_list_add(struct nr_text *t, struct nr_account *a, const char *json,
+bool nr_smtp_list_add(struct nr_kept *t, struct nr_account *a, const char *json,
 		      size_t n);
 void nr_smtp_put_mail(struct nr_parse *p, const struct nr_smtp_mail *m);
 void nr_smtp_mail_free(struct nr_smtp_mail *m, struct nr_account *a);
@@ -125,8 +125,8 @@ struct nr_smtp_auth {
 	uint8_t left;       /* lines of the client that still belong to it */
 	uint8_t step;       /* lines that came */
 	char mechanism[20]; /* lower case */
-	struct nr_text user, secret;
-	struct nr_text raw; /* the last line as it was sent: replies may repeat it */
+	struct nr_kept user, secret;
+	struct nr_kept raw; /* the last line as it was sent: replies may repeat it */
 };
 
 /* The argument of AUTH: mechanism and perhaps the first response. False: no memory. */

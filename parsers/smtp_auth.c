@@ -62,9 +62,9 @@ static bool between(const char *text, size_t n, const char *key, char stop,
 	return true;
 }
 
-static bool set(struct nr_parse *p, struct nr_text *t, const char *text, size_t n)
+static bool set(struct nr_parse *p, struct nr_kept *t, const char *text, size_t n)
 {
-	return nr_text_set(t, p->account, text, n, TEXT_MAX);
+	return nr_kept_set(t, p->account, text, n, TEXT_MAX);
 }
 
 /* authzid NUL authcid NUL passwd (RFC 4616). */
@@ -212,9 +212,9 @@ void nr_smtp_auth_end(struct nr_parse *p, struct nr_smtp_auth *x, unsigned code)
 
 void nr_smtp_auth_free(struct nr_smtp_auth *x, struct nr_account *a)
 {
-	nr_text_free(&x->user, a);
-	nr_text_free(&x->secret, a);
-	nr_text_free(&x->raw, a);
+	nr_kept_free(&x->user, a);
+	nr_kept_free(&x->secret, a);
+	nr_kept_free(&x->raw, a);
 }
 
 const char *nr_smtp_auth_echo(struct nr_parse *p, const struct nr_smtp_auth *x,

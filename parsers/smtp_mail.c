@@ -60,7 +60,7 @@ static bool add_value(struct nr_smtp_content *c, struct nr_smtp_mail *m,
 	if (c->header == NR_SMTP_H_NONE)
 		return true;
 	m->header[c->header].cut += line->cut;
-	return nr_text_add(&m->header[c->header], a, p + skip, n - skip, HEADER_MAX);
+	return nr_kept_add(&m->header[c->header], a, p + skip, n - skip, HEADER_MAX);
 }
 
 static bool header_line(struct nr_smtp_content *c, struct nr_smtp_mail *m,
@@ -233,25 +233,25 @@ bool nr_smtp_path(const char *arg, size_t n, const char *prefix, const char **pa
 	return true;
 }
 
-bool nr_smtp_list_add(struct nr_text *t, struct nr_account *a, const char *json, size_t n)
+bool nr_smtp_list_add(struct nr_kept *t, struct nr_account *a, const char *json, size_t n)
 {
 	if (t->cut || t->len + n + 1 > LIST_MAX) {
 		t->cut += n;
 		return true;
 	}
-	return (!t->len || nr_text_add(t, a, ",", 1, LIST_MAX)) &&
-	       nr_text_add(t, a, json, n, LIST_MAX);
+	return (!t->len || nr_kept_add(t, a, ",", 1, LIST_MAX)) &&
+	       nr_kept_add(t, a, json, n, LIST_MAX);
 }
 
 static void put_text(struct nr_parse *p, struct nr_record *r, unsigned field,
-		     const struct nr_text *t)
+		     const struct nr_kept *t)
 {
 	if (t->p)
 		nr_parse_text(p, r, field, t->p, t->len);
 }
 
 static void put_list(struct nr_parse *p, struct nr_record *r, unsigned field,
-		     const struct nr_text *t)
+		     const struct nr_kept *t)
 {
 	char *list = nr_arena_alloc(p->arena, t->len + 2u);
 
@@ -315,12 +315,12 @@ void nr_smtp_put_mail(struct nr_parse *p, const struct nr_smtp_mail *m)
 
 void nr_smtp_mail_free(struct nr_smtp_mail *m, struct nr_account *a)
 {
-	nr_text_free(&m->helo, a);
-	nr_text_free(&m->from, a);
-	nr_text_free(&m->rcpts, a);
-	nr_text_free(&m->commands, a);
-	nr_text_free(&m->last_reply, a);
+	nr_kept_free(&m->helo, a);
+	nr_kept_free(&m->from, a);
+	nr_kept_free(&m->rcpts, a);
+	nr_kept_free(&m->commands, a);
+	nr_kept_free(&m->last_reply, a);
 	for (unsigned i = 0; i < NR_SMTP_HEADERS; i++)
-		nr_text_free(&m->header[i], a);
+		nr_kept_free(&m->header[i], a);
 	nr_account_free(a, m, sizeof(*m));
 }

@@ -50,7 +50,7 @@ struct ssh_side {
 	enum phase phase;
 	uint32_t rest;      /* bytes of the packet behind its type */
 	uint32_t pre_lines; /* lines before the banner */
-	struct nr_text pre;
+	struct nr_kept pre;
 	uint8_t type, padding;
 	bool broken; /* behind a gap, or no SSH */
 	uint8_t banner_len;
@@ -235,9 +235,9 @@ static enum nr_verdict banner_line(struct nr_parse *p, struct ssh *s, unsigned s
 		if (++x->pre_lines > PRE_BANNER_MAX || !is_text(line->p, line->len))
 			return NR_NOT_MINE;
 		if (x->pre_lines > 1 &&
-		    !nr_text_add(&x->pre, p->account, "\n", 1, PRE_TEXT_MAX))
+		    !nr_kept_add(&x->pre, p->account, "\n", 1, PRE_TEXT_MAX))
 			return NR_OVERFLOW;
-		return nr_text_add(&x->pre, p->account, line->p, line->len, PRE_TEXT_MAX)
+		return nr_kept_add(&x->pre, p->account, line->p, line->len, PRE_TEXT_MAX)
 			       ? NR_MORE
 			       : NR_OVERFLOW;
 	}
@@ -420,7 +420,7 @@ static void ssh_end(struct nr_parse *p, void *ctx)
 	ssh_write(p, s, false);
 	for (unsigned i = 0; i < 2; i++) {
 		nr_gather_free(&s->side[i].g, p->account);
-		nr_text_free(&s->side[i].pre, p->account);
+		nr_kept_free(&s->side[i].pre, p->account);
 		nr_ssh_lists_free(&s->side[i].lists, p->account);
 	}
 	nr_account_free(p->account, s->disconnect, s->disconnect_len);
