@@ -279,6 +279,23 @@ static inline const char *rig_rows(struct rig *r)
 	return r->text.p;
 }
 
+/* What the probe says of the first bytes of both sides, on the parser's first port or on
+   another. */
+static inline enum nr_probe_result rig_probe(const struct nr_parser *parser,
+					     const char *a, const char *b, bool port)
+{
+	struct nr_probe in = {
+		.data = { (const uint8_t *)a, (const uint8_t *)b },
+		.len = { strlen(a), strlen(b) },
+		.proto = NR_TCP_PROTO,
+		.port = { 40000, (uint16_t)(parser->ports[0] + (port ? 0 : 8000)) },
+		.port_match = port,
+		.begins = { true, true },
+	};
+
+	return parser->probe(&in);
+}
+
 /* "kind side detail" lines. */
 static inline const char *rig_anomalies(struct rig *r)
 {

@@ -349,16 +349,7 @@ static void test_ftp_memory_at_its_cap_closes_with_overflow(void **state)
 
 static enum nr_probe_result probe(const char *a, const char *b, bool port)
 {
-	struct nr_probe in = {
-		.data = { (const uint8_t *)a, (const uint8_t *)b },
-		.len = { strlen(a), strlen(b) },
-		.proto = 6,
-		.port = { 40000, port ? 21 : 8021 },
-		.port_match = port,
-		.begins = { true, true },
-	};
-
-	return nr_parser_ftp.probe(&in);
+	return rig_probe(&nr_parser_ftp, a, b, port);
 }
 
 static void test_ftp_and_smtp_are_told_apart(void **state)

@@ -495,16 +495,7 @@ static void test_smtp_noise_is_given_up(void **state)
 
 static enum nr_probe_result probe(const char *a, const char *b, bool port)
 {
-	struct nr_probe in = {
-		.data = { (const uint8_t *)a, (const uint8_t *)b },
-		.len = { strlen(a), strlen(b) },
-		.proto = 6,
-		.port = { 40000, port ? 25 : 8025 },
-		.port_match = port,
-		.begins = { true, true },
-	};
-
-	return nr_parser_smtp.probe(&in);
+	return rig_probe(&nr_parser_smtp, a, b, port);
 }
 
 static void test_smtp_is_known_by_its_first_words(void **state)

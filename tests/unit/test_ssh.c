@@ -380,16 +380,7 @@ static void test_ssh_hostile_lengths_end_the_side(void **state)
 
 static enum nr_probe_result probe(const char *a, const char *b, bool port)
 {
-	struct nr_probe in = {
-		.data = { (const uint8_t *)a, (const uint8_t *)b },
-		.len = { strlen(a), strlen(b) },
-		.proto = 6,
-		.port = { 40000, port ? 22 : 8022 },
-		.port_match = port,
-		.begins = { true, true },
-	};
-
-	return nr_parser_ssh.probe(&in);
+	return rig_probe(&nr_parser_ssh, a, b, port);
 }
 
 static void test_ssh_is_known_by_its_first_bytes(void **state)
