@@ -41,13 +41,13 @@ struct ftp {
 	struct command *first, *last;
 	struct nr_kept user, secret;
 	struct nr_ftp_channel channel; /* of the next transfer */
-	uint32_t n_pending, n_bad, n_replies;
+	uint32_t n_pending, n_replies;
 	bool roles_known;
 	bool tls_asked;  /* the last command was AUTH TLS */
 	bool tls_agreed; /* the last line was its 234 */
 	bool skip[2];    /* behind a gap: to a line that can be one */
 	uint8_t server;
-	bool bad_told, spoke[2];
+	bool spoke[2];
 };
 
 /* -- choice -- */
@@ -497,31 +497,19 @@ static enum nr_verdict whole_reply(struct nr_parse *p, struct ftp *f)
 	return v;
 }
 
-static enum nr_verdict bad_reply(struct nr_parse *p, struct ftp *f,
-				 const struct nr_piece *line)
-{
-	if (!line->len)
-		return NR_MORE;
-	if (!f->bad_told)
-		nr_parse_anomaly(p, NR_ANOM_FTP_REPLY, f->server,
-				 nr_line_detail(p, line, &f->secret));
-	f->bad_told = true;
-	return ++f->n_bad > BAD_MAX ? NR_MALFORMED : NR_MORE;
-}
-
 static enum nr_verdict server_line(struct nr_parse *p, struct ftp *f,
 				   const struct nr_piece *line)
 {
 	switch (nr_reply_line(&f->reply, p->account, line, REPLY_MAX)) {
 	case NR_REPLY_BAD:
-		return bad_reply(p, f, line);
+		return nr_reply_bad(p, &f->reply, NR_ANOM_FTP_REPLY, f->server, line,
+				    &f->secret, BAD_MAX);
 	case NR_REPLY_NO_MEM:
 		return NR_OVERFLOW;
 	case NR_REPLY_MORE:
 		return NR_MORE;
 	case NR_REPLY_WHOLE:
 	default:
-		f->n_bad = 0;
 		return whole_reply(p, f);
 	}
 }

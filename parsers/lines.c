@@ -152,7 +152,22 @@ enum nr_reply_state nr_reply_line(struct nr_reply *r, struct nr_account *a,
 	if (!add_text(r, a, line, code ? 4 : 0, max))
 		return NR_REPLY_NO_MEM;
 	r->open = !last;
+	if (last)
+		r->n_bad = 0;
 	return last ? NR_REPLY_WHOLE : NR_REPLY_MORE;
+}
+
+enum nr_verdict nr_reply_bad(struct nr_parse *p, struct nr_reply *r,
+			     enum nr_anomaly_kind kind, int side,
+			     const struct nr_piece *line, const struct nr_kept *secret,
+			     unsigned max)
+{
+	if (!line->len)
+		return NR_MORE;
+	if (!r->bad_told)
+		nr_parse_anomaly(p, kind, side, nr_line_detail(p, line, secret));
+	r->bad_told = true;
+	return ++r->n_bad > max ? NR_MALFORMED : NR_MORE;
 }
 
 void nr_reply_clear(struct nr_reply *r)

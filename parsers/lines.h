@@ -57,6 +57,8 @@ struct nr_reply {
 	uint32_t lines; /* of it */
 	bool open;      /* a line "123-" came, "123 " did not yet */
 	struct nr_kept text; /* lines without their codes, separated by LF */
+	uint32_t n_bad;      /* lines since the last whole reply that are none */
+	bool bad_told;
 };
 
 enum nr_reply_state {
@@ -72,6 +74,12 @@ enum nr_reply_state {
  */
 enum nr_reply_state nr_reply_line(struct nr_reply *r, struct nr_account *a,
 				  const struct nr_piece *line, size_t max);
+/* A line with NR_REPLY_BAD: the first is told as an anomaly of that kind, secret masked;
+   more than max before a whole reply are NR_MALFORMED. Empty lines are nothing. */
+enum nr_verdict nr_reply_bad(struct nr_parse *p, struct nr_reply *r,
+			     enum nr_anomaly_kind kind, int side,
+			     const struct nr_piece *line, const struct nr_kept *secret,
+			     unsigned max);
 /* Behind a gap: what was read of a reply is forgotten. */
 void nr_reply_clear(struct nr_reply *r);
 /* The code of a line that begins like a reply: 100 to 699, 0 where it does not. */

@@ -72,11 +72,11 @@ struct smtp {
 	struct nr_smtp_content content;
 	struct nr_smtp_auth auth;
 	uint64_t chunk_left;
-	uint32_t n_pending, n_bad, n_replies;
+	uint32_t n_pending, n_replies;
 	uint8_t server, mode; /* enum mode */
 	uint8_t n_peek;
 	uint8_t peek[12]; /* first bytes behind a DATA that was not answered */
-	bool roles_known, bad_told, lmtp;
+	bool roles_known, lmtp;
 	bool tls_asked;  /* the last command was STARTTLS */
 	bool tls_agreed; /* the last line was its 220 */
 	bool early;      /* the reply to the end of DATA came before that end */
@@ -662,20 +662,14 @@ static enum nr_verdict server_line(struct nr_parse *p, struct smtp *s,
 {
 	switch (nr_reply_line(&s->reply, p->account, line, REPLY_MAX)) {
 	case NR_REPLY_BAD:
-		if (!line->len)
-			return NR_MORE;
-		if (!s->bad_told)
-			nr_parse_anomaly(p, NR_ANOM_SMTP_REPLY, s->server,
-					 nr_line_detail(p, line, &s->auth.secret));
-		s->bad_told = true;
-		return ++s->n_bad > BAD_MAX ? NR_MALFORMED : NR_MORE;
+		return nr_reply_bad(p, &s->reply, NR_ANOM_SMTP_REPLY, s->server, line,
+				    &s->auth.secret, BAD_MAX);
 	case NR_REPLY_NO_MEM:
 		return NR_OVERFLOW;
 	case NR_REPLY_MORE:
 		return NR_MORE;
 	case NR_REPLY_WHOLE:
 	default:
-		s->n_bad = 0;
 		return whole_reply(p, s);
 	}
 }
