@@ -102,7 +102,7 @@ static bool same(struct compare *c, const struct table *t, unsigned i,
 		p = as_stored(c, t->type->fields[i].type, v, &n);
 		return (type == SQLITE_TEXT || type == SQLITE_BLOB) &&
 		       (size_t)sqlite3_column_bytes(t->st, (int)i) == n &&
-		       !memcmp(sqlite3_column_blob(t->st, (int)i), p, n);
+		       (!n || !memcmp(sqlite3_column_blob(t->st, (int)i), p, n));
 	}
 	return false;
 }
