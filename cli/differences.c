@@ -103,7 +103,7 @@ static int compare_number(const struct nr_value *a, const struct nr_value *b)
 	return a->i < b->i ? -1 : a->i > b->i;
 }
 
-static int compare_place(const struct nr_diff_place *a, const struct nr_diff_place *b)
+int nr_diff_place_compare(const struct nr_diff_place *a, const struct nr_diff_place *b)
 {
 	int c = compare_number(&a->source_id, &b->source_id);
 
@@ -135,7 +135,7 @@ static void add(const struct nr_differences *d, struct nr_diff_tally *t,
 	struct nr_diff_example *e;
 
 	t->n++;
-	while (i && compare_place(at, &t->example[i - 1].at) < 0)
+	while (i && nr_diff_place_compare(at, &t->example[i - 1].at) < 0)
 		i--;
 	if (i >= d->limit)
 		return;

@@ -2,14 +2,14 @@
 /*
  * What differs between two sets of records, gathered row by row and said in sentences:
  *
- *     12 flows changed service: - → dns (first: udp 10.0.0.1:5353 → 10.0.0.2:53, packet 7)
- *     3 messages missing in http (first: packet 118 of tcp 10.0.0.1:4711 → 10.0.0.2:80)
+ *     12 flows changed service: - → dns (first: udp 10.0.0.1:5353 → 10.0.0.2:53, packet
+ * 7) 3 messages missing in http (first: packet 118 of tcp 10.0.0.1:4711 → 10.0.0.2:80)
  *
  * Who compares (compare.h does databases; others feed what they have matched themselves)
  * hands over each row once: missing, new, or changed with the columns that changed. Equal
  * changes are one sentence with a count. Memory is bounded however much differs: for each
- * column NR_DIFF_WAYS values before and after, `limit` examples of each. What is said does
- * not depend on the order in which rows are handed over.
+ * column NR_DIFF_WAYS values before and after, `limit` examples of each. What is said
+ * does not depend on the order in which rows are handed over.
  */
 #pragma once
 
@@ -19,7 +19,8 @@
 #include <stdio.h>
 
 enum {
-	NR_DIFF_WAYS = 8,      /* changes of a column that are told apart; more: "and others" */
+	NR_DIFF_WAYS =
+		8, /* changes of a column that are told apart; more: "and others" */
 	NR_DIFF_VALUE = 65536, /* bytes of a value that are kept; the rest is left out */
 };
 
@@ -33,9 +34,9 @@ extern const char *const nr_diff_formats[]; /* their names, NULL-terminated */
  */
 struct nr_diff_place {
 	struct nr_value source_id, packet, ts_ns;
-	struct nr_value at;  /* what orders rows beyond that: a number, say the rowid */
-	const char *flow;    /* "udp 10.0.0.1:53 → 10.0.0.2:53", or NULL */
-	const char *row;     /* what a row is beside its place: "method GET, uri /" */
+	struct nr_value at; /* what orders rows beyond that: a number, say the rowid */
+	const char *flow;   /* "udp 10.0.0.1:53 → 10.0.0.2:53", or NULL */
+	const char *row;    /* what a row is beside its place: "method GET, uri /" */
 	void (*describe)(void *arg, struct nr_buf *flow, struct nr_buf *row);
 	void *arg;
 };

@@ -6,9 +6,9 @@
 
 /* One row that a sentence is about; its texts are its own. */
 struct nr_diff_example {
-	struct nr_diff_place at;     /* flow, row, describe: NULL */
-	struct nr_buf flow, row;     /* "": not known */
-	struct nr_value from, to;    /* of a column that changed */
+	struct nr_diff_place at;  /* flow, row, describe: NULL */
+	struct nr_buf flow, row;  /* "": not known */
+	struct nr_value from, to; /* of a column that changed */
 };
 
 struct nr_diff_tally {
@@ -41,3 +41,5 @@ struct nr_differences {
 	uint64_t n_missing, n_new, n_changed;
 };
 
+/* Which row stands first: below, at or above 0. Numbers that are not known come last. */
+int nr_diff_place_compare(const struct nr_diff_place *a, const struct nr_diff_place *b);
