@@ -19,7 +19,7 @@
 
 struct query {
 	int format;
-	bool full, list, stats;
+	bool full, list, stats, no_sandbox;
 	const char *file;
 	struct nr_list params;
 };
@@ -36,6 +36,8 @@ static const struct nr_option query_options[] = {
 	{ "stats", 0, NR_OPT_FLAG, NULL, NR_OPT(query, stats),
 	  .help = "say how much of an archive was read" },
 	{ "list", 0, NR_OPT_FLAG, NULL, NR_OPT(query, list), .help = "list the reports" },
+	{ "no-sandbox", 0, NR_OPT_FLAG, NULL, NR_OPT(query, no_sandbox),
+	  .help = "run without seccomp and Landlock" },
 };
 
 static const char *report_name(const void *arg, size_t i)
@@ -352,6 +354,11 @@ static int query_run(const struct nr_call *call)
 	status = find_sql(c, word, &sql, &is_report);
 	if (!status) {
 		nr_signals_init();
+		if (!c->no_sandbox)
+			status = nr_database_confine((const char *const *)call->operands,
+						     n, "query");
+	}
+	if (!status) {
 		status = open_all(&db, call->operands, n, sql.p ? sql.p : "", &loaded);
 	}
 	if (!status)
