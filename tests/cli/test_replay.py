@@ -8,6 +8,7 @@ import os
 import pty
 import signal
 import sqlite3
+import struct
 import subprocess
 import time
 
@@ -17,6 +18,23 @@ HTTP_TLS = DATA / "http-tls.pcap"
 
 
 class Outputs(Case):
+    def test_directions_that_a_pcapng_tells_are_counted(self):
+        def block(kind, body):
+            n = 12 + len(body)
+            return struct.pack("<II", kind, n) + body + struct.pack("<I", n)
+
+        def frame(interface, flags):  # draft-ietf-opsawg-pcapng, Enhanced Packet Block Flags Word
+            options = struct.pack("<HHIHH", 2, 4, flags, 0, 0) if flags is not None else b""
+            return block(6, struct.pack("<IIIII", interface, 0, 1, 60, 60) + bytes(60) + options)
+
+        parts = [block(0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1))]
+        parts += [block(1, struct.pack("<HHI", 1, 0, 0))] * 2
+        parts += [frame(0, 1), frame(0, 2), frame(0, 1), frame(0, None), frame(1, None)]
+        (self.dir / "d.pcapng").write_bytes(b"".join(parts))
+        self.nrtool("replay", "d.pcapng", "-q", "-o", "d.db")
+        self.assertEqual(self.query("d.db", "SELECT interface_id, inbound, outbound FROM interface"),
+                         [(0, 2, 1), (1, None, None)])
+
     def test_default_name(self):
         p = self.nrtool("replay", DATA / "http-tls.pcap.gz")
         self.assertEqual(p.stdout, "")
