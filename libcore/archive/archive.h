@@ -238,7 +238,8 @@ int nr_archive_verify(const char *path, struct nr_archive_check *c,
  * Writes what is missing: a file beside it with the whole frames and a new index and
  * table, which takes its name. `said` gets what is lost as a sentence. 0 also where
  * nothing was missing; -EBADMSG where a frame in the middle is damaged and `drop` is not
- * set, which leaves such frames out.
+ * set, which leaves such frames out; -EINVAL where the first one is (nothing can be read
+ * without it).
  */
 int nr_archive_repair(const char *path, bool drop, char *said, size_t n_said,
 		      struct nr_err *err);
