@@ -42,6 +42,18 @@ SWAKS = [
     ("--to", "not an address"),
 ]
 
+MAIL = ("--mail-from", "curl@example.test", "--upload-file", "{dir}/body")
+
+# curl's options likewise. Whether the last one succeeds is for the server to say: the TLS of
+# Debian 12's smtpd fails behind the ServerHello.
+CURL = [
+    (*MAIL, "--mail-rcpt", "b@peers.test"),
+    (*MAIL, "--mail-rcpt", "b@peers.test", "--mail-rcpt", "c@peers.test"),
+    (*MAIL, "--mail-rcpt", "b@elsewhere.test"),
+    ("--mail-rcpt", "b@peers.test", "-X", "VRFY"),
+    (*MAIL, "--mail-rcpt", "b@peers.test", "--ssl-reqd", "-k", "--tls-max", "1.2"),
+]
+
 
 class Smtpd(peers.Peers):
     needs = ("smtpd", "swaks", "curl", "openssl", "unshare")
@@ -59,20 +71,18 @@ class Smtpd(peers.Peers):
 
     @classmethod
     def talk(cls):
-        cls.connections = 0
-        for server in (SERVER4, SERVER6):
-            for words in SWAKS:
-                words = [w.format(dir=cls.dir) for w in words]
-                cls.client("swaks", "--server", server, "--timeout", "10", "--from",
-                           "a@example.test", *words, must=False,
-                           env={"PATH": "/usr/bin:/bin", "HOME": str(cls.dir)})
+        cls.connections, cls.secured = 0, []
+        for words in SWAKS:  # it speaks IPv4 only, unless further Perl modules are there
+            cls.client("swaks", "--server", SERVER4, "--timeout", "10", "--from",
+                       "a@example.test", *[w.format(dir=cls.dir) for w in words], must=False)
+            cls.connections += 1
+        for at in (SERVER4, f"[{SERVER6}]"):
+            for words in CURL:
+                p = cls.client("curl", "-q", "-sS", "--max-time", "10",
+                               *[w.format(dir=cls.dir) for w in words],
+                               f"smtp://{at}/curl.example", must=False)
                 cls.connections += 1
-            at = f"[{server}]" if ":" in server else server
-            for secure in ((), ("--ssl-reqd", "-k")):
-                cls.client("curl", "-q", "-sS", "--max-time", "10", *secure, "--mail-from",
-                           "curl@example.test", "--mail-rcpt", "b@peers.test", "--upload-file",
-                           cls.dir / "body", f"smtp://{at}/curl.example", "--crlf", "-v", must=False)
-                cls.connections += 1
+            cls.secured.append(int(p.returncode == 0))
         cls.log = peers.seconds(cls.read_log)
 
     @classmethod
@@ -111,13 +121,13 @@ class Smtpd(peers.Peers):
 
     @staticmethod
     def exchanges(said):
-        """(command, argument, code) of a session; of DATA what became of the mail as well."""
+        """(command, argument, code) of a session; of DATA the code that asks for the mail."""
         got = []
         for side, text in said:
             if side == "<":
-                m = re.match(r"(MAIL FROM|RCPT TO|\S+)[: ]?(.*)", text)
-                got.append([m[1].upper(), m[2], None])
-            elif got and text[3:4] != "-":
+                word, _, rest = text.partition(" ")
+                got.append([word.upper(), rest, None])
+            elif got and text[3:4] != "-" and not got[-1][2]:
                 got[-1][2] = int(text[:3])
         return [tuple(g) for g in got]
 
@@ -147,17 +157,21 @@ class Smtpd(peers.Peers):
             r, = rows
             with self.subTest(subject=r["subject"]):
                 self.assertEqual(r["status"] == "accepted", bool(s["messages"]))
+                ends = [t for side, t in s["said"] if side == ">" and "accepted for" in t]
+                if ends:
+                    self.assertEqual(r["last_reply"], ends[-1])
                 body = s["body"][:-1] if s["body"] else []
                 heads = dict(re.match(r"([^:]+): ?(.*)", line).groups()
                              for line in body[:body.index("")]) if body else {}
                 self.assertEqual((r["subject"], r["message_id"], r["date"], r["header_from"],
                                   r["header_to"], r["user_agent"]),
-                                 tuple(heads.get(k) for k in ("Subject", "Message-Id", "Date",
+                                 tuple(heads.get(k) or None for k in ("Subject", "Message-Id", "Date",
                                                               "From", "To", "X-Mailer")))
-                if body:
-                    self.assertEqual(r["bytes"], sum(len(line) + 2 for line in body))
+                if body:  # the trace shows lines with the dots that SMTP stuffs
+                    self.assertEqual(r["bytes"], sum(len(line) + 2 - line.startswith(".")
+                                                     for line in body))
                 subjects += bool(r["subject"])
-        self.assertGreater(subjects, 12)
+        self.assertGreater(subjects, 8)
 
     def test_senders_and_recipients(self):
         for rows, s in zip(self.flows(), self.log):
@@ -172,12 +186,9 @@ class Smtpd(peers.Peers):
                              (helo[-1], of[0] if of else None, to))
 
     def test_tls_follows(self):
-        rows = self.rows("SELECT version, established, starttls, subject FROM tls t"
-                         " JOIN flow f USING (flow_id) LEFT JOIN certificate c"
-                         " ON c.sha256 = t.certificates ->> 0 WHERE service = 'smtp,tls'")
-        self.assertEqual(len(rows), 2)
-        for r in rows:
-            self.assertEqual((r["established"], r["starttls"]), (1, 1))
+        rows = self.rows("SELECT established, starttls FROM tls JOIN flow USING (flow_id)"
+                         " WHERE service = 'smtp,tls'")
+        self.assertEqual(rows, [{"established": ok, "starttls": 1} for ok in self.secured])
 
 
 if __name__ == "__main__":

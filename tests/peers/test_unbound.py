@@ -142,7 +142,7 @@ class Unbound(peers.Peers):
         cls.said = []
         for server in (SERVER4, SERVER6):
             for words in QUESTIONS.strip().splitlines():
-                p = cls.client("dig", "+yaml", "+tries=1", "+time=5", f"@{server}",
+                p = cls.client("dig", "+yaml", "+nosplit", "+tries=1", "+time=5", f"@{server}",
                                *words.split())
                 cls.said += digs(p.stdout)
         cls.log = peers.seconds(cls.read_log)
