@@ -5,6 +5,7 @@
 #include "flow/holes.h"
 #include "flow/proto.h"
 #include "flow/tcp.h"
+#include "flow/way_back.h"
 
 /* Whether the hot line is what holds: nothing wide stands behind it, or it ran ahead. */
 static bool hot_holds(const struct nr_flow *f)
@@ -298,7 +299,7 @@ void nr_flow_fini(struct nr_shard *sh, struct nr_flow *f)
 		nr_free(f->hot->ip6);
 	if (nr_flow_history_is_heap(f))
 		nr_free(f->history_heap);
-	nr_free(f->way_back);
+	nr_way_back_discard(f);
 }
 
 struct nr_key nr_flow_key(const struct nr_flow *f)
