@@ -101,17 +101,17 @@ static void compare_exit(const struct nr_case *c, const struct nr_case_got *got,
 		nr_found_detail(f, "%s", got->why.text);
 }
 
-void nr_compare(const struct nr_case *c, struct nr_case_got *got, bool update,
-		struct nr_findings *f)
+void nr_case_compare(const struct nr_case *c, struct nr_case_got *got, bool update,
+		     struct nr_findings *f)
 {
 	bool has_rows = !got->status || got->status == NR_EXIT_DAMAGED;
 	struct nr_edits sql = { { 0 } }, jsonl = { { 0 } };
 
 	compare_exit(c, got, f);
 	if (c->sql.text && got->db)
-		nr_compare_sql(c, got, update, &sql, f);
+		nr_case_compare_sql(c, got, update, &sql, f);
 	if (c->jsonl.text && has_rows)
-		nr_compare_jsonl(c, got, &jsonl, f);
+		nr_case_compare_jsonl(c, got, &jsonl, f);
 	if (update && !f->is_broken) {
 		update_exits(c, got->status, &sql, &jsonl);
 		if (c->sql.text)

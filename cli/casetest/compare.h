@@ -41,11 +41,11 @@ bool nr_line_fits(const struct nr_expect_jsonl *e, const struct nr_expect_line *
 		  const struct nr_case_line *have);
 
 /* All of it, into findings; with update also the files that are to be rewritten. */
-void nr_compare(const struct nr_case *c, struct nr_case_got *got, bool update,
-		struct nr_findings *f);
+void nr_case_compare(const struct nr_case *c, struct nr_case_got *got, bool update,
+		     struct nr_findings *f);
 
-/* Parts of nr_compare(). */
-void nr_compare_sql(const struct nr_case *c, struct nr_case_got *got, bool update,
-		    struct nr_edits *edits, struct nr_findings *f);
-void nr_compare_jsonl(const struct nr_case *c, struct nr_case_got *got,
-		      struct nr_edits *edits, struct nr_findings *f);
+/* Parts of nr_case_compare(). */
+void nr_case_compare_sql(const struct nr_case *c, struct nr_case_got *got, bool update,
+			 struct nr_edits *edits, struct nr_findings *f);
+void nr_case_compare_jsonl(const struct nr_case *c, struct nr_case_got *got,
+			   struct nr_edits *edits, struct nr_findings *f);

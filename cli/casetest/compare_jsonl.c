@@ -228,8 +228,8 @@ static void paired(struct lines *x, const struct nr_expect_line *l,
 	replace(x, l, mended(x, l, h));
 }
 
-void nr_compare_jsonl(const struct nr_case *c, struct nr_case_got *got,
-		      struct nr_edits *edits, struct nr_findings *f)
+void nr_case_compare_jsonl(const struct nr_case *c, struct nr_case_got *got,
+			   struct nr_edits *edits, struct nr_findings *f)
 {
 	const struct nr_expect_jsonl *e = &c->jsonl;
 	struct lines x = {

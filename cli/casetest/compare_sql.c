@@ -247,8 +247,8 @@ static void compare_query(struct query *x, sqlite3 *db)
 	}
 }
 
-void nr_compare_sql(const struct nr_case *c, struct nr_case_got *got, bool update,
-		    struct nr_edits *edits, struct nr_findings *f)
+void nr_case_compare_sql(const struct nr_case *c, struct nr_case_got *got, bool update,
+			 struct nr_edits *edits, struct nr_findings *f)
 {
 	for (size_t i = 0; i < c->sql.n; i++) {
 		struct query x = { .e = &c->sql,

@@ -96,7 +96,7 @@ static int work(void *arg, size_t i, int out_fd)
 	}
 	rc = nr_case_replay(c, &want, &got, &err);
 	if (!rc)
-		nr_compare(c, &got, r->o->update, &f);
+		nr_case_compare(c, &got, r->o->update, &f);
 	else
 		nr_found_difference(&f, "%s: %s", c->path, err.text);
 	nr_found_end(&f);
