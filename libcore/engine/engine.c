@@ -361,6 +361,7 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 	for (unsigned i = 0; i < w->dec.n_levels; i++) {
 		fp.bad_checksum = w->bad >> i & 1;
 		fp.drop_bad = fp.bad_checksum && e->cfg.checksums == NR_CSUM_VERIFY;
+		fp.guess = w->guess[i];
 		fp.is_credited = bucket == NR_BUCKET_FLOW && !fp.drop_bad &&
 				 i + 1u == w->dec.n_levels;
 		fp.parent_flow_id = f ? f->flow_id : 0;
@@ -414,8 +415,8 @@ static void process(struct nr_engine *e, struct nr_work *w)
 
 		if (p->event->kind == NR_EVENT_TICK)
 			advance_clock(e, p->clock_ns, next);
-		e->order = (struct nr_order){ .ordinal = next,
-					      .phase = NR_PHASE_CONTAINER };
+		e->order =
+			(struct nr_order){ .ordinal = next, .phase = NR_PHASE_CONTAINER };
 		nr_engine_event(e, p);
 		nr_engine_breathe(e);
 		return;
@@ -438,6 +439,23 @@ static void process(struct nr_engine *e, struct nr_work *w)
 		nr_tunnels_packet(e, w);
 	run_levels(e, w);
 	nr_engine_breathe(e);
+}
+
+/* Between decoding and processing: the lines of the flows that the work will meet. */
+static void prefetch_flows(struct nr_engine *e, unsigned n)
+{
+	bool anyway = !e->cfg.no_index || e->sessions;
+
+	for (unsigned k = 0; k < n; k++) {
+		struct nr_work *w = &e->work[k];
+
+		for (unsigned j = 0; j < w->dec.n_levels; j++)
+			w->guess[j] = nr_flow_prefetch_hit(e->flows, w->hash[j]);
+	}
+	for (unsigned k = 0; k < n; k++) {
+		for (unsigned j = 0; j < e->work[k].dec.n_levels; j++)
+			nr_flow_prefetch_cold(e->flows, e->work[k].guess[j], anyway);
+	}
 }
 
 /*
@@ -464,10 +482,7 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 				p->ordinal += e->cfg.first_ordinal;
 			prepare(e, &e->work[n++], p);
 		}
-		for (unsigned k = 0; k < n; k++) {
-			for (unsigned j = 0; j < e->work[k].dec.n_levels; j++)
-				nr_flow_prefetch_hit(e->flows, e->work[k].hash[j]);
-		}
+		prefetch_flows(e, n);
 		for (unsigned k = 0; k < n; k++)
 			process(e, &e->work[k]);
 		nr_decoder_release(e->decoder);

@@ -15,7 +15,7 @@
 #include "session/session.h"
 
 enum {
-	NR_WORK = 16,             /* packets decoded before the first is processed */
+	NR_WORK = 32,             /* packets decoded before the first is processed */
 	NR_FLUSH_RECORDS = 4096,  /* at so many records they go to the sinks … */
 	NR_FLUSH_BYTES = 8 << 20, /* … or at so many bytes */
 	NR_NO_LEVEL = 255,
@@ -29,6 +29,7 @@ struct nr_work {
 	uint16_t bad; /* bit per level: transport or IP checksum judged wrong */
 	struct nr_key key[NR_MAX_LEVELS];
 	uint64_t hash[NR_MAX_LEVELS];
+	uint32_t guess[NR_MAX_LEVELS]; /* of nr_flow_prefetch_hit() */
 	bool src_is_hi[NR_MAX_LEVELS];
 	struct nr_frag_record *frags; /* copy of dec.frags */
 	struct nr_decoded dec;

@@ -22,6 +22,7 @@ struct due {
 struct nr_flow_table {
 	struct nr_flow_config cfg;
 	struct nr_flow_events ev;
+	struct nr_slabs slabs;
 	struct nr_shard shard[NR_N_SHARDS];
 	struct due *due;
 	size_t n_due, due_cap;
@@ -34,8 +35,9 @@ struct nr_flow_table *nr_flow_table_new(const struct nr_flow_config *c,
 
 	t->cfg = *c;
 	t->ev = *ev;
+	nr_slabs_init(&t->slabs, c);
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
-		nr_shard_init(&t->shard[i], i, c);
+		nr_shard_init(&t->shard[i], i, &t->slabs, c);
 	return t;
 }
 
@@ -47,6 +49,7 @@ void nr_flow_table_free(struct nr_flow_table *t)
 		nr_shard_each(&t->shard[i], t->ev.discarded, t->ev.arg);
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_shard_fini(&t->shard[i], nr_flow_fini);
+	nr_slabs_fini(&t->slabs);
 	nr_free(t->due);
 	nr_free(t);
 }
@@ -274,9 +277,20 @@ void nr_flow_prefetch(const struct nr_flow_table *t, uint64_t hash)
 	nr_shard_prefetch(&t->shard[nr_key_shard(hash)], hash);
 }
 
-void nr_flow_prefetch_hit(const struct nr_flow_table *t, uint64_t hash)
+uint32_t nr_flow_prefetch_hit(const struct nr_flow_table *t, uint64_t hash)
 {
-	nr_shard_prefetch_hit(&t->shard[nr_key_shard(hash)], hash);
+	return nr_shard_prefetch_hit(&t->shard[nr_key_shard(hash)], hash);
+}
+
+void nr_flow_prefetch_cold(const struct nr_flow_table *t, uint32_t guess, bool anyway)
+{
+	const char *f;
+
+	if (!guess || (!anyway && t->slabs.hot[guess - 1].flags & NR_HOT_FAST))
+		return;
+	f = (const char *)&t->slabs.cold[guess - 1];
+	for (size_t at = 0; at < sizeof(struct nr_flow); at += 64)
+		__builtin_prefetch(f + at, 1);
 }
 
 /* The general way: f, if it is there, is due to end, or is laid out and packed again. */
@@ -343,7 +357,7 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, struct nr_flow_packet *p
 {
 	const struct nr_level *l = &p->dec->level[i];
 	struct nr_shard *s = &t->shard[nr_key_shard(hash)];
-	struct nr_flow_hot *h = nr_shard_find(s, k, hash);
+	struct nr_flow_hot *h = nr_shard_find_guess(s, k, hash, p->guess);
 	struct nr_flow *f = h ? &s->cold[nr_shard_index(s, h)] : NULL;
 	unsigned side = h ? src_is_hi != (h->flags & NR_HOT_SRC_IS_HI) : 0;
 
@@ -400,6 +414,24 @@ static int due_cmp(const void *a, const void *b)
 	return y->is_wake - x->is_wake;
 }
 
+/* The flow that ends soon, and the one after it: what is behind its key. */
+static void prefetch_due(const struct nr_flow_table *t, size_t i)
+{
+	enum { FAR = 12, NEAR = 5 };
+	struct nr_key k;
+
+	if (i + FAR < t->n_due) {
+		uint32_t at = t->due[i + FAR].index;
+
+		__builtin_prefetch(&t->slabs.hot[at], 1);
+		nr_flow_prefetch_cold(t, at + 1, true);
+	}
+	if (i + NEAR >= t->n_due || t->due[i + NEAR].is_wake)
+		return;
+	k = nr_flow_key(&t->slabs.cold[t->due[i + NEAR].index]);
+	nr_flow_prefetch(t, nr_key_hash(&k, t->cfg.key.secret));
+}
+
 static void end_due(struct nr_flow_table *t, enum nr_end_reason why, int64_t mark_ns)
 {
 	qsort(t->due, t->n_due, sizeof(t->due[0]), due_cmp);
@@ -407,6 +439,7 @@ static void end_due(struct nr_flow_table *t, enum nr_end_reason why, int64_t mar
 		struct nr_flow *f =
 			nr_shard_flow(&t->shard[t->due[i].shard], t->due[i].index);
 
+		prefetch_due(t, i);
 		if (t->due[i].is_wake) {
 			t->ev.woken(t->ev.arg, f, mark_ns);
 			continue;
