@@ -252,6 +252,14 @@ static void count_packet(struct nr_flow *f, struct nr_side *me, const struct nr_
 	f->service = l->carries ? l->carries : f->service;
 }
 
+static void swap_u64(uint64_t v[2])
+{
+	uint64_t a = v[0];
+
+	v[0] = v[1];
+	v[1] = a;
+}
+
 void nr_flow_flip(struct nr_flow *f)
 {
 	struct nr_side side = f->side[0];
@@ -266,6 +274,8 @@ void nr_flow_flip(struct nr_flow *f)
 
 		f->extra->syn[0] = f->extra->syn[1];
 		f->extra->syn[1] = o;
+		swap_u64(f->extra->payload_before);
+		swap_u64(f->extra->missed_before);
 	}
 	nr_history_add(f, 0, '^');
 }
@@ -421,6 +431,13 @@ void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why)
 		nr_shard_each(&t->shard[i], collect_due, t);
 	if (t->n_due)
 		end_due(t, why, 0);
+}
+
+void nr_flow_each(struct nr_flow_table *t, void (*fn)(void *arg, struct nr_flow *f),
+		  void *arg)
+{
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		nr_shard_each(&t->shard[i], fn, arg);
 }
 
 struct nr_flow *nr_flow_find(struct nr_flow_table *t, const struct nr_key *k,

@@ -98,6 +98,9 @@ struct nr_flow_extra {
 	char *tunnel;                 /* "vxlan:42/gre", NUL-terminated */
 	char *vlan;                   /* "10,20" */
 	struct nr_syn_options syn[2]; /* by side; n 0: none */
+	/* Of a flow that nr_flow_restart() has begun anew: */
+	uint64_t continues; /* flow_id before; 0: it did not */
+	uint64_t payload_before[2], missed_before[2];
 };
 
 struct nr_flow {
@@ -215,6 +218,16 @@ struct nr_flow *nr_flow_find(struct nr_flow_table *t, const struct nr_key *k,
 void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why);
 
 uint64_t nr_flow_count(const struct nr_flow_table *t); /* open now */
+
+/* Calls fn for each open flow, in no order; fn must not end it. */
+void nr_flow_each(struct nr_flow_table *t, void (*fn)(void *arg, struct nr_flow *f),
+		  void *arg);
+/*
+ * The flow's row has been written, and it goes on as another one: flow_id, source, and
+ * begin are those given, what is counted begins at 0. What the connection is (state,
+ * history, services, sequence numbers, timers, the session) stays.
+ */
+void nr_flow_restart(struct nr_flow *f, uint64_t flow_id, uint32_t source, int64_t ns);
 
 /* Exchanges initiator and responder; notes it in the history. */
 void nr_flow_flip(struct nr_flow *f);
