@@ -54,6 +54,8 @@ void nr_offload_flow(struct nr_engine *e, const struct nr_flow *f)
 		}
 		o->host[i].packets += f->side[s].packets;
 		o->host[i].bad += f->side[s].n_bad_checksums;
+		if (f->extra) /* told with an earlier part of the flow */
+			o->host[i].bad -= f->extra->bad_checksums_before[s];
 	}
 }
 

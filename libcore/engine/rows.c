@@ -129,8 +129,6 @@ static void tcp_columns(struct nr_engine *e, struct nr_record *r, const struct n
 	nr_set_int(r, NR_FLOW_dst_retransmits, d->n_retransmits);
 	nr_set_int(r, NR_FLOW_src_out_of_order, s->n_out_of_order);
 	nr_set_int(r, NR_FLOW_dst_out_of_order, d->n_out_of_order);
-	nr_set_int(r, NR_FLOW_src_zero_windows, s->n_zero_windows);
-	nr_set_int(r, NR_FLOW_dst_zero_windows, d->n_zero_windows);
 	if (f->handshake_rtt_ns >= 0)
 		nr_set_int(r, NR_FLOW_handshake_rtt_ns, f->handshake_rtt_ns);
 	if (x && (x->syn[0].n || x->syn[1].n)) {
@@ -212,25 +210,32 @@ static int64_t since(uint64_t now, uint64_t before)
 	return now > before ? (int64_t)(now - before) : 0;
 }
 
-static void payload_columns(struct nr_record *r, const struct nr_flow *f)
+/* What is not counted in the flow's parts, but from its beginning on. */
+static void columns_since(struct nr_record *r, const struct nr_flow *f)
 {
-	static const uint64_t none[2];
-	const struct nr_flow_extra *x = f->extra;
-	const uint64_t *payload = x ? x->payload_before : none;
-	const uint64_t *missed = x ? x->missed_before : none;
+	static const struct nr_flow_extra none;
+	const struct nr_flow_extra *x = f->extra ? f->extra : &none;
+	const struct nr_side *s = f->side;
 
 	nr_set_int(r, NR_FLOW_src_payload_bytes,
-		   since(nr_flow_payload_bytes(f, 0), payload[0]));
+		   since(nr_flow_payload_bytes(f, 0), x->payload_before[0]));
 	nr_set_int(r, NR_FLOW_dst_payload_bytes,
-		   since(nr_flow_payload_bytes(f, 1), payload[1]));
-	if (f->key.proto == 6) {
-		nr_set_int(r, NR_FLOW_src_missed_bytes,
-			   since(nr_flow_missed_bytes(f, 0), missed[0]));
-		nr_set_int(r, NR_FLOW_dst_missed_bytes,
-			   since(nr_flow_missed_bytes(f, 1), missed[1]));
-	}
-	if (x && x->continues)
+		   since(nr_flow_payload_bytes(f, 1), x->payload_before[1]));
+	nr_set_int(r, NR_FLOW_bad_checksums,
+		   since(s[0].n_bad_checksums, x->bad_checksums_before[0]) +
+			   since(s[1].n_bad_checksums, x->bad_checksums_before[1]));
+	if (x->continues)
 		nr_set_int(r, NR_FLOW_continues, (int64_t)x->continues);
+	if (f->key.proto != 6)
+		return;
+	nr_set_int(r, NR_FLOW_src_missed_bytes,
+		   since(nr_flow_missed_bytes(f, 0), x->missed_before[0]));
+	nr_set_int(r, NR_FLOW_dst_missed_bytes,
+		   since(nr_flow_missed_bytes(f, 1), x->missed_before[1]));
+	nr_set_int(r, NR_FLOW_src_zero_windows,
+		   since(s[0].n_zero_windows, x->zero_windows_before[0]));
+	nr_set_int(r, NR_FLOW_dst_zero_windows,
+		   since(s[1].n_zero_windows, x->zero_windows_before[1]));
 }
 
 void nr_engine_flow_row(struct nr_engine *e, struct nr_flow *f, const char *why)
@@ -250,7 +255,7 @@ void nr_engine_flow_row(struct nr_engine *e, struct nr_flow *f, const char *why)
 	nr_set_int(r, NR_FLOW_dst_bytes, (int64_t)d->ip_bytes);
 	nr_set_int(r, NR_FLOW_records, (int64_t)f->records);
 	nr_set_int(r, NR_FLOW_wire_bytes, (int64_t)f->wire_bytes);
-	payload_columns(r, f);
+	columns_since(r, f);
 	session_columns(e, r, f);
 	nr_set_str(r, NR_FLOW_conn_state, nr_flow_conn_state(f));
 	if (*history)
@@ -267,7 +272,6 @@ void nr_engine_flow_row(struct nr_engine *e, struct nr_flow *f, const char *why)
 	side_columns(r, d, NR_FLOW_dst_ttl, NR_FLOW_dst_tos);
 	if (f->key.proto == 6)
 		tcp_columns(e, r, f);
-	nr_set_int(r, NR_FLOW_bad_checksums, (int64_t)nr_flow_bad_checksums(f));
 }
 
 void nr_engine_flow_done(struct nr_engine *e, struct nr_flow *f, enum nr_end_reason why)

@@ -276,6 +276,8 @@ void nr_flow_flip(struct nr_flow *f)
 		f->extra->syn[1] = o;
 		swap_u64(f->extra->payload_before);
 		swap_u64(f->extra->missed_before);
+		swap_u64(f->extra->zero_windows_before);
+		swap_u64(f->extra->bad_checksums_before);
 	}
 	nr_history_add(f, 0, '^');
 }

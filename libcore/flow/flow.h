@@ -101,6 +101,7 @@ struct nr_flow_extra {
 	/* Of a flow that nr_flow_restart() has begun anew: */
 	uint64_t continues; /* flow_id before; 0: it did not */
 	uint64_t payload_before[2], missed_before[2];
+	uint64_t zero_windows_before[2], bad_checksums_before[2];
 };
 
 struct nr_flow {

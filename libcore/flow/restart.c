@@ -10,9 +10,11 @@ static void restart_side(struct nr_flow *f, unsigned i)
 
 	f->extra->payload_before[i] = nr_flow_payload_bytes(f, i);
 	f->extra->missed_before[i] = nr_flow_missed_bytes(f, i);
+	/* behind letters of the history, which goes on */
+	f->extra->zero_windows_before[i] = s->n_zero_windows;
+	f->extra->bad_checksums_before[i] = s->n_bad_checksums;
 	s->packets = s->ip_bytes = 0;
 	s->n_retransmits = s->n_out_of_order = 0;
-	s->n_zero_windows = s->n_bad_checksums = 0;
 	s->tcp_flags = 0;
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +108,7 @@ static void rotate(struct drive *d, int64_t clock_ns)
 	} else {
 		rc = nr_engine_next_source(d->engine, &s);
 	}
-	if (rc < 0)
+	if (rc < 0 && rc != -EAGAIN) /* then this database goes on */
 		die("rotation", &d->err);
 	describe(d, f.source, clock_ns);
 }
@@ -248,6 +249,8 @@ int main(int argc, char **argv)
 		die("end", &d->err);
 	if (nr_sink_finish(d->sink, &d->err) < 0)
 		die(argv[3], &d->err);
+	if (nr_sink_dropped(d->sink))
+		fprintf(stderr, "dropped %llu\n", (unsigned long long)nr_sink_dropped(d->sink));
 	nr_engine_free(d->engine);
 	nr_sink_close(d->sink);
 	nr_keeper_free(d->keeper);
