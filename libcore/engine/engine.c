@@ -217,8 +217,8 @@ static inline bool is_near(int64_t mark, int64_t t)
 	return (uint64_t)t - (uint64_t)mark < NR_MARK_NS;
 }
 
-void nr_engine_fragment_lost(void *engine, const struct nr_frag_record *r, const char *why,
-			  unsigned ip_version)
+void nr_engine_fragment_lost(void *engine, const struct nr_frag_record *r,
+			     const char *why, unsigned ip_version)
 {
 	struct nr_engine *e = engine;
 
@@ -241,14 +241,30 @@ static void judge_checksums(struct nr_engine *e, struct nr_work *w)
 	}
 }
 
+static void expire_fragments(struct nr_engine *e, int64_t clock_ns)
+{
+	int64_t mark;
+
+	if (is_near(e->decoder_mark_ns, clock_ns))
+		return;
+	mark = mark_before(clock_ns);
+	if (mark <= e->decoder_mark_ns)
+		return;
+	e->decoder_mark_ns = mark;
+	nr_decoder_expire(e->decoder, mark, nr_engine_fragment_lost, e);
+}
+
 /* Decodes a packet and says which bucket it is in, as far as that is known yet. */
 static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_packet *p)
 {
 	w->pkt = p;
 	w->detail = 0;
 	w->dec.n_levels = 0;
-	if (p->event)
+	if (p->event) {
+		if (p->event->kind == NR_EVENT_TICK)
+			expire_fragments(e, p->clock_ns);
 		return;
+	}
 	if (p->ts_ns < e->cfg.from || (e->cfg.to != INT64_MAX && p->ts_ns >= e->cfg.to)) {
 		w->bucket = NR_BUCKET_OUT_OF_RANGE;
 		return;
@@ -261,14 +277,7 @@ static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_pack
 		w->bucket = NR_BUCKET_DUPLICATE;
 		return;
 	}
-	if (!is_near(e->decoder_mark_ns, p->clock_ns)) {
-		int64_t mark = mark_before(p->clock_ns);
-
-		if (mark > e->decoder_mark_ns) {
-			e->decoder_mark_ns = mark;
-			nr_decoder_expire(e->decoder, mark, nr_engine_fragment_lost, e);
-		}
-	}
+	expire_fragments(e, p->clock_ns);
 	nr_decode(e->decoder, p, &w->dec);
 	w->bucket = w->dec.bucket;
 	w->detail = w->dec.detail;
@@ -292,8 +301,6 @@ static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 {
 	struct nr_way_backs *b;
 
-	f->records++;
-	f->wire_bytes += wire_len;
 	nr_ledger_add(e->ledger, source, NR_BUCKET_FLOW, 0, wire_len);
 	if (e->cfg.no_index || !record) /* 0: a capture could not keep it */
 		return;
@@ -331,11 +338,13 @@ static void credit_fragments(struct nr_engine *e, const struct nr_work *w,
 	for (uint32_t i = 0; i < w->dec.n_frags; i++) {
 		const struct nr_frag_record *r = &w->frags[i];
 
-		if (bucket == NR_BUCKET_FLOW)
-			credit(e, f, r->source, r->record, r->wire_len);
-		else
+		if (bucket != NR_BUCKET_FLOW) {
 			nr_ledger_add(e->ledger, r->source, bucket, w->detail,
 				      r->wire_len);
+			continue;
+		}
+		nr_flow_credit(e->flows, f, r->wire_len);
+		credit(e, f, r->source, r->record, r->wire_len);
 	}
 }
 
@@ -344,18 +353,23 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 {
 	const struct nr_packet *p = w->pkt;
 	struct nr_tcp_seen seen;
-	struct nr_flow_packet fp = { .pkt = p, .dec = &w->dec, .seen = &seen };
+	struct nr_flow_packet fp = { .pkt = p,
+				     .dec = &w->dec,
+				     .seen = e->sessions ? &seen : NULL };
 	unsigned bucket = w->bucket;
 	struct nr_flow *f = NULL;
 
 	for (unsigned i = 0; i < w->dec.n_levels; i++) {
 		fp.bad_checksum = w->bad >> i & 1;
 		fp.drop_bad = fp.bad_checksum && e->cfg.checksums == NR_CSUM_VERIFY;
+		fp.is_credited = bucket == NR_BUCKET_FLOW && !fp.drop_bad &&
+				 i + 1u == w->dec.n_levels;
 		fp.parent_flow_id = f ? f->flow_id : 0;
 		f = nr_flow_update(e->flows, &fp, i, &w->key[i], w->hash[i],
 				   w->src_is_hi[i]);
-		decode_anomalies(e, w, i, f);
-		if (e->sessions && !fp.drop_bad)
+		if (w->dec.n_anomalies)
+			decode_anomalies(e, w, i, f);
+		if (e->sessions && !fp.drop_bad && (!fp.is_quiet || e->cfg.tap))
 			nr_sessions_packet(e->sessions, f,
 					   w->src_is_hi[i] != f->src_is_hi, p,
 					   &w->dec.level[i], &seen);
@@ -376,18 +390,19 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 		nr_ledger_add(e->ledger, p->source, bucket, w->detail, p->wire_len);
 }
 
-static void advance_clock(struct nr_engine *e, const struct nr_packet *p)
+/* The clock marks before the packet `ordinal`. */
+static void advance_clock(struct nr_engine *e, int64_t clock_ns, uint64_t ordinal)
 {
 	int64_t mark;
 
-	if (is_near(e->mark_ns, p->clock_ns))
+	if (is_near(e->mark_ns, clock_ns))
 		return;
-	mark = mark_before(p->clock_ns);
+	mark = mark_before(clock_ns);
 	if (mark <= e->mark_ns)
 		return;
 	e->mark_ns = mark;
 	e->now = NULL;
-	e->order = (struct nr_order){ .ordinal = p->ordinal, .phase = NR_PHASE_MARK };
+	e->order = (struct nr_order){ .ordinal = ordinal, .phase = NR_PHASE_MARK };
 	nr_flow_mark(e->flows, mark);
 }
 
@@ -396,14 +411,17 @@ static void process(struct nr_engine *e, struct nr_work *w)
 	const struct nr_packet *p = w->pkt;
 
 	if (p->event) {
-		e->order = (struct nr_order){ .ordinal = e->cfg.first_ordinal +
-							 e->stats.packets + 1,
-					      .phase = NR_PHASE_CONTAINER };
+		uint64_t next = e->cfg.first_ordinal + e->stats.packets + 1;
+
+		if (p->event->kind == NR_EVENT_TICK)
+			advance_clock(e, p->clock_ns, next);
+		e->order =
+			(struct nr_order){ .ordinal = next, .phase = NR_PHASE_CONTAINER };
 		nr_engine_event(e, p);
 		nr_engine_breathe(e);
 		return;
 	}
-	advance_clock(e, p);
+	advance_clock(e, p->clock_ns, p->ordinal);
 	e->now = p;
 	e->order = (struct nr_order){ .ordinal = p->ordinal, .phase = NR_PHASE_PACKET };
 	e->stats.packets++;
@@ -455,7 +473,8 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 			process(e, &e->work[k]);
 		nr_decoder_release(e->decoder);
 		/* hands over what was lost: a flood of it must not gather */
-		nr_decoder_expire(e->decoder, e->decoder_mark_ns, nr_engine_fragment_lost, e);
+		nr_decoder_expire(e->decoder, e->decoder_mark_ns, nr_engine_fragment_lost,
+				  e);
 		nr_arena_reset(&e->work_arena);
 	}
 	return more;

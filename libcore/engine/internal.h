@@ -146,6 +146,9 @@ void nr_engine_run_row(struct nr_engine *e, const struct nr_run_info *run, int s
 struct nr_live_state;
 void nr_engine_live_free(struct nr_engine *e);
 
+/* live.c: what only a capture says */
+void nr_engine_loss(struct nr_engine *e, const struct nr_packet *p);
+
 /* tunnels.c: rows of table tunnel */
 struct nr_tunnels *nr_tunnels_new(void);
 void nr_tunnels_free(struct nr_tunnels *t);

@@ -141,10 +141,12 @@ static void open_row(void *arg, struct nr_flow *f)
 {
 	const struct open_rows *o = arg;
 
-	if (f->last_clock_ns < o->since_ns ||
+	if (nr_flow_clock_ns(f) < o->since_ns ||
 	    (!f->parser && o->clock_ns - f->first_ns < SECOND))
 		return;
+	nr_flow_lay_out(o->e->flows, f);
 	nr_engine_flow_row(o->e, f, NULL);
+	nr_flow_put_back(o->e->flows, f);
 }
 
 static bool is_wanted(const struct nr_engine *e)
@@ -254,7 +256,7 @@ static uint64_t new_id(const struct going_ons *all, uint64_t old_id)
 	return g ? g->id : old_id;
 }
 
-/* All open flows go on under new ids behind the last packet's. */
+/* All open flows get their last row, and go on under new ids behind the last packet's. */
 static void restart_all(struct nr_engine *e, const struct going_ons *all, int64_t ns)
 {
 	uint64_t ordinal = e->cfg.first_ordinal + e->stats.packets;
@@ -265,7 +267,10 @@ static void restart_all(struct nr_engine *e, const struct going_ons *all, int64_
 		struct going_on *g = &all->g[i];
 
 		g->id = ++ordinal * 16 + g->old_id % 16;
-		nr_flow_restart(g->flow, g->id, (uint32_t)(e->n_sources - 1), ns);
+		nr_flow_lay_out(e->flows, g->flow);
+		nr_engine_flow_done(e, g->flow, NR_END_ROTATED);
+		nr_flow_restart(g->flow, g->id, (uint32_t)e->n_sources, ns);
+		nr_flow_put_back(e->flows, g->flow);
 	}
 	for (size_t i = 0; i < all->n; i++) {
 		struct nr_flow_extra *x = all->g[i].flow->extra;
@@ -275,7 +280,6 @@ static void restart_all(struct nr_engine *e, const struct going_ons *all, int64_
 	}
 	if (e->sessions)
 		nr_sessions_renumber(e->sessions, true);
-	e->cfg.first_ordinal += all->n;
 }
 
 /* The last rows of a database: sources, their ledger, the run. */
@@ -330,15 +334,14 @@ int nr_engine_rotate(struct nr_engine *e, int64_t clock_ns,
 	nr_flow_each(e->flows, collect, &all);
 	if (all.n)
 		qsort(all.g, all.n, sizeof(*all.g), by_old_id);
-	for (size_t i = 0; i < all.n; i++)
-		nr_engine_flow_done(e, all.g[i].flow, NR_END_ROTATED);
+	restart_all(e, &all, clock_ns);
 	nr_tunnels_flush(e);
 	end_database(e, 0);
 	nr_engine_flush(e);
 	rc = e->error ? e->error : rotate_sinks(e, clock_ns);
 	forget_sources(e);
 	add_source(e, s);
-	restart_all(e, &all, clock_ns);
+	e->cfg.first_ordinal += all.n;
 	nr_free(all.g);
 	e->live->open_ns = INT64_MIN;
 	set_place(e);
