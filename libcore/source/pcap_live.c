@@ -28,6 +28,10 @@ enum {
 	NS_PER_S = 1000000000,
 };
 
+/* SKF_AD_OFF and SKF_AD_VLAN_TPID of linux/filter.h, which pcap.h does not go with */
+#define METADATA  ((uint32_t)-0x1000)
+#define VLAN_TYPE 60U
+
 /* A counter of libpcap: 32 bits that wrap. */
 struct counter {
 	unsigned last;
@@ -38,6 +42,8 @@ struct pcap_live {
 	pcap_t *p;
 	int fd;
 	bool nano;
+	int64_t patience_ns; /* what was caught is handed out within */
+	int64_t gone_ns;     /* when the device was found gone; 0: it is there */
 	struct nr_live_filter *filter; /* of Ethernet; NULL: libpcap's alone */
 	struct nr_pool *pool;
 	struct nr_block *block; /* held: packets are put into it one behind the other */
@@ -142,6 +148,23 @@ static int filter_failed(const struct nr_live *l, const char *text, struct nr_er
 }
 
 /*
+ * One instruction for libpcap. What came before the program was in the kernel is filtered
+ * by libpcap with the same program: it knows loads of a tag's metadata as bytes only, and
+ * none of the tag's type, where the program accepts.
+ */
+static struct bpf_insn for_libpcap(struct nr_bpf i)
+{
+	bool is_absolute = BPF_CLASS(i.code) == BPF_LD && BPF_MODE(i.code) == BPF_ABS;
+
+	if (is_absolute && i.k >= METADATA) {
+		if (i.k == METADATA + VLAN_TYPE)
+			return (struct bpf_insn){ BPF_RET | BPF_K, 0, 0, WHOLE };
+		i.code = BPF_LD | BPF_B | BPF_ABS;
+	}
+	return (struct bpf_insn){ i.code, i.jt, i.jf, i.k };
+}
+
+/*
  * Of an Ethernet device of Linux libpcap's own program would judge frames without the
  * VLAN tag that is put back later: it gets the one that knows both (live_filter.h), and
  * the frame is looked at again.
@@ -160,7 +183,7 @@ static int filter_ethernet(struct nr_live *l, const char *text, struct nr_err *e
 	b.bf_len = (unsigned)n;
 	b.bf_insns = nr_xcalloc(n, sizeof(*b.bf_insns));
 	for (size_t i = 0; i < n; i++)
-		b.bf_insns[i] = (struct bpf_insn){ p[i].code, p[i].jt, p[i].jf, p[i].k };
+		b.bf_insns[i] = for_libpcap(p[i]);
 	if (pcap_setfilter(c->p, &b))
 		rc = filter_failed(l, text, err);
 	nr_free(b.bf_insns);
@@ -233,6 +256,7 @@ static int pcap_live_open(struct nr_live *l, const struct nr_live_options *o,
 	rc = activate(l, o, err);
 	if (rc == 0) {
 		c->nano = pcap_get_tstamp_precision(c->p) == PCAP_TSTAMP_PRECISION_NANO;
+		c->patience_ns = 2 * o->block_timeout;
 		c->fd = pcap_get_selectable_fd(c->p);
 		c->pool = nr_pool_new(NR_BLOCK_SIZE);
 		l->n_rings = 1;
@@ -312,12 +336,19 @@ static void take_packet(u_char *user, const struct pcap_pkthdr *h, const u_char 
 /* What it means that libpcap could not read: it has words, no numbers. */
 static int read_failed(struct nr_live *l, int code, struct nr_err *err)
 {
-	const char *why = pcap_geterr(ctx_of(l)->p);
+	struct pcap_live *c = ctx_of(l);
+	const char *why = pcap_geterr(c->p);
 
 	if (code == PCAP_ERROR_IFACE_NOT_UP || strstr(why, "went down"))
 		return nr_fail(err, -ENETDOWN, "%s is down", l->name);
-	if (code == PCAP_ERROR_NO_SUCH_DEVICE || strstr(why, "disappeared"))
+	if (code == PCAP_ERROR_NO_SUCH_DEVICE || strstr(why, "disappeared")) {
+		if (!c->gone_ns)
+			c->gone_ns = nr_live_now();
+		/* the kernel hands out the last, unfull block of the ring yet */
+		if (nr_live_now() - c->gone_ns < c->patience_ns)
+			return 0;
 		return nr_fail(err, -ENODEV, "%s is gone", l->name);
+	}
 	return nr_fail(err, -EIO, "libpcap cannot read from %s: %s", l->name, why);
 }
 

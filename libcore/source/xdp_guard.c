@@ -93,7 +93,7 @@ static int dump(uint16_t type, answer each, struct finding *f)
 		rc = -errno;
 	while (more && !rc) {
 		ssize_t got = recv(fd, room, sizeof(room), 0);
-		int left = got > 0 ? (int)got : 0;
+		unsigned left = got > 0 ? (unsigned)got : 0;
 
 		if (got <= 0)
 			rc = got < 0 ? -errno : -EIO;

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <ctype.h>
 #include <dirent.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +104,7 @@ void nr_xdp_holder(uint32_t ifindex, char *out, size_t n)
 	LIBBPF_OPTS(bpf_xdp_query_opts, q);
 	struct bpf_prog_info info = { 0 };
 	uint32_t len = sizeof(info), id, link;
+	char name[IF_NAMESIZE];
 	int fd;
 
 	snprintf(out, n, "another program");
@@ -121,4 +123,10 @@ void nr_xdp_holder(uint32_t ifindex, char *out, size_t n)
 	link = link_of(ifindex);
 	if (link)
 		add_process(link, out, n);
+	else if (if_indextoname(ifindex, name))
+		snprintf(out + strlen(out), n - strlen(out),
+			 ", which stays until `ip link set %s %s off`", name,
+			 q.drv_prog_id   ? "xdpdrv"
+			 : q.skb_prog_id ? "xdpgeneric"
+					 : "xdp");
 }
