@@ -15,7 +15,7 @@
 
 struct verify {
 	struct nr_list sources;
-	bool json, no_sources, replay, repair, no_sandbox;
+	bool json, no_sources, replay, repair, drop_damaged, no_sandbox;
 };
 
 static const struct nr_option verify_options[] = {
@@ -28,6 +28,8 @@ static const struct nr_option verify_options[] = {
 	  .help = "replay the captures with the options of then, and compare every row" },
 	{ "repair", 0, NR_OPT_FLAG, NULL, NR_OPT(verify, repair),
 	  .help = "archives: write index and seek table where they are missing" },
+	{ "drop-damaged", 0, NR_OPT_FLAG, NULL, NR_OPT(verify, drop_damaged),
+	  .help = "with --repair: leave out frames that are damaged" },
 	{ "json", 0, NR_OPT_FLAG, NULL, NR_OPT(verify, json),
 	  .help = "one JSON object for each argument" },
 	{ "no-sandbox", 0, NR_OPT_FLAG, NULL, NR_OPT(verify, no_sandbox),
@@ -121,13 +123,18 @@ static void say_finding(void *arg, const char *finding)
 	nr_report_add(&s->report, NR_CHANGED, "archive", "%s", finding);
 }
 
-static void repair_archive(struct subject *s)
+static void repair_archive(struct subject *s, bool drop)
 {
 	struct nr_err err = { "" };
 	char said[512] = "";
 
-	if (nr_archive_repair(s->path, false, said, sizeof(said), &err))
-		nr_report_add(&s->report, NR_UNCHECKED, "repair", "%s", err.text);
+	int rc = nr_archive_repair(s->path, drop, said, sizeof(said), &err);
+
+	if (rc)
+		nr_report_add(&s->report, NR_UNCHECKED, "repair",
+			      rc == -EBADMSG && !drop ? "%s; --drop-damaged leaves it out"
+						      : "%s",
+			      err.text);
 	else
 		nr_report_add(&s->report, NR_CONSISTENT, "repair", "%s",
 			      said[0] ? said : "nothing was missing");
@@ -140,7 +147,7 @@ static void verify_archive(struct subject *s, const struct verify *o, char what[
 	char bytes[NR_TEXT_MAX];
 
 	if (o->repair)
-		repair_archive(s);
+		repair_archive(s, o->drop_damaged);
 	if (nr_archive_verify(s->path, &c, say_finding, s, &err)) {
 		snprintf(what, 128, "zstd data");
 		nr_report_add(&s->report, NR_UNCHECKED, "archive", "%s", err.text);

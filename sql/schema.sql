@@ -1,6 +1,6 @@
 -- The session database of nrtool. Generated from the record tables: do not edit.
 PRAGMA application_id = 1852994671; -- nrto
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 CREATE TABLE run ( -- runs of nrtool that wrote into this database
 	run_id INTEGER PRIMARY KEY, -- number of the run in this database, from 1
@@ -74,6 +74,8 @@ CREATE TABLE interface ( -- interfaces that the sources describe
 	hardware TEXT, -- hardware of the interface
 	received INTEGER, -- packets received, as the file's last statistics say [packets]
 	dropped INTEGER, -- packets dropped, as the file's last statistics say [packets]
+	inbound INTEGER, -- packets that came in, where the source says so of any [packets]
+	outbound INTEGER, -- packets that went out, where the source says so of any [packets]
 	PRIMARY KEY (source_id, interface_id)
 ) STRICT;
 

@@ -48,7 +48,7 @@ static int read_frame(struct repair *r, size_t i, struct nr_err *err)
 	if (!r->n_dropped++)
 		nr_ax_describe(r->a, i, r->dropped, sizeof(r->dropped));
 	if (i == 0)
-		return nr_fail(err, -EBADMSG,
+		return nr_fail(err, -EINVAL,
 			       "%s cannot be repaired: its first frame is damaged",
 			       r->a->path);
 	if (r->drop)

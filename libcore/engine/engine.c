@@ -297,6 +297,7 @@ static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 	if (e->cfg.no_index)
 		return;
 	b = &e->way_backs[f->shard];
+	nr_way_back_turn(b, f, source);
 	if (nr_way_back_full(f->way_back, source))
 		nr_engine_flow_packets(e, f);
 	nr_way_back_add(b, f, source, record);

@@ -219,9 +219,11 @@ void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason wh
 	if (e->sessions)
 		nr_sessions_end(e->sessions, f);
 	nr_engine_breathe(e);
-	if (f->way_back && f->way_back->len)
-		nr_engine_flow_packets(e, f);
-	nr_way_back_drop(&e->way_backs[f->shard], f);
+	while (f->way_back) {
+		if (f->way_back->len)
+			nr_engine_flow_packets(e, f);
+		nr_way_back_drop(&e->way_backs[f->shard], f);
+	}
 	r = nr_engine_row(e, &nr_rt_flow, f->flow_id);
 	identity(e, r, f);
 	nr_set_int(r, NR_FLOW_last_ns, f->last_ns);

@@ -13,6 +13,7 @@ enum { BLOCK_SPAN = 256 * 1024 }; /* one source_block row per so many bytes */
 struct nr_interface_row {
 	struct nr_interface i;      /* texts owned */
 	uint64_t received, dropped; /* UINT64_MAX: not known */
+	uint64_t inbound, outbound;
 };
 
 static struct nr_text text_dup(struct nr_text t)
@@ -42,6 +43,7 @@ static void add_interface(struct nr_source_state *s, const struct nr_interface *
 	r->i.os = text_dup(i->os);
 	r->i.hardware = text_dup(i->hardware);
 	r->received = r->dropped = UINT64_MAX;
+	r->inbound = r->outbound = 0;
 }
 
 void nr_engine_sources_free(struct nr_engine *e)
@@ -130,6 +132,17 @@ void nr_engine_event(struct nr_engine *e, const struct nr_packet *p)
 	}
 }
 
+static void count_direction(struct nr_source_state *s, const struct nr_packet *p)
+{
+	struct nr_interface_row *r;
+
+	if (p->interface_id >= s->n_interfaces)
+		return;
+	r = &s->interfaces[p->interface_id];
+	r->inbound += (p->flags & NR_PKT_INBOUND) != 0;
+	r->outbound += (p->flags & NR_PKT_OUTBOUND) != 0;
+}
+
 void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 {
 	struct nr_source_state *s = &e->sources[p->source];
@@ -151,6 +164,8 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 		nr_set_int(r, NR_SOURCE_BLOCK_ts_ns, p->ts_ns);
 		s->next_block = p->offset - p->offset % BLOCK_SPAN + BLOCK_SPAN;
 	}
+	if (p->flags & (NR_PKT_INBOUND | NR_PKT_OUTBOUND))
+		count_direction(s, p);
 	if (!(p->time_backwards | p->time_jump | p->time_bogus | p->time_clamped))
 		return;
 	s->time_backwards += p->time_backwards;
@@ -223,6 +238,10 @@ static void interface_rows(struct nr_engine *e, uint32_t source)
 		nr_set_text(r, NR_INTERFACE_hardware, i->hardware.p, i->hardware.len);
 		set_u64(r, NR_INTERFACE_received, x->received);
 		set_u64(r, NR_INTERFACE_dropped, x->dropped);
+		if (x->inbound + x->outbound) {
+			set_u64(r, NR_INTERFACE_inbound, x->inbound);
+			set_u64(r, NR_INTERFACE_outbound, x->outbound);
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ static void flow_fini(struct nr_flow *f)
 	}
 	if (nr_flow_history_is_heap(f))
 		nr_free(f->history_heap);
-	nr_free(f->way_back);
+	nr_way_back_discard(f);
 }
 
 void nr_flow_table_free(struct nr_flow_table *t)

@@ -81,7 +81,9 @@
 	X(T, os, TEXT, 0, NULL, NULL, NULL, "operating system of the capturing host") \
 	X(T, hardware, TEXT, 0, NULL, NULL, NULL, "hardware of the interface") \
 	X(T, received, INT, 0, NULL, "packets", NULL, "packets received, as the file's last statistics say") \
-	X(T, dropped, INT, 0, NULL, "packets", NULL, "packets dropped, as the file's last statistics say")
+	X(T, dropped, INT, 0, NULL, "packets", NULL, "packets dropped, as the file's last statistics say") \
+	X(T, inbound, INT, 0, NULL, "packets", NULL, "packets that came in, where the source says so of any") \
+	X(T, outbound, INT, 0, NULL, "packets", NULL, "packets that went out, where the source says so of any")
 
 #define NR_FIELDS_COMMENT(X, T) \
 	X(T, source_id, INT, NR_NN, "source(source_id)", NULL, NULL, "the source") \

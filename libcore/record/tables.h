@@ -9,7 +9,7 @@
 
 #include "record/define.h"
 
-enum { NR_SCHEMA_VERSION = 3 }; /* PRAGMA user_version: any change of the DDL raises it */
+enum { NR_SCHEMA_VERSION = 4 }; /* PRAGMA user_version: any change of the DDL raises it */
 
 #define NR_T(t, table, flags, indexes, doc) NR_TABLE_DECLARE(t, table, NR_FIELDS_##t);
 NR_RECORD_TYPES(NR_T)

@@ -165,6 +165,31 @@ class Archive(Case):
             subprocess.run([NRTOOL, "verify", "--repair", cut], capture_output=True, check=False)
             self.assertEqual(*(index(f)[1:] for f in (a, cut)))
 
+    def verify(self, *words, status=0):
+        return [json.loads(line) for line in
+                self.nrtool("verify", "--json", *words, status=status).stdout.splitlines()]
+
+    def test_a_damaged_frame_is_dropped_when_told(self):
+        a = self.make()
+        data = a.read_bytes()
+        count = lambda: json.loads(self.nrtool("info", "--json", "--no-hash",
+                                               a).stdout)["packets"]
+        whole, at = count(), len(data) // 3
+        damaged = data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+        a.write_bytes(damaged)
+        said = str(self.verify("--repair", a, status=5))
+        self.assertIn("--drop-damaged", said)
+        self.assertEqual(a.read_bytes(), damaged)
+        said = str(self.verify("--repair", "--drop-damaged", a))
+        self.assertIn("1 frames are lost", said)
+        self.assertEqual(self.verify(a)[0]["verdict"], "consistent")
+        self.assertLess(0, count())
+        self.assertLess(count(), whole)
+        # what nothing can be read without is not dropped
+        a.write_bytes(data[:40] + bytes([data[40] ^ 1]) + data[41:])
+        said = str(self.verify("--repair", "--drop-damaged", a, status=5))
+        self.assertIn("its first frame is damaged", said)
+
     def test_events_there_and_back(self):
         self.nrtool("replay", DATA / "http-tls.pcap", "-q", "-o", "a.db", "-o", "a.jsonl.zst")
         self.nrtool("import", "a.jsonl.zst", "-q", "-o", "b.db")

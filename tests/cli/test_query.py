@@ -60,6 +60,35 @@ class Query(Case):
             self.assertEqual((self.dir / "a.db").read_bytes(), before)
         self.assertFalse((self.dir / "new.db").exists())
 
+    def test_nothing_else_is_read(self):
+        [(sandbox,)] = self.query("a.db", "SELECT sandbox FROM run")
+        if "landlock" not in sandbox:
+            self.skipTest("no Landlock here: " + sandbox)
+        (self.dir / "b.db").write_bytes((self.dir / "a.db").read_bytes())
+        sql = "ATTACH 'b.db' AS b; SELECT count(*) AS n FROM b.flow"
+        self.assertIn("unable to open", self.nrtool("query", "a.db", sql, status=1).stderr)
+        out = self.nrtool("query", "a.db", sql, "--no-sandbox").stdout
+        self.assertEqual(out.split()[0], "n", out)
+
+    def test_a_database_that_is_written_is_read(self):
+        (self.dir / "live.db").write_bytes((self.dir / "a.db").read_bytes())
+        db = sqlite3.connect(self.dir / "live.db")
+        self.addCleanup(db.close)
+        self.assertEqual(db.execute("PRAGMA journal_mode = WAL").fetchone(), ("wal",))
+        db.execute("UPDATE flow SET records = 77")
+        db.commit()
+        sql = "SELECT min(records) AS n FROM flow"
+        self.assertEqual(self.nrtool("query", "live.db", sql).stdout.split(), ["n", "77"])
+        for name in ("live.db", "live.db-wal"):  # as a copy of a case may come
+            (self.dir / name.replace("live", "copy")).write_bytes((self.dir / name).read_bytes())
+        self.assertEqual(self.nrtool("query", "copy.db", sql).stdout.split(), ["n", "77"])
+
+    def test_large_sorts_find_room(self):
+        sql = ("PRAGMA cache_size = 2; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+               "FROM n WHERE i < 300000) SELECT x FROM (SELECT hex(i * 7919 % 300007) || "
+               "printf('%.60c', 'x') AS x FROM n ORDER BY x DESC LIMIT -1 OFFSET 299999)")
+        self.assertIn("xxx", self.nrtool("query", "a.db", sql, "--full").stdout)
+
     def test_text_from_the_wire_is_harmless(self):
         sql = "SELECT 'a' || char(27, 10, 155, 8238) || 'b' AS x"
         for form in ("table", "csv", "markdown"):

@@ -22,6 +22,7 @@ static const char *const ddl_sha256[] = {
 	[1] = "f80b7b9ab867f18ae8d5ca5c524fea248186e0c7929f22f0149468bf619ff387",
 	[2] = "5530b22da90f28879214ccd820dc9bc51c43bc252c845063826ed6c93ce71d20",
 	[3] = "2cbe100f5f939ba57a49fc64fbf151051290c3178767f83b5f47679e3103f8af",
+	[4] = "ad1e7540184ab6a2d6d68dcd3526d7a2926d09542ed8d90660598ec33603a5ba",
 };
 
 static char *slurp(const char *name)
