@@ -240,14 +240,30 @@ static void judge_checksums(struct nr_engine *e, struct nr_work *w)
 	}
 }
 
+static void expire_fragments(struct nr_engine *e, int64_t clock_ns)
+{
+	int64_t mark;
+
+	if (is_near(e->decoder_mark_ns, clock_ns))
+		return;
+	mark = mark_before(clock_ns);
+	if (mark <= e->decoder_mark_ns)
+		return;
+	e->decoder_mark_ns = mark;
+	nr_decoder_expire(e->decoder, mark, fragment_lost, e);
+}
+
 /* Decodes a packet and says which bucket it is in, as far as that is known yet. */
 static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_packet *p)
 {
 	w->pkt = p;
 	w->detail = 0;
 	w->dec.n_levels = 0;
-	if (p->event)
+	if (p->event) {
+		if (p->event->kind == NR_EVENT_TICK)
+			expire_fragments(e, p->clock_ns);
 		return;
+	}
 	if (p->ts_ns < e->cfg.from || (e->cfg.to != INT64_MAX && p->ts_ns >= e->cfg.to)) {
 		w->bucket = NR_BUCKET_OUT_OF_RANGE;
 		return;
@@ -260,14 +276,7 @@ static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_pack
 		w->bucket = NR_BUCKET_DUPLICATE;
 		return;
 	}
-	if (!is_near(e->decoder_mark_ns, p->clock_ns)) {
-		int64_t mark = mark_before(p->clock_ns);
-
-		if (mark > e->decoder_mark_ns) {
-			e->decoder_mark_ns = mark;
-			nr_decoder_expire(e->decoder, mark, fragment_lost, e);
-		}
-	}
+	expire_fragments(e, p->clock_ns);
 	nr_decode(e->decoder, p, &w->dec);
 	w->bucket = w->dec.bucket;
 	w->detail = w->dec.detail;
@@ -375,18 +384,19 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 		nr_ledger_add(e->ledger, p->source, bucket, w->detail, p->wire_len);
 }
 
-static void advance_clock(struct nr_engine *e, const struct nr_packet *p)
+/* The clock marks before the packet `ordinal`. */
+static void advance_clock(struct nr_engine *e, int64_t clock_ns, uint64_t ordinal)
 {
 	int64_t mark;
 
-	if (is_near(e->mark_ns, p->clock_ns))
+	if (is_near(e->mark_ns, clock_ns))
 		return;
-	mark = mark_before(p->clock_ns);
+	mark = mark_before(clock_ns);
 	if (mark <= e->mark_ns)
 		return;
 	e->mark_ns = mark;
 	e->now = NULL;
-	e->order = (struct nr_order){ .ordinal = p->ordinal, .phase = NR_PHASE_MARK };
+	e->order = (struct nr_order){ .ordinal = ordinal, .phase = NR_PHASE_MARK };
 	nr_flow_mark(e->flows, mark);
 }
 
@@ -395,14 +405,17 @@ static void process(struct nr_engine *e, struct nr_work *w)
 	const struct nr_packet *p = w->pkt;
 
 	if (p->event) {
-		e->order = (struct nr_order){ .ordinal = e->cfg.first_ordinal +
-							 e->stats.packets + 1,
+		uint64_t next = e->cfg.first_ordinal + e->stats.packets + 1;
+
+		if (p->event->kind == NR_EVENT_TICK)
+			advance_clock(e, p->clock_ns, next);
+		e->order = (struct nr_order){ .ordinal = next,
 					      .phase = NR_PHASE_CONTAINER };
 		nr_engine_event(e, p);
 		nr_engine_breathe(e);
 		return;
 	}
-	advance_clock(e, p);
+	advance_clock(e, p->clock_ns, p->ordinal);
 	e->now = p;
 	e->order = (struct nr_order){ .ordinal = p->ordinal, .phase = NR_PHASE_PACKET };
 	e->stats.packets++;

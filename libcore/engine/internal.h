@@ -122,6 +122,9 @@ void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 			   const struct nr_run_info *run);
 void nr_engine_sources_free(struct nr_engine *e);
 
+/* live.c: what only a capture says */
+void nr_engine_loss(struct nr_engine *e, const struct nr_packet *p);
+
 /* tunnels.c: rows of table tunnel */
 struct nr_tunnels *nr_tunnels_new(void);
 void nr_tunnels_free(struct nr_tunnels *t);
