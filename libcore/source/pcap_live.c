@@ -42,8 +42,6 @@ struct pcap_live {
 	pcap_t *p;
 	int fd;
 	bool nano;
-	int64_t patience_ns; /* what was caught is handed out within */
-	int64_t gone_ns;     /* when the device was found gone; 0: it is there */
 	struct nr_live_filter *filter; /* of Ethernet; NULL: libpcap's alone */
 	struct nr_pool *pool;
 	struct nr_block *block; /* held: packets are put into it one behind the other */
@@ -256,7 +254,6 @@ static int pcap_live_open(struct nr_live *l, const struct nr_live_options *o,
 	rc = activate(l, o, err);
 	if (rc == 0) {
 		c->nano = pcap_get_tstamp_precision(c->p) == PCAP_TSTAMP_PRECISION_NANO;
-		c->patience_ns = 2 * o->block_timeout;
 		c->fd = pcap_get_selectable_fd(c->p);
 		c->pool = nr_pool_new(NR_BLOCK_SIZE);
 		l->n_rings = 1;
@@ -336,18 +333,13 @@ static void take_packet(u_char *user, const struct pcap_pkthdr *h, const u_char 
 /* What it means that libpcap could not read: it has words, no numbers. */
 static int read_failed(struct nr_live *l, int code, struct nr_err *err)
 {
-	struct pcap_live *c = ctx_of(l);
-	const char *why = pcap_geterr(c->p);
+	const char *why = pcap_geterr(ctx_of(l)->p);
 
 	if (code == PCAP_ERROR_IFACE_NOT_UP || strstr(why, "went down"))
 		return nr_fail(err, -ENETDOWN, "%s is down", l->name);
 	if (code == PCAP_ERROR_NO_SUCH_DEVICE || strstr(why, "disappeared")) {
-		if (!c->gone_ns)
-			c->gone_ns = nr_live_now();
-		/* the kernel hands out the last, unfull block of the ring yet */
-		if (nr_live_now() - c->gone_ns < c->patience_ns)
-			return 0;
-		return nr_fail(err, -ENODEV, "%s is gone", l->name);
+		/* the last, unfull block of the ring comes yet; rtnetlink tells the end */
+		return l->ifindex ? 0 : nr_fail(err, -ENODEV, "%s is gone", l->name);
 	}
 	return nr_fail(err, -EIO, "libpcap cannot read from %s: %s", l->name, why);
 }
