@@ -393,6 +393,8 @@ void nr_live_merge_wait(struct nr_live_merge *m, int max_ms, struct pollfd *more
 
 void nr_live_merge_stop(struct nr_live_merge *m, int64_t until_ns)
 {
+	if (m->is_stopping)
+		return;
 	for (unsigned i = 0; i < m->n_in; i++)
 		nr_live_merge_stats(m, i, &m->in[i].final);
 	m->until_ns = until_ns;

@@ -60,7 +60,7 @@ void nr_live_merge_wait(struct nr_live_merge *m, int max_ms, struct pollfd *more
 			unsigned n_more);
 /*
  * From now on packets later than `until_ns` are dropped and not counted as read, and
- * held ones are handed out without waiting: reading ends with 0 and is_drained.
+ * statistics stay as they are: reading ends with 0 and is_drained. The first call counts.
  */
 void nr_live_merge_stop(struct nr_live_merge *m, int64_t until_ns);
 bool nr_live_merge_is_drained(const struct nr_live_merge *m);
