@@ -337,10 +337,10 @@ static int read_failed(struct nr_live *l, int code, struct nr_err *err)
 
 	if (code == PCAP_ERROR_IFACE_NOT_UP || strstr(why, "went down"))
 		return nr_fail(err, -ENETDOWN, "%s is down", l->name);
-	if (code == PCAP_ERROR_NO_SUCH_DEVICE || strstr(why, "disappeared")) {
-		/* the last, unfull block of the ring comes yet; rtnetlink tells the end */
+	if (code == PCAP_ERROR_NO_SUCH_DEVICE || strstr(why, "disappeared"))
+		/* the last, unfull block of the ring comes yet; rtnetlink tells the end
+		 */
 		return l->ifindex ? 0 : nr_fail(err, -ENODEV, "%s is gone", l->name);
-	}
 	return nr_fail(err, -EIO, "libpcap cannot read from %s: %s", l->name, why);
 }
 

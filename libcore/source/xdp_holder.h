@@ -7,6 +7,7 @@
 
 /*
  * In words, into out: "program xdp_pass (id 12), held by process 4711 (xdpdump)", or how
- * one that nobody holds is taken off, as far as it can be found out; "another program" at least.
+ * one that nobody holds is taken off, as far as it can be found out; "another program" at
+ * least.
  */
 void nr_xdp_holder(uint32_t ifindex, char *out, size_t n);
