@@ -208,10 +208,10 @@ static int set_filter(struct nr_live *l, const char *text, struct nr_err *err)
 
 static const char *times_of(pcap_t *p, const struct nr_live_options *o)
 {
-	int *types, n = pcap_list_tstamp_types(p, &types);
 	bool adapter = false;
+	int *types, n;
 
-	if (!o->hardware_time || n <= 0)
+	if (!o->hardware_time || (n = pcap_list_tstamp_types(p, &types)) <= 0)
 		return "software";
 	for (int i = 0; i < n; i++)
 		adapter |= types[i] == PCAP_TSTAMP_ADAPTER ||
@@ -338,8 +338,7 @@ static int read_failed(struct nr_live *l, int code, struct nr_err *err)
 	if (code == PCAP_ERROR_IFACE_NOT_UP || strstr(why, "went down"))
 		return nr_fail(err, -ENETDOWN, "%s is down", l->name);
 	if (code == PCAP_ERROR_NO_SUCH_DEVICE || strstr(why, "disappeared"))
-		/* the last, unfull block of the ring comes yet; rtnetlink tells the end
-		 */
+		/* the ring's last block is still to come; rtnetlink tells the end */
 		return l->ifindex ? 0 : nr_fail(err, -ENODEV, "%s is gone", l->name);
 	return nr_fail(err, -EIO, "libpcap cannot read from %s: %s", l->name, why);
 }

@@ -25,8 +25,9 @@ static int option(struct nr_live_options *o, const char *arg)
 	size_t n = value ? (size_t)(value - arg) : 0;
 	unsigned long long v;
 
-	if (!value++)
+	if (!value)
 		return 0;
+	value++;
 	v = strtoull(value, NULL, 10);
 	if (!strncmp(arg, "rings", n))
 		o->rings = (unsigned)v;
