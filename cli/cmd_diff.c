@@ -2,16 +2,12 @@
 /* nrtool diff: what two session databases or archives of events say differently. */
 #include "cli.h"
 
-#include "archive_db.h"
 #include "compare.h"
-#include "database.h"
+#include "diff_side.h"
 #include "record/tables.h"
 #include "sandbox.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,13 +37,6 @@ static const struct nr_option diff_options[] = {
 	  .help = "run without seccomp and Landlock" },
 };
 
-/* A or B, from its opening to its closing. */
-struct side {
-	const char *path;
-	bool is_archive, is_damaged;
-	sqlite3 *db;
-};
-
 /* Where SQLite makes its temporary files (sqlite.org/tempfiles.html, section 5). */
 static const char *temporary_directory(void)
 {
@@ -66,7 +55,7 @@ static const char *temporary_directory(void)
 	return ".";
 }
 
-static int confine(const struct diff *c, const struct side *s)
+static int confine(const struct diff *c, const struct nr_diff_side *s)
 {
 	const char *reads[] = { s[0].path, s[1].path };
 	struct nr_buf target = { 0 };
@@ -84,53 +73,16 @@ static int confine(const struct diff *c, const struct side *s)
 	return rc ? nr_complain(NR_EXIT_FAILED, "diff", "%s", err.text) : 0;
 }
 
-/* A database is opened, and what it says fixed, before the sandbox: it may have a log. */
-static int open_database(struct side *s)
-{
-	int status;
-
-	s->is_archive = nr_archive_db_is(s->path);
-	if (s->is_archive)
-		return 0;
-	status = nr_database_open(&s->db, s->path, "diff");
-	if (!status &&
-	    sqlite3_exec(s->db, "BEGIN; SELECT count(*) FROM main.sqlite_schema", NULL,
-			 NULL, NULL))
-		status = nr_complain(NR_EXIT_FAILED, "diff", "cannot read %s: %s",
-				     s->path, sqlite3_errmsg(s->db));
-	return status;
-}
-
-static int load_archive(struct side *s)
-{
-	struct nr_archive_db_stats st;
-	struct nr_err err = { "" };
-
-	if (!s->is_archive)
-		return 0;
-	if (nr_archive_db_open(&s->db, s->path, NULL, false, &st, &err))
-		return nr_complain(NR_EXIT_FAILED, "diff", "%s", err.text);
-	if (st.n_damages) {
-		s->is_damaged = true;
-		fprintf(stderr, "damaged: %s: %s", s->path, st.damage);
-		fprintf(stderr, st.n_damages > 1 ? " (%" PRIu64 " in all)\n" : "\n",
-			st.n_damages);
-	}
-	sqlite3_exec(s->db, "PRAGMA cache_size = -4096", NULL, NULL, NULL);
-	sqlite3_db_release_memory(s->db);
-	return 0;
-}
-
 static void say_skipped(void *arg, const struct nr_record_type *t,
 			const struct nr_field *f, bool only_in_a)
 {
-	const struct side *s = arg;
+	const struct nr_diff_side *s = arg;
 
 	fprintf(stderr, "not compared: %s%s%s, which only %s has\n", t->name,
 		f ? "." : "", f ? f->name : "", s[!only_in_a].path);
 }
 
-static int compare(const struct diff *c, struct side *s)
+static int compare(const struct diff *c, struct nr_diff_side *s)
 {
 	const struct nr_compare_options o = {
 		.ignore = c->ignore.v,
@@ -160,8 +112,7 @@ static int compare(const struct diff *c, struct side *s)
 static int diff_run(const struct nr_call *call)
 {
 	const struct diff *c = call->config;
-	struct side s[2] = { { .path = call->operands[0] },
-			     { .path = call->operands[1] } };
+	struct nr_diff_side s[2] = { 0 };
 	struct nr_err err = { "" };
 	int status = 0, rc;
 
@@ -170,15 +121,15 @@ static int diff_run(const struct nr_call *call)
 			return nr_complain(NR_EXIT_USAGE, "diff", "%s", err.text);
 	nr_signals_init();
 	for (int i = 0; i < 2 && !status; i++)
-		status = open_database(&s[i]);
+		status = nr_diff_side_open(&s[i], call->operands[i]);
 	if (!status)
 		status = confine(c, s);
 	for (int i = 0; i < 2 && !status; i++)
-		status = load_archive(&s[i]);
+		status = nr_diff_side_load(&s[i]);
 	if (!status)
 		status = compare(c, s);
-	sqlite3_close(s[0].db);
-	sqlite3_close(s[1].db);
+	nr_diff_side_close(&s[0]);
+	nr_diff_side_close(&s[1]);
 	rc = nr_stdout_finish("diff");
 	return rc ? rc : status;
 }
@@ -189,11 +140,12 @@ const struct nr_command nr_cmd_diff = {
 	.operand_kind = "file",
 	.summary = "says what two databases or archives say differently",
 	.about =
-		"Compares two session databases or archives of events (FILE.jsonl.zst): "
-		"flows\n"
-		"by key and time, what belongs to them under them, not by the number of "
-		"a row.\n"
-		"Nothing is printed where they say the same; status 5 where they do not.",
+		"Compares two session databases, archives of events (FILE.jsonl.zst) or\n"
+		"directories of these: flows by key and time, what belongs to them "
+		"under\n"
+		"them, not by the number of a row. Nothing is printed where they say "
+		"the\n"
+		"same; status 5 where they do not.",
 	.min_operands = 2,
 	.max_operands = 2,
 	.options = { diff_options, sizeof(diff_options) / sizeof(*diff_options) },

@@ -91,6 +91,22 @@ class Equal(Diff):
                                           "tls", "arp", "tunnel", "certificate")])))
         self.same("a.db", "c.db", "--containers")
 
+    def test_directories_are_sets(self):
+        for side in "ab":
+            (self.dir / side).mkdir()
+            for i, name in enumerate(("http-tls.pcap", "mdns.pcap", "http-tls.pcap.gz")):
+                end = "db" if side == "a" else "jsonl.zst"
+                self.replay(name, f"{side}/{i}.{end}")
+        (self.dir / "a/notes.txt").write_text("no member")
+        self.same("a", "b")
+        self.same("a", "b", "--containers")
+        self.change("a/1.db", "c.db", "UPDATE dns SET rcode = 'x' WHERE rowid = 2")
+        shutil.move(self.dir / "c.db", self.dir / "a/1.db")
+        self.assertEqual(self.differences("a", "b"), {("dns", "changed", "rcode"): 1})
+        (self.dir / "empty").mkdir()
+        self.assertIn("empty holds no database", self.nrtool("diff", "a", "empty",
+                                                             status=1).stderr)
+
     def test_sources_in_another_order(self):
         for name, out in (("tcp-rst.pcap", "x.pcap"), ("mdns.pcap", "y.pcap")):
             shutil.copy(DATA / name, self.dir / out)
