@@ -300,8 +300,6 @@ static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 {
 	struct nr_way_backs *b;
 
-	f->records++;
-	f->wire_bytes += wire_len;
 	nr_ledger_add(e->ledger, source, NR_BUCKET_FLOW, 0, wire_len);
 	if (e->cfg.no_index)
 		return;
@@ -339,11 +337,13 @@ static void credit_fragments(struct nr_engine *e, const struct nr_work *w,
 	for (uint32_t i = 0; i < w->dec.n_frags; i++) {
 		const struct nr_frag_record *r = &w->frags[i];
 
-		if (bucket == NR_BUCKET_FLOW)
-			credit(e, f, r->source, r->record, r->wire_len);
-		else
+		if (bucket != NR_BUCKET_FLOW) {
 			nr_ledger_add(e->ledger, r->source, bucket, w->detail,
 				      r->wire_len);
+			continue;
+		}
+		nr_flow_credit(e->flows, f, r->wire_len);
+		credit(e, f, r->source, r->record, r->wire_len);
 	}
 }
 
@@ -352,18 +352,23 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 {
 	const struct nr_packet *p = w->pkt;
 	struct nr_tcp_seen seen;
-	struct nr_flow_packet fp = { .pkt = p, .dec = &w->dec, .seen = &seen };
+	struct nr_flow_packet fp = { .pkt = p,
+				     .dec = &w->dec,
+				     .seen = e->sessions ? &seen : NULL };
 	unsigned bucket = w->bucket;
 	struct nr_flow *f = NULL;
 
 	for (unsigned i = 0; i < w->dec.n_levels; i++) {
 		fp.bad_checksum = w->bad >> i & 1;
 		fp.drop_bad = fp.bad_checksum && e->cfg.checksums == NR_CSUM_VERIFY;
+		fp.is_credited = bucket == NR_BUCKET_FLOW && !fp.drop_bad &&
+				 i + 1u == w->dec.n_levels;
 		fp.parent_flow_id = f ? f->flow_id : 0;
 		f = nr_flow_update(e->flows, &fp, i, &w->key[i], w->hash[i],
 				   w->src_is_hi[i]);
-		decode_anomalies(e, w, i, f);
-		if (e->sessions && !fp.drop_bad)
+		if (w->dec.n_anomalies)
+			decode_anomalies(e, w, i, f);
+		if (e->sessions && !fp.drop_bad && (!fp.is_quiet || e->cfg.tap))
 			nr_sessions_packet(e->sessions, f,
 					   w->src_is_hi[i] != f->src_is_hi, p,
 					   &w->dec.level[i], &seen);
