@@ -33,7 +33,7 @@ struct nr_cmp_column {
 	bool is_compared;
 	bool is_equal_key; /* part of the hash that equal rows share */
 	bool is_ns;        /* --time-tolerance holds for it */
-	bool is_place;     /* flow_id, source_id, packet, ts_ns of a session row */
+	bool is_place;     /* of a session row: its flow, packets, time */
 };
 
 /* A row of one side as it is, and with B's ids as those of A. */
