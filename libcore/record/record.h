@@ -69,12 +69,14 @@ struct nr_value {
 	uint8_t kind; /* enum nr_value_kind */
 };
 
-/* Where a record stands in the run's one order: compared field by field. */
+/* Where a record stands in the run's one order: ordinal, phase, place, seq. */
 struct nr_order {
 	uint64_t ordinal; /* packet in merged order at which it arose */
-	uint64_t flow_id; /* 0: none */
-	uint32_t seq;     /* within packet, phase and flow */
-	uint8_t phase;    /* enum nr_phase */
+	/* Where timers and the end of input speak: the flow_id, UINT64_MAX behind them;
+	   in the packet itself: which of its levels (engine/internal.h). */
+	uint64_t place;
+	uint32_t seq;  /* within these */
+	uint8_t phase; /* enum nr_phase */
 };
 
 enum nr_phase {
@@ -90,9 +92,12 @@ struct nr_flow_ident {
 	int32_t src_port, dst_port;                         /* -1: none */
 };
 
+struct nr_join; /* engine/internal.h: what the engine adds before sinks see it */
+
 struct nr_record {
 	const struct nr_record_type *type;
 	const struct nr_flow_ident *ident; /* NULL: none; unused for type flow */
+	struct nr_join *join;              /* nothing to sinks; NULL: none */
 	struct nr_order order;
 	struct nr_value *v; /* type->n_fields values */
 };
@@ -108,6 +113,8 @@ struct nr_records {
 /* A new record with all values NULL, appended. */
 struct nr_record *nr_records_add(struct nr_records *rs, const struct nr_record_type *t,
 				 struct nr_order order);
+/* < 0, 0, > 0: a stands before, beside, behind b. */
+int nr_order_cmp(const struct nr_order *a, const struct nr_order *b);
 /* Stable sort by order. */
 void nr_records_sort(struct nr_records *rs);
 /* Forgets the records (the arena is reset by its owner). */
