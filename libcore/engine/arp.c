@@ -81,10 +81,11 @@ void nr_arp_packet(struct nr_engine *e, const struct nr_work *w)
 	struct nr_record *r;
 
 	if (conflict)
-		nr_engine_anomaly(
-			e, NR_ANOM_ARP_CONFLICT,
-			nr_arena_printf(&e->out->arena, "{\"address\":\"%s\",\"mac\":\"%s\"}",
-					address(e, a->sender_ip), mac(e, a->sender_mac)));
+		nr_engine_anomaly(e, NR_ANOM_ARP_CONFLICT,
+				  nr_arena_printf(&e->out->arena,
+						  "{\"address\":\"%s\",\"mac\":\"%s\"}",
+						  address(e, a->sender_ip),
+						  mac(e, a->sender_mac)));
 	r = nr_out_row(e->out, &nr_rt_arp);
 	if (w->n_items) {
 		struct nr_join *j = nr_join_add(e->out, r, NR_JOIN_CARRIER);

@@ -246,6 +246,7 @@ static void process(struct nr_engine *e, const struct nr_work *w)
 	nr_intake_tell(e, w);
 	for (unsigned i = 0; i < w->n_items; i++)
 		nr_part_item(&e->parts[nr_key_shard(w->items[i].hash)], &w->items[i]);
+	nr_intake_tell_last(e, w);
 	nr_engine_breathe(e);
 }
 
@@ -272,13 +273,11 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 			more = nr_engine_number(e, &b->pkt[i]);
 			if (!more)
 				break;
-			nr_intake_prepare(e, &e->work[n++], &b->pkt[i++],
-					  &e->work_arena);
+			nr_intake_prepare(e, &e->work[n++], &b->pkt[i++], &e->work_arena);
 		}
 		for (unsigned k = 0; k < n; k++) {
 			for (unsigned j = 0; j < e->work[k].n_items; j++)
-				nr_flow_prefetch_hit(e->flows,
-						     e->work[k].items[j].hash);
+				nr_flow_prefetch_hit(e->flows, e->work[k].items[j].hash);
 		}
 		for (unsigned k = 0; k < n; k++)
 			process(e, &e->work[k]);

@@ -115,7 +115,8 @@ static void add_items(struct nr_engine *e, struct nr_work *w)
 		it = add_item(e, w, i, hi ? NR_ITEM_HI : 0);
 		it->key = k;
 		it->hash = nr_key_hash(&k, e->key.secret);
-		nr_flow_prefetch(e->flows, it->hash);
+		if (!e->pipeline) /* else the shard may be another's now */
+			nr_flow_prefetch(e->flows, it->hash);
 		if (is_dropped(e, l)) {
 			it->flags |= NR_ITEM_BAD | NR_ITEM_DROP;
 			if (w->bucket != NR_BUCKET_HELD) /* the decoder counts it */
@@ -230,8 +231,13 @@ void nr_intake_tell(struct nr_engine *e, const struct nr_work *w)
 	if (w->dec->n_tunnels)
 		nr_tunnels_packet(e, w);
 	count(e, w);
-	if (w->dec->has_arp) {
-		place(o, p, NR_PLACE_LAST);
-		nr_arp_packet(e, w);
-	}
+}
+
+void nr_intake_tell_last(struct nr_engine *e, const struct nr_work *w)
+{
+	if (!w->dec->has_arp)
+		return;
+	e->out->now = w->pkt;
+	place(e->out, w->pkt, NR_PLACE_LAST);
+	nr_arp_packet(e, w);
 }

@@ -157,7 +157,7 @@ struct nr_engine {
 	struct nr_out single; /* with one thread, and behind the last step: all records */
 	struct nr_joins *joins;
 	struct nr_firsts *firsts;
-	bool expecting; /* a flow was announced; with one thread */
+	bool expecting;                  /* a flow was announced; with one thread */
 	uint64_t n_records, n_anomalies; /* to the sinks */
 	int error;                       /* of a sink; everything stops */
 	struct nr_err *err;
@@ -218,6 +218,8 @@ void nr_intake_prepare(struct nr_engine *e, struct nr_work *w, const struct nr_p
 bool nr_intake_clock(struct nr_engine *e, const struct nr_packet *p);
 /* What the intake itself says of a packet or event: rows, ledger. */
 void nr_intake_tell(struct nr_engine *e, const struct nr_work *w);
+/* The same behind what its levels say. */
+void nr_intake_tell_last(struct nr_engine *e, const struct nr_work *w);
 /* The fragments that were lost so far become lines of the ledger. */
 void nr_intake_lost(struct nr_engine *e);
 /* The same at the end of input: all that are not whole. */

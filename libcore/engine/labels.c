@@ -23,8 +23,8 @@ struct expected {
 
 struct nr_labels {
 	struct expected slot[NR_MAX_EXPECTED];
-	uint32_t bucket[N_BUCKETS];    /* slot + 1, by destination */
-	uint32_t by_token[N_BUCKETS];  /* the same */
+	uint32_t bucket[N_BUCKETS];   /* slot + 1, by destination */
+	uint32_t by_token[N_BUCKETS]; /* the same */
 	uint64_t n;
 };
 

@@ -5,7 +5,7 @@
 #include "decode/checksum.h"
 
 enum {
-	AHEAD_ITEM = 12, /* items before their turn that memory is asked for them, */
+	AHEAD_ITEM = 12,  /* items before their turn that memory is asked for them, */
 	AHEAD_BUCKET = 8, /* for their bucket, */
 	AHEAD_FLOW = 4,   /* for their flow */
 	ROOM = 512 << 10, /* bytes of records of a part before it pauses */
@@ -193,8 +193,8 @@ struct nr_order nr_part_next(const struct nr_part *p)
 struct nr_order nr_part_ahead(const struct nr_part *p)
 {
 	const struct nr_step_mark *m = mark_before(p, item_at(p, p->at_item));
-	uint64_t id = m ? nr_flow_shard_ahead(p->e->flows, p->shard, AHEAD_DUE)
-			: UINT64_MAX;
+	uint64_t id =
+		m ? nr_flow_shard_ahead(p->e->flows, p->shard, AHEAD_DUE) : UINT64_MAX;
 
 	if (id == UINT64_MAX)
 		return (struct nr_order){ .ordinal = UINT64_MAX };

@@ -19,9 +19,9 @@
 enum {
 	STEPS = 3,
 	STEP_PACKETS = 4096,
-	STEP_BYTES = 8 << 20,      /* blocks that a step may hold before it is cut */
-	STEP_DECODED = 16 << 20,   /* the same of what was decoded */
-	STEP_MARKS = 4096,         /* the same of clock marks */
+	STEP_BYTES = 8 << 20,    /* blocks that a step may hold before it is cut */
+	STEP_DECODED = 16 << 20, /* the same of what was decoded */
+	STEP_MARKS = 4096,       /* the same of clock marks */
 	PART_ARENA = 32 << 10,
 };
 
@@ -163,6 +163,7 @@ static void take_packet(struct nr_engine *e, struct nr_step *s, const struct nr_
 	if (!p->event && nr_intake_clock(e, p))
 		add_mark(s, p->ordinal, e->mark_ns, false);
 	nr_intake_tell(e, &w);
+	nr_intake_tell_last(e, &w);
 	has_frags = w.n_items && w.dec->n_frags;
 	nr_arena_shrink(&s->arena, w.dec, sizeof(*w.dec), decoded_size(&w));
 	for (unsigned i = 0; i < w.n_items; i++)
@@ -202,8 +203,8 @@ static struct nr_batch *open_batch(struct nr_step *s)
 	if (b && b->n < NR_BATCH_MAX)
 		return b;
 	if (s->n_batches == s->batches_cap) {
-		s->batch = nr_xrealloc(s->batch,
-				       (s->batches_cap + 1) * sizeof(s->batch[0]));
+		s->batch =
+			nr_xrealloc(s->batch, (s->batches_cap + 1) * sizeof(s->batch[0]));
 		s->batch[s->batches_cap++] = nr_xcalloc(1, sizeof(*b));
 	}
 	return s->batch[s->n_batches++];

@@ -73,9 +73,9 @@ static void identity(struct nr_part *p, struct nr_record *r, const struct nr_flo
 	if (f->extra) {
 		/* The row may outlive the flow: the texts move into the arena. */
 		if (f->extra->vlan)
-			nr_set_str(r, NR_FLOW_vlan,
-				   nr_arena_copy(a, f->extra->vlan,
-						 strlen(f->extra->vlan)));
+			nr_set_str(
+				r, NR_FLOW_vlan,
+				nr_arena_copy(a, f->extra->vlan, strlen(f->extra->vlan)));
 		if (f->extra->tunnel)
 			nr_set_str(r, NR_FLOW_tunnel,
 				   nr_arena_copy(a, f->extra->tunnel,
@@ -121,9 +121,8 @@ static void tcp_columns(struct nr_arena *arena, struct nr_record *r,
 			   *b = syn_json(arena, &x->syn[1]);
 
 		nr_set_str(r, NR_FLOW_syn_options,
-			   nr_arena_printf(arena, "{%s%s%s%s%s}",
-					   *a ? "\"src\":" : "", a, *a && *b ? "," : "",
-					   *b ? "\"dst\":" : "", b));
+			   nr_arena_printf(arena, "{%s%s%s%s%s}", *a ? "\"src\":" : "", a,
+					   *a && *b ? "," : "", *b ? "\"dst\":" : "", b));
 	}
 }
 
@@ -259,8 +258,7 @@ void nr_part_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
 	session_columns(a, r, f);
 	nr_set_str(r, NR_FLOW_conn_state, nr_flow_conn_state(f));
 	if (*history)
-		nr_set_text(r, NR_FLOW_history,
-			    nr_arena_copy(a, history, f->history_len),
+		nr_set_text(r, NR_FLOW_history, nr_arena_copy(a, history, f->history_len),
 			    f->history_len);
 	nr_set_str(r, NR_FLOW_end_reason, nr_end_reason_name(why));
 	nr_set_int(r, NR_FLOW_flipped, f->flipped);

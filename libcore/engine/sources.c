@@ -74,8 +74,8 @@ static void comment_row(struct nr_engine *e, const struct nr_packet *p)
 	nr_set_int(r, NR_COMMENT_source_id, nr_engine_source_id(e, p->source));
 	if (v->record)
 		nr_set_int(r, NR_COMMENT_packet, (int64_t)v->record);
-	nr_set_text(r, NR_COMMENT_text, nr_arena_copy(&e->out->arena, v->text.p, v->text.len),
-		    v->text.len);
+	nr_set_text(r, NR_COMMENT_text,
+		    nr_arena_copy(&e->out->arena, v->text.p, v->text.len), v->text.len);
 }
 
 static void name_row(struct nr_engine *e, const struct nr_packet *p)
@@ -87,8 +87,8 @@ static void name_row(struct nr_engine *e, const struct nr_packet *p)
 	nr_set_text(r, NR_NAME_address,
 		    nr_arena_copy(&e->out->arena, v->address.p, v->address.len),
 		    v->address.len);
-	nr_set_text(r, NR_NAME_name, nr_arena_copy(&e->out->arena, v->text.p, v->text.len),
-		    v->text.len);
+	nr_set_text(r, NR_NAME_name,
+		    nr_arena_copy(&e->out->arena, v->text.p, v->text.len), v->text.len);
 	nr_set_str(r, NR_NAME_origin, "nrb");
 }
 
@@ -204,8 +204,8 @@ static const char *link_types(struct nr_engine *e, const struct nr_source_state 
 		if (k < n || n == 32)
 			continue;
 		seen[n++] = t;
-		text = nr_arena_printf(&e->out->arena, "%s%s\"%s\"", text, *text ? "," : "",
-				       link_name(e, t));
+		text = nr_arena_printf(&e->out->arena, "%s%s\"%s\"", text,
+				       *text ? "," : "", link_name(e, t));
 	}
 	return nr_arena_printf(&e->out->arena, "[%s]", text);
 }
