@@ -330,8 +330,7 @@ static int prepare_inserts(struct plan *p, sqlite3 *db, struct nr_err *err)
 	return 0;
 }
 
-/* All of the schema's tables; a file of SQLite's own that goes away by itself. */
-static int make_database(sqlite3 **db, struct nr_err *err)
+int nr_archive_db_empty(sqlite3 **db, struct nr_err *err)
 {
 	struct nr_buf ddl = { 0 };
 	int rc = sqlite3_open("", db);
@@ -472,7 +471,7 @@ int nr_archive_db_open(sqlite3 **db, const char *path, const char *sql, bool of_
 		want_ids(&p);
 	rc = nr_lines_open(&l, path, want_frame, &p, &nr_stop, err);
 	if (rc == 0)
-		rc = make_database(db, err);
+		rc = nr_archive_db_empty(db, err);
 	if (rc == 0)
 		rc = load(&p, *db, l, st, err);
 	if (rc == 0) {

@@ -26,6 +26,11 @@ struct nr_archive_db_stats {
 /* Is the file at path to be read so: compressed by zstd, or JSON lines? */
 bool nr_archive_db_is(const char *path);
 /*
+ * Opens *db: all tables and views of the schema, in a file of SQLite's own that goes away
+ * by itself, within a transaction to be committed. 0 or -errno; to be closed in any case.
+ */
+int nr_archive_db_empty(sqlite3 **db, struct nr_err *err);
+/*
  * Opens *db with what sql needs of the archive at path; NULL: all of it; of a set the
  * tables whose ids tell its members apart are loaded in any case. 0, or -errno with
  * a sentence and *db closed. Damage is noted in st, not an error.

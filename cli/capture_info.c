@@ -87,6 +87,8 @@ static void add_event(struct nr_capture_info *i, const struct nr_event *e)
 		break;
 	case NR_EVENT_SOURCE_START:
 	case NR_EVENT_SOURCE_END:
+	case NR_EVENT_TICK:
+	case NR_EVENT_LOSS:
 		break;
 	}
 }

@@ -44,11 +44,13 @@ struct nr_command {
 };
 
 extern const struct nr_command nr_cmd_archive;
+extern const struct nr_command nr_cmd_diff;
 extern const struct nr_command nr_cmd_export;
 extern const struct nr_command nr_cmd_extract;
 extern const struct nr_command nr_cmd_follow;
 extern const struct nr_command nr_cmd_import;
 extern const struct nr_command nr_cmd_manifest;
+extern const struct nr_command nr_cmd_test;
 extern const struct nr_command nr_cmd_verify;
 extern const struct nr_command nr_cmd_keygen;
 extern const struct nr_command nr_cmd_manifest;

@@ -238,12 +238,21 @@ static int open_one(sqlite3 **db, const char *path, const char *sql, bool of_set
 	return 0;
 }
 
+static int join(sqlite3 **db, sqlite3 **members, char **paths, size_t n)
+{
+	struct nr_err err = { "" };
+
+	if (nr_dbset_open(db, members, (const char *const *)paths, n, &err))
+		return nr_complain(NR_EXIT_FAILED, "query", "%s", err.text);
+	sqlite3_progress_handler(*db, 10000, on_progress, NULL);
+	return 0;
+}
+
 static int open_set(sqlite3 **db, char **paths, size_t n, const char *sql,
 		    struct loaded *l)
 {
 	sqlite3 **members = nr_xcalloc(n, sizeof(*members));
 	struct rlimit files;
-	struct nr_err err = { "" };
 	int status = check_unique(paths, n), cache = (int)(65536 / n);
 
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
@@ -260,23 +269,31 @@ static int open_set(sqlite3 **db, char **paths, size_t n, const char *sql,
 		if (!status)
 			sqlite3_exec(members[i], pragma, NULL, NULL, NULL);
 	}
-	if (status) {
-		for (size_t i = 0; i < n; i++)
-			sqlite3_close(members[i]);
-	} else if (nr_dbset_open(db, members, (const char *const *)paths, n, &err)) {
-		status = nr_complain(NR_EXIT_FAILED, "query", "%s", err.text);
-	} else {
-		sqlite3_progress_handler(*db, 10000, on_progress, NULL);
-	}
+	for (size_t i = 0; i < n && status; i++)
+		sqlite3_close(members[i]);
+	if (!status)
+		status = join(db, members, paths, n);
 	nr_free(members);
 	return status;
+}
+
+/* What an older nrtool wrote lacks tables and columns: as a set of one it has them. */
+static int open_alone(sqlite3 **db, char **paths, const char *sql, struct loaded *l)
+{
+	int status = open_one(db, paths[0], sql, false, l);
+	sqlite3 *older = *db;
+
+	if (status || !nr_database_is_older(older))
+		return status;
+	*db = NULL;
+	return join(db, &older, paths, 1);
 }
 
 static int open_all(sqlite3 **db, char **paths, size_t n, const char *sql,
 		    struct loaded *l)
 {
-	int status = n > 1 ? open_set(db, paths, n, sql, l)
-			   : open_one(db, paths[0], sql, false, l);
+	int status =
+		n > 1 ? open_set(db, paths, n, sql, l) : open_alone(db, paths, sql, l);
 	int rc;
 
 	if (status)

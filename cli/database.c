@@ -55,6 +55,18 @@ int nr_database_open(sqlite3 **db, const char *path, const char *verb)
 	return 0;
 }
 
+bool nr_database_is_older(sqlite3 *db)
+{
+	sqlite3_stmt *st = NULL;
+	bool is = false;
+
+	if (!sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL) &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		is = sqlite3_column_int64(st, 0) < NR_SCHEMA_VERSION;
+	sqlite3_finalize(st);
+	return is;
+}
+
 /* Where SQLite puts temporary files (its documentation, "Temporary Files", section 5). */
 static const char *temp_directory(void)
 {

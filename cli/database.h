@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -11,6 +12,8 @@
  * case.
  */
 int nr_database_open(sqlite3 **db, const char *path, const char *verb);
+/* Whether it lacks tables or columns that this nrtool knows. */
+bool nr_database_is_older(sqlite3 *db);
 /*
  * Confines a verb that reads databases and archives (sandbox.h) to them and to the
  * directory of SQLite's temporary files; of a database that somebody writes (NAME-wal is

@@ -69,6 +69,7 @@ static struct nr_sink *new_guard(struct nr_outputs *out, struct nr_sink *inner,
 
 	s->ops = &guard_ops;
 	s->target = target;
+	s->inner = inner;
 	s->no_index = inner->no_index;
 	s->no_ident = inner->no_ident;
 	*guard_of(s) = (struct guard){ out, inner };
@@ -143,6 +144,11 @@ static char *chain_heads(const struct nr_outputs *out)
 	return b.p;
 }
 
+static bool is_database(const struct nr_sink *s)
+{
+	return s->ops == &nr_sink_sqlite || s->ops == &nr_sink_sqlite_live;
+}
+
 int nr_outputs_finish(struct nr_outputs *out, struct nr_err *err)
 {
 	char *heads;
@@ -150,13 +156,13 @@ int nr_outputs_finish(struct nr_outputs *out, struct nr_err *err)
 
 	/* archives before databases, which say what they were */
 	for (size_t i = 0; i < out->n; i++)
-		if (out->o[i].sink->ops != &nr_sink_sqlite)
+		if (!is_database(out->o[i].sink))
 			finish_one(out, i, &first, err);
 	heads = first ? NULL : chain_heads(out);
 	for (size_t i = 0; i < out->n; i++) {
 		struct nr_sink *s = out->o[i].sink;
 
-		if (s->ops != &nr_sink_sqlite)
+		if (!is_database(s))
 			continue;
 		s->chain_heads = heads ? nr_xstrdup(heads) : NULL;
 		finish_one(out, i, &first, err);

@@ -63,6 +63,7 @@ struct nr_archive_options {
 	unsigned threads;         /* that compress; 0: as many as CPUs, at most 8 */
 	size_t frame_size;        /* 0: NR_ARCHIVE_FRAME */
 	bool force, keep_partial; /* as nr_outfile_open() */
+	bool live;                /* as nr_outfile_open_live() */
 	/* JSON members for the index's "meta" object, without braces (what was archived);
 	   NULL: none. Copied. */
 	const char *meta;
@@ -92,6 +93,14 @@ int nr_archive_append(struct nr_archive_writer *w, const void *p, size_t n,
 		      const struct nr_archive_fact *f, struct nr_err *err);
 /* Ends the frame and writes out everything appended so far (for live capture). */
 int nr_archive_flush(struct nr_archive_writer *w, struct nr_err *err);
+/* Bytes of whole frames that are out; the descriptor of the file. */
+uint64_t nr_archive_stored(const struct nr_archive_writer *w);
+int nr_archive_fd(const struct nr_archive_writer *w);
+/*
+ * After a write that failed, on a regular file: cuts it behind its last whole frame, so
+ * that it can be added to and finished. Returns how many records are in it, or -errno.
+ */
+int64_t nr_archive_salvage(struct nr_archive_writer *w, struct nr_err *err);
 /* More members for "meta", as in the options: what is known only at the end. */
 void nr_archive_add_meta(struct nr_archive_writer *w, const char *members);
 /* Writes index and table, syncs, gives the file its name. */

@@ -173,6 +173,8 @@ static int take_event(struct repack *r, const struct nr_packet *v)
 		return 0;
 	case NR_EVENT_SOURCE_START:
 	case NR_EVENT_SOURCE_END:
+	case NR_EVENT_TICK:
+	case NR_EVENT_LOSS:
 		return 0;
 	}
 	return 0;

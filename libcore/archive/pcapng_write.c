@@ -56,6 +56,7 @@ struct nr_ngw {
 			    struct nr_archive_addr *addr, size_t max);
 	void *addresses_arg;
 	struct interface *ifs;
+	uint64_t written; /* bytes of a plain file that are out: whole blocks */
 	uint32_t n_if, room_if, first_if; /* first_if: interfaces of earlier sections */
 	struct nr_ngw_result res;
 };
@@ -139,8 +140,11 @@ static int write_out(struct nr_ngw *w, struct nr_err *err)
 	if (w->archive || !w->out.len)
 		return 0;
 	rc = nr_write_all(w->file.fd, w->out.p, w->out.len);
+	if (rc < 0) /* the blocks stay: nr_ngw_salvage() looks which of them got out */
+		return fail(w, rc, err);
+	w->written += w->out.len;
 	nr_buf_clear(&w->out);
-	return rc < 0 ? fail(w, rc, err) : 0;
+	return 0;
 }
 
 /* Gives the open block its end and hands it on. */
@@ -214,12 +218,15 @@ int nr_ngw_open(struct nr_ngw **out, const char *target, const struct nr_ngw_opt
 			.frame_size = o->frame_size,
 			.force = o->force,
 			.keep_partial = o->keep_partial,
+			.live = o->live,
 			.meta = o->meta,
 		};
 
 		rc = nr_archive_create(&w->archive, target, &ao, err);
 	} else if (w->is_stdout) {
 		w->file.fd = STDOUT_FILENO;
+	} else if (o->live) {
+		rc = nr_outfile_open_live(&w->file, target, o->force, err);
 	} else {
 		rc = nr_outfile_open(&w->file, target, o->force, false, err);
 		w->file.keep_partial = o->keep_partial;
@@ -509,6 +516,98 @@ int nr_ngw_secrets(struct nr_ngw *w, uint32_t type, const void *p, size_t n,
 	nr_buf_add(&w->out, p, n);
 	pad(&w->out, n);
 	return 0;
+}
+
+uint64_t nr_ngw_offset(const struct nr_ngw *w)
+{
+	return w->res.bytes;
+}
+
+uint64_t nr_ngw_stored(const struct nr_ngw *w)
+{
+	return w->archive ? nr_archive_stored(w->archive) : w->written + w->out.len;
+}
+
+uint64_t nr_ngw_packets(const struct nr_ngw *w)
+{
+	return w->res.packets;
+}
+
+bool nr_ngw_is_archive(const struct nr_ngw *w)
+{
+	return w->archive != NULL;
+}
+
+int nr_ngw_fd(const struct nr_ngw *w)
+{
+	return w->archive ? nr_archive_fd(w->archive) : w->file.fd;
+}
+
+int nr_ngw_flush(struct nr_ngw *w, struct nr_err *err)
+{
+	int rc = end_block(w, err);
+
+	if (rc == 0 && w->archive) {
+		rc = nr_archive_flush(w->archive, err);
+		w->failed = rc;
+		return rc;
+	}
+	return rc ? rc : write_out(w, err);
+}
+
+static uint32_t get32(const struct nr_buf *b, size_t at)
+{
+	const uint8_t *p = (const uint8_t *)b->p + at;
+
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+int64_t nr_ngw_salvage(struct nr_ngw *w, struct nr_err *err)
+{
+	uint64_t whole = 0, lost = 0;
+	off_t out;
+	size_t at = 0;
+
+	if (w->archive) {
+		int64_t kept = nr_archive_salvage(w->archive, err);
+
+		if (kept < 0)
+			return kept;
+		lost = w->res.packets - (uint64_t)kept;
+		w->res.packets = (uint64_t)kept;
+		w->failed = 0;
+		w->is_open = false;
+		nr_buf_clear(&w->out);
+		return (int64_t)lost;
+	}
+	out = lseek(w->file.fd, 0, SEEK_CUR);
+	if (out < 0)
+		return nr_fail(err, -errno, "cannot mend %s: %s", w->file.path,
+			       strerror(errno));
+	if (w->is_open) { /* begun and not ended: it is not out */
+		lost += get32(&w->out, w->open) == B_PACKET;
+		w->out.len = w->open;
+		w->is_open = false;
+	}
+	while (w->out.len - at >= 12) {
+		uint32_t len = get32(&w->out, at + 4);
+
+		if (w->written + at + len <= (uint64_t)out)
+			whole = at + len;
+		else
+			lost += get32(&w->out, at) == B_PACKET;
+		at += len;
+	}
+	w->written += whole;
+	if (ftruncate(w->file.fd, (off_t)w->written) < 0 ||
+	    lseek(w->file.fd, (off_t)w->written, SEEK_SET) < 0)
+		return nr_fail(err, -errno, "cannot mend %s: %s", w->file.path,
+			       strerror(errno));
+	nr_buf_clear(&w->out);
+	w->res.packets -= lost;
+	w->res.bytes = w->written;
+	w->failed = 0;
+	return (int64_t)lost;
 }
 
 void nr_ngw_add_meta(struct nr_ngw *w, const char *members)

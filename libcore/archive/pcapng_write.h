@@ -16,6 +16,7 @@ struct nr_ngw;
 
 struct nr_ngw_options {
 	bool force, keep_partial; /* as nr_outfile_open() */
+	bool live;                /* as nr_outfile_open_live() */
 	/* Of the section header; NULL: left out. */
 	const char *hardware, *os, *application;
 	/* Archives only: as struct nr_archive_options. */
@@ -71,6 +72,27 @@ int nr_ngw_stats(struct nr_ngw *w, uint32_t id, int64_t ts_ns, uint64_t received
 /* A decryption secrets block: its type (TLS key log: 0x544c534b) and bytes. */
 int nr_ngw_secrets(struct nr_ngw *w, uint32_t type, const void *p, size_t n,
 		   struct nr_err *err);
+
+/* Where the block given last begins in the content. */
+uint64_t nr_ngw_offset(const struct nr_ngw *w);
+/* Bytes written so far, as stored: of an archive those of the frames that are out. */
+uint64_t nr_ngw_stored(const struct nr_ngw *w);
+/* Packets given so far (after a failure that was mended: those that are in it). */
+uint64_t nr_ngw_packets(const struct nr_ngw *w);
+bool nr_ngw_is_archive(const struct nr_ngw *w);
+/* The descriptor of the file, for fdatasync(2). */
+int nr_ngw_fd(const struct nr_ngw *w);
+/*
+ * Hands everything given so far to the kernel (an archive ends a frame for it). The block
+ * given last takes no more comments.
+ */
+int nr_ngw_flush(struct nr_ngw *w, struct nr_err *err);
+/*
+ * After a write that failed, on a regular file: cuts the file behind the last block (of
+ * an archive: frame) that is whole, so that it can be added to and finished as if it
+ * ended there. Returns how many packets that were given are not in it, or -errno.
+ */
+int64_t nr_ngw_salvage(struct nr_ngw *w, struct nr_err *err);
 
 struct nr_ngw_result {
 	uint64_t packets, bytes; /* bytes of pcapng */

@@ -107,6 +107,8 @@ int nr_archive_create(struct nr_archive_writer **out, const char *target,
 						      : w->frame_size;
 	if (w->is_stdout)
 		w->file = (struct nr_outfile){ .fd = STDOUT_FILENO };
+	else if (o->live)
+		rc = nr_outfile_open_live(&w->file, target, o->force, err);
 	else
 		rc = nr_outfile_open(&w->file, target, o->force, false, err);
 	if (rc < 0) {
@@ -286,6 +288,45 @@ int nr_archive_flush(struct nr_archive_writer *w, struct nr_err *err)
 	while (rc == 0 && w->n_out)
 		rc = write_oldest(w, err);
 	return rc;
+}
+
+uint64_t nr_archive_stored(const struct nr_archive_writer *w)
+{
+	return w->build.stored_len;
+}
+
+int nr_archive_fd(const struct nr_archive_writer *w)
+{
+	return w->file.fd;
+}
+
+/* Waits for what the threads still hold and forgets it. */
+static void forget_chunks(struct nr_archive_writer *w)
+{
+	for (; w->n_out; w->n_out--) {
+		struct slot *s = &w->slot[(w->cur + w->n_slots - w->n_out) % w->n_slots];
+
+		pthread_mutex_lock(&w->lock);
+		while (s->state != DONE)
+			pthread_cond_wait(&w->done, &w->lock);
+		s->state = FREE;
+		pthread_mutex_unlock(&w->lock);
+	}
+	for (unsigned i = 0; i < w->n_slots; i++)
+		nr_ax_chunk_clear(&w->slot[i].chunk);
+}
+
+int64_t nr_archive_salvage(struct nr_archive_writer *w, struct nr_err *err)
+{
+	off_t end = (off_t)w->build.stored_len;
+
+	/* what failed was taken from the ring already, or lies before those in it */
+	forget_chunks(w);
+	if (ftruncate(w->file.fd, end) < 0 || lseek(w->file.fd, end, SEEK_SET) < 0)
+		return nr_fail(err, -errno, "cannot mend %s: %s", w->file.path,
+			       strerror(errno));
+	w->failed = 0;
+	return (int64_t)w->build.n_records;
 }
 
 static void stop_threads(struct nr_archive_writer *w)

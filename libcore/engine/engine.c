@@ -235,13 +235,14 @@ void nr_engine_free(struct nr_engine *e)
 
 static void process(struct nr_engine *e, const struct nr_work *w)
 {
-	const struct nr_packet *p = w->pkt;
+	struct nr_step_mark m;
 
-	if (!p->event && nr_intake_clock(e, p)) {
+	if (nr_intake_clock(e, w->pkt, &m)) {
 		e->single.now = NULL;
-		e->single.order = (struct nr_order){ .ordinal = p->ordinal,
+		e->single.order = (struct nr_order){ .ordinal = m.ordinal,
+						     .turn = m.turn,
 						     .phase = NR_PHASE_MARK };
-		nr_flow_mark(e->flows, e->mark_ns);
+		nr_flow_mark(e->flows, m.mark_ns);
 	}
 	nr_intake_tell(e, w);
 	for (unsigned i = 0; i < w->n_items; i++)
@@ -328,6 +329,7 @@ static void end_of_input(struct nr_engine *e)
 	e->single.now = NULL;
 	e->single.order =
 		(struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets + 1,
+				   .turn = NR_TURN_PACKET,
 				   .phase = NR_PHASE_END };
 	nr_intake_end(e);
 	if (e->pipeline)

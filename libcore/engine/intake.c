@@ -23,16 +23,26 @@ static inline bool is_near(int64_t mark, int64_t t)
 	return (uint64_t)t - (uint64_t)mark < NR_MARK_NS;
 }
 
-bool nr_intake_clock(struct nr_engine *e, const struct nr_packet *p)
+static uint64_t next_ordinal(const struct nr_engine *e)
+{
+	return e->cfg.first_ordinal + e->stats.packets + 1;
+}
+
+bool nr_intake_clock(struct nr_engine *e, const struct nr_packet *p,
+		     struct nr_step_mark *m)
 {
 	int64_t mark;
 
-	if (is_near(e->mark_ns, p->clock_ns))
+	if (is_near(e->mark_ns, p->clock_ns) ||
+	    (p->event && p->event->kind != NR_EVENT_TICK))
 		return false;
 	mark = mark_before(p->clock_ns);
 	if (mark <= e->mark_ns)
 		return false;
 	e->mark_ns = mark;
+	*m = (struct nr_step_mark){ .ordinal = next_ordinal(e),
+				    .mark_ns = mark,
+				    .turn = e->turn++ };
 	return true;
 }
 
@@ -50,6 +60,19 @@ static void fragment_lost(void *arg, const struct nr_frag_record *r, const char 
 void nr_intake_lost(struct nr_engine *e)
 {
 	nr_decoder_expire(e->decoder, e->decoder_mark_ns, fragment_lost, e);
+}
+
+static void expire_fragments(struct nr_engine *e, int64_t clock_ns)
+{
+	int64_t mark;
+
+	if (is_near(e->decoder_mark_ns, clock_ns))
+		return;
+	mark = mark_before(clock_ns);
+	if (mark <= e->decoder_mark_ns)
+		return;
+	e->decoder_mark_ns = mark;
+	nr_intake_lost(e);
 }
 
 void nr_intake_end(struct nr_engine *e)
@@ -143,8 +166,11 @@ void nr_intake_prepare(struct nr_engine *e, struct nr_work *w, const struct nr_p
 	d->n_levels = d->n_tunnels = d->n_anomalies = 0;
 	d->n_frags = 0;
 	d->has_arp = false;
-	if (p->event)
+	if (p->event) {
+		if (p->event->kind == NR_EVENT_TICK)
+			expire_fragments(e, p->clock_ns);
 		return;
+	}
 	if (p->ts_ns < e->cfg.from || (e->cfg.to != INT64_MAX && p->ts_ns >= e->cfg.to)) {
 		w->bucket = NR_BUCKET_OUT_OF_RANGE;
 		return;
@@ -157,14 +183,7 @@ void nr_intake_prepare(struct nr_engine *e, struct nr_work *w, const struct nr_p
 		w->bucket = NR_BUCKET_DUPLICATE;
 		return;
 	}
-	if (!is_near(e->decoder_mark_ns, p->clock_ns)) {
-		int64_t mark = mark_before(p->clock_ns);
-
-		if (mark > e->decoder_mark_ns) {
-			e->decoder_mark_ns = mark;
-			nr_intake_lost(e);
-		}
-	}
+	expire_fragments(e, p->clock_ns);
 	nr_decode(e->decoder, p, d);
 	w->bucket = d->bucket;
 	w->detail = d->detail;
@@ -204,6 +223,7 @@ static void count(struct nr_engine *e, const struct nr_work *w)
 static void place(struct nr_out *o, const struct nr_packet *p, enum nr_place place)
 {
 	o->order = (struct nr_order){ .ordinal = p->ordinal,
+				      .turn = NR_TURN_PACKET,
 				      .place = place,
 				      .phase = NR_PHASE_PACKET };
 }
@@ -215,14 +235,15 @@ void nr_intake_tell(struct nr_engine *e, const struct nr_work *w)
 
 	if (p->event) {
 		o->now = NULL;
-		o->order = (struct nr_order){ .ordinal = e->cfg.first_ordinal +
-							 e->stats.packets + 1,
+		o->order = (struct nr_order){ .ordinal = next_ordinal(e),
+					      .turn = e->turn,
 					      .phase = NR_PHASE_CONTAINER };
 		nr_engine_event(e, p);
 		return;
 	}
 	o->now = p;
 	place(o, p, NR_PLACE_FIRST);
+	e->turn = 0;
 	e->stats.packets++;
 	e->stats.wire_bytes += p->wire_len;
 	e->stats.captured_bytes += p->cap_len;

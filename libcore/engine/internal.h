@@ -78,6 +78,14 @@ struct nr_item {
 
 enum { NR_MAX_ITEMS = NR_MAX_LEVELS * 2 }; /* of a packet */
 
+/* A clock mark, or the end of input: before the packet `ordinal`. */
+struct nr_step_mark {
+	uint64_t ordinal;
+	int64_t mark_ns;
+	uint32_t turn;
+	bool is_end;
+};
+
 /* A packet between decoding and processing. */
 struct nr_work {
 	const struct nr_packet *pkt;
@@ -151,6 +159,7 @@ struct nr_engine {
 	struct nr_batch *batch;
 	struct nr_out *out; /* where the intake's records go */
 	int64_t mark_ns;    /* the last clock mark passed */
+	uint32_t turn;      /* nr_order.turn of what comes before the next packet */
 	int64_t decoder_mark_ns;
 	uint64_t rows_flow_records, rows_flow_bytes, rows_arp; /* as written */
 	/* of the merge */
@@ -214,8 +223,10 @@ void nr_part_woken(void *engine, struct nr_flow *f, int64_t mark_ns);
 /* Fills w, whose room is set, with what is to be done for a packet or event. */
 void nr_intake_prepare(struct nr_engine *e, struct nr_work *w, const struct nr_packet *p,
 		       struct nr_arena *frags);
-/* Whether the packet crosses a clock mark: e->mark_ns then is that mark. */
-bool nr_intake_clock(struct nr_engine *e, const struct nr_packet *p);
+/* Whether a packet, or a tick of the host's clock, crosses a clock mark: *m then is it.
+ */
+bool nr_intake_clock(struct nr_engine *e, const struct nr_packet *p,
+		     struct nr_step_mark *m);
 /* What the intake itself says of a packet or event: rows, ledger. */
 void nr_intake_tell(struct nr_engine *e, const struct nr_work *w);
 /* The same behind what its levels say. */
@@ -244,13 +255,6 @@ void nr_ordered_merge(struct nr_engine *e, struct nr_out *const *outs, unsigned 
 void nr_out_reset(struct nr_out *o);
 
 /* pipeline.c */
-
-/* A clock mark, or the end of input, in a step: before the packet `ordinal`. */
-struct nr_step_mark {
-	uint64_t ordinal;
-	int64_t mark_ns;
-	bool is_end;
-};
 
 struct nr_step_list {
 	uint32_t *item; /* indices into items */
@@ -302,6 +306,9 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p);
 void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 			   const struct nr_run_info *run);
 void nr_engine_sources_free(struct nr_engine *e);
+
+/* live.c: what only a capture says */
+void nr_engine_loss(struct nr_engine *e, const struct nr_packet *p);
 
 /* tunnels.c: rows of table tunnel */
 struct nr_tunnels *nr_tunnels_new(void);

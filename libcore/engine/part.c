@@ -48,15 +48,14 @@ void nr_part_place(struct nr_part *p, const struct nr_flow *f)
 		p->out->order.place = f->flow_id;
 }
 
-static void credit(struct nr_part *p, struct nr_flow *f, uint32_t source, uint64_t record,
-		   uint32_t wire_len)
+/* The way back to a record that is the flow's. */
+static void credit(struct nr_part *p, struct nr_flow *f, uint32_t source, uint64_t record)
 {
 	struct nr_way_backs *b = &p->way_backs;
 
-	f->records++;
-	f->wire_bytes += wire_len;
 	if (p->e->cfg.no_index)
 		return;
+	nr_way_back_turn(b, f, source);
 	if (nr_way_back_full(f->way_back, source))
 		nr_part_flow_packets(p, f);
 	nr_way_back_add(b, f, source, record);
@@ -105,13 +104,16 @@ void nr_part_item(struct nr_part *p, const struct nr_item *it)
 	const struct nr_packet *pkt = it->pkt;
 	bool hi = it->flags & NR_ITEM_HI;
 	struct nr_tcp_seen seen;
-	struct nr_flow_packet fp = { .pkt = pkt, .dec = it->dec, .seen = &seen };
+	struct nr_flow_packet fp = { .pkt = pkt,
+				     .dec = it->dec,
+				     .seen = p->sessions ? &seen : NULL };
 	struct nr_out *o = p->out;
 	struct nr_flow *f;
 
 	p->level = it->level;
 	o->now = pkt;
 	o->order = (struct nr_order){ .ordinal = pkt->ordinal,
+				      .turn = NR_TURN_PACKET,
 				      .phase = NR_PHASE_PACKET,
 				      .place = nr_place_level(it->level) };
 	if (it->flags & NR_ITEM_ASK) {
@@ -120,15 +122,17 @@ void nr_part_item(struct nr_part *p, const struct nr_item *it)
 	}
 	fp.bad_checksum = is_bad(p->e, it);
 	fp.drop_bad = it->flags & NR_ITEM_DROP;
+	fp.is_credited = it->flags & NR_ITEM_OWNS;
 	f = nr_flow_update(p->e->flows, &fp, it->level, &it->key, it->hash, hi);
-	decode_anomalies(p, it, f);
+	if (it->dec->n_anomalies)
+		decode_anomalies(p, it, f);
 	if (it->flags & NR_ITEM_TELL) {
 		struct nr_join *j = nr_join_note(o, NR_JOIN_FLOW);
 
 		j->level = it->level;
 		j->id = f->flow_id;
 	}
-	if (p->sessions && !fp.drop_bad)
+	if (p->sessions && !fp.drop_bad && (!fp.is_quiet || p->e->cfg.tap))
 		nr_sessions_packet(p->sessions, f, hi != f->src_is_hi, pkt,
 				   &it->dec->level[it->level], &seen);
 	if (!(it->flags & NR_ITEM_OWNS))
@@ -137,9 +141,10 @@ void nr_part_item(struct nr_part *p, const struct nr_item *it)
 	for (uint32_t i = 0; i < it->dec->n_frags; i++) {
 		const struct nr_frag_record *r = &it->dec->frags[i];
 
-		credit(p, f, r->source, r->record, r->wire_len);
+		nr_flow_credit(p->e->flows, f, r->wire_len);
+		credit(p, f, r->source, r->record);
 	}
-	credit(p, f, pkt->source, pkt->record, pkt->wire_len);
+	credit(p, f, pkt->source, pkt->record);
 }
 
 /* The walk through a step. */
@@ -173,8 +178,16 @@ static const struct nr_step_mark *mark_before(const struct nr_part *p,
 static struct nr_order mark_order(const struct nr_step_mark *m, uint64_t place)
 {
 	return (struct nr_order){ .ordinal = m->ordinal,
+				  .turn = m->turn,
 				  .place = place,
 				  .phase = m->is_end ? NR_PHASE_END : NR_PHASE_MARK };
+}
+
+static struct nr_order item_order(const struct nr_item *it)
+{
+	return (struct nr_order){ .ordinal = it->pkt->ordinal,
+				  .turn = NR_TURN_PACKET,
+				  .phase = NR_PHASE_PACKET };
 }
 
 struct nr_order nr_part_next(const struct nr_part *p)
@@ -185,8 +198,7 @@ struct nr_order nr_part_next(const struct nr_part *p)
 	if (m)
 		return mark_order(m, nr_flow_shard_ahead(p->e->flows, p->shard, 0));
 	if (it)
-		return (struct nr_order){ .ordinal = it->pkt->ordinal,
-					  .phase = NR_PHASE_PACKET };
+		return item_order(it);
 	return (struct nr_order){ .ordinal = UINT64_MAX };
 }
 
@@ -266,8 +278,7 @@ void nr_part_walk(struct nr_part *p)
 			p->done = true;
 			return;
 		}
-		next = (struct nr_order){ .ordinal = it->pkt->ordinal,
-					  .phase = NR_PHASE_PACKET };
+		next = item_order(it);
 		if (is_full(p) || nr_order_cmp(&next, &p->until) >= 0)
 			return;
 		prefetch(p);

@@ -127,14 +127,13 @@ static void list_add(struct nr_step_list *l, size_t item)
 	l->item[l->n++] = (uint32_t)item;
 }
 
-static void add_mark(struct nr_step *s, uint64_t ordinal, int64_t mark_ns, bool is_end)
+static void add_mark(struct nr_step *s, struct nr_step_mark m)
 {
 	if (s->n_marks == s->marks_cap) {
 		s->marks_cap = s->marks_cap ? s->marks_cap * 2 : 64;
 		s->marks = nr_xrealloc(s->marks, s->marks_cap * sizeof(s->marks[0]));
 	}
-	s->marks[s->n_marks++] =
-		(struct nr_step_mark){ .ordinal = ordinal, .mark_ns = mark_ns, is_end };
+	s->marks[s->n_marks++] = m;
 }
 
 /* Of what was decoded only as much is kept as it filled. */
@@ -150,6 +149,7 @@ static size_t decoded_size(const struct nr_work *w)
 
 static void take_packet(struct nr_engine *e, struct nr_step *s, const struct nr_packet *p)
 {
+	struct nr_step_mark m;
 	struct nr_work w;
 	bool has_frags;
 
@@ -160,8 +160,8 @@ static void take_packet(struct nr_engine *e, struct nr_step *s, const struct nr_
 	w.items = &s->items[s->n_items];
 	w.dec = nr_arena_alloc(&s->arena, sizeof(*w.dec));
 	nr_intake_prepare(e, &w, p, &e->work_arena);
-	if (!p->event && nr_intake_clock(e, p))
-		add_mark(s, p->ordinal, e->mark_ns, false);
+	if (nr_intake_clock(e, p, &m))
+		add_mark(s, m);
 	nr_intake_tell(e, &w);
 	nr_intake_tell_last(e, &w);
 	has_frags = w.n_items && w.dec->n_frags;
@@ -379,7 +379,10 @@ void nr_pipeline_end(struct nr_pipeline *p)
 {
 	const struct nr_engine *e = p->e;
 
-	add_mark(p->reading, e->cfg.first_ordinal + e->stats.packets + 1, 0, true);
+	add_mark(p->reading, (struct nr_step_mark){ .ordinal = e->cfg.first_ordinal +
+							       e->stats.packets + 1,
+						    .turn = NR_TURN_PACKET,
+						    .is_end = true });
 	run_round(p, NULL);
 	drain(p);
 }

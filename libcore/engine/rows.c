@@ -46,7 +46,7 @@ static bool has_ports(unsigned proto)
 /* The columns that flow and flow_start share; their positions are the same. */
 static void identity(struct nr_part *p, struct nr_record *r, const struct nr_flow *f)
 {
-	const struct nr_key *k = &f->key;
+	const struct nr_key key = nr_flow_key(f), *k = &key;
 	const uint8_t *src = f->src_is_hi ? k->hi : k->lo;
 	const uint8_t *dst = f->src_is_hi ? k->lo : k->hi;
 	struct nr_arena *a = &p->out->arena;
@@ -102,7 +102,7 @@ static void tcp_columns(struct nr_arena *arena, struct nr_record *r,
 			const struct nr_flow *f)
 {
 	const struct nr_side *s = &f->side[0], *d = &f->side[1];
-	const struct nr_flow_extra *x = f->extra;
+	int64_t rtt = nr_flow_handshake_rtt(f);
 
 	nr_set_int(r, NR_FLOW_src_missed_bytes, (int64_t)nr_flow_missed_bytes(f, 0));
 	nr_set_int(r, NR_FLOW_dst_missed_bytes, (int64_t)nr_flow_missed_bytes(f, 1));
@@ -114,11 +114,10 @@ static void tcp_columns(struct nr_arena *arena, struct nr_record *r,
 	nr_set_int(r, NR_FLOW_dst_out_of_order, d->n_out_of_order);
 	nr_set_int(r, NR_FLOW_src_zero_windows, s->n_zero_windows);
 	nr_set_int(r, NR_FLOW_dst_zero_windows, d->n_zero_windows);
-	if (f->handshake_rtt_ns >= 0)
-		nr_set_int(r, NR_FLOW_handshake_rtt_ns, f->handshake_rtt_ns);
-	if (x && (x->syn[0].n || x->syn[1].n)) {
-		const char *a = syn_json(arena, &x->syn[0]),
-			   *b = syn_json(arena, &x->syn[1]);
+	if (rtt >= 0)
+		nr_set_int(r, NR_FLOW_handshake_rtt_ns, rtt);
+	if (s->syn.n || d->syn.n) {
+		const char *a = syn_json(arena, &s->syn), *b = syn_json(arena, &d->syn);
 
 		nr_set_str(r, NR_FLOW_syn_options,
 			   nr_arena_printf(arena, "{%s%s%s%s%s}", *a ? "\"src\":" : "", a,
@@ -157,9 +156,9 @@ static void note_birth(struct nr_part *p, const struct nr_flow *f)
 	j = nr_join_note(p->out, NR_JOIN_BORN);
 	j->id = f->flow_id;
 	j->level = (uint8_t)p->level;
-	j->born.key = f->key;
+	j->born.key = nr_flow_key(f);
 	j->born.src_is_hi = f->src_is_hi;
-	j->born.clock_ns = f->last_clock_ns;
+	j->born.clock_ns = nr_flow_clock_ns(f);
 }
 
 void nr_part_flow_started(void *engine, struct nr_flow *f)
@@ -213,14 +212,15 @@ void nr_part_flow_packets(struct nr_part *p, struct nr_flow *f)
 static void join_hosts(struct nr_part *p, struct nr_record *r, const struct nr_flow *f)
 {
 	struct nr_join *j;
+	struct nr_key k;
 
 	if (!nr_flow_bad_checksums(f))
 		return;
+	k = nr_flow_key(f);
 	j = nr_join_add(p->out, r, NR_JOIN_HOSTS);
-	j->hosts.ip_version = f->key.ip_version;
+	j->hosts.ip_version = k.ip_version;
 	for (unsigned s = 0; s < 2; s++) {
-		memcpy(j->hosts.ip[s], (s == 0) == f->src_is_hi ? f->key.hi : f->key.lo,
-		       16);
+		memcpy(j->hosts.ip[s], (s == 0) == f->src_is_hi ? k.hi : k.lo, 16);
 		j->hosts.packets[s] = f->side[s].packets;
 		j->hosts.bad[s] = f->side[s].n_bad_checksums;
 	}
@@ -231,7 +231,8 @@ void nr_part_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
 	struct nr_part *p = part_of(engine, f);
 	struct nr_arena *a = &p->out->arena;
 	const struct nr_side *s = &f->side[0], *d = &f->side[1];
-	int64_t duration = sub_sat(f->active_ns, f->first_ns);
+	const struct nr_flow_wide *w = nr_flow_wide(f);
+	int64_t duration = sub_sat(w->active_ns, f->first_ns);
 	const char *history = nr_flow_history(f);
 	struct nr_record *r;
 
@@ -240,19 +241,21 @@ void nr_part_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
 		nr_sessions_end(p->sessions, f);
 	if (!p->e->pipeline)
 		nr_engine_breathe(p->e);
-	if (f->way_back && f->way_back->len)
-		nr_part_flow_packets(p, f);
-	nr_way_back_drop(&p->way_backs, f);
+	while (f->way_back) {
+		if (f->way_back->len)
+			nr_part_flow_packets(p, f);
+		nr_way_back_drop(&p->way_backs, f);
+	}
 	r = nr_out_row(p->out, &nr_rt_flow);
 	identity(p, r, f);
-	nr_set_int(r, NR_FLOW_last_ns, f->last_ns);
+	nr_set_int(r, NR_FLOW_last_ns, w->last_ns);
 	nr_set_int(r, NR_FLOW_duration_ns, duration > 0 ? duration : 0);
 	nr_set_int(r, NR_FLOW_src_packets, (int64_t)s->packets);
 	nr_set_int(r, NR_FLOW_dst_packets, (int64_t)d->packets);
 	nr_set_int(r, NR_FLOW_src_bytes, (int64_t)s->ip_bytes);
 	nr_set_int(r, NR_FLOW_dst_bytes, (int64_t)d->ip_bytes);
-	nr_set_int(r, NR_FLOW_records, (int64_t)f->records);
-	nr_set_int(r, NR_FLOW_wire_bytes, (int64_t)f->wire_bytes);
+	nr_set_int(r, NR_FLOW_records, (int64_t)w->records);
+	nr_set_int(r, NR_FLOW_wire_bytes, (int64_t)w->wire_bytes);
 	nr_set_int(r, NR_FLOW_src_payload_bytes, (int64_t)nr_flow_payload_bytes(f, 0));
 	nr_set_int(r, NR_FLOW_dst_payload_bytes, (int64_t)nr_flow_payload_bytes(f, 1));
 	session_columns(a, r, f);
@@ -268,14 +271,14 @@ void nr_part_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
 		nr_set_text(r, NR_FLOW_dst_mac, mac_text(a, d->mac), 17);
 	side_columns(r, s, NR_FLOW_src_ttl, NR_FLOW_src_tos);
 	side_columns(r, d, NR_FLOW_dst_ttl, NR_FLOW_dst_tos);
-	if (f->key.proto == 6)
+	if (nr_flow_proto(f) == 6)
 		tcp_columns(a, r, f);
 	nr_set_int(r, NR_FLOW_bad_checksums, (int64_t)nr_flow_bad_checksums(f));
 	join_hosts(p, r, f);
 	p->flows++;
 	p->flows_evicted += why == NR_END_EVICTED;
-	p->flow_records += f->records;
-	p->flow_bytes += f->wire_bytes;
+	p->flow_records += w->records;
+	p->flow_bytes += w->wire_bytes;
 }
 
 static struct nr_record *anomaly(const struct nr_engine *e, struct nr_out *o,
@@ -359,25 +362,29 @@ void nr_engine_decode_anomaly(struct nr_engine *e, const struct nr_decode_anomal
 
 void nr_part_identify(struct nr_part *p, struct nr_record *r, const struct nr_flow *f)
 {
-	const uint8_t *src = f->src_is_hi ? f->key.hi : f->key.lo;
-	const uint8_t *dst = f->src_is_hi ? f->key.lo : f->key.hi;
-	bool ports = has_ports(f->key.proto);
 	struct nr_arena *a = &p->out->arena;
+	const uint8_t *src, *dst;
 	struct nr_flow_ident *id;
+	struct nr_key k;
+	bool ports;
 	char *cid;
 	size_t n;
 
 	if (!p->e->wants_ident)
 		return;
+	k = nr_flow_key(f);
+	src = f->src_is_hi ? k.hi : k.lo;
+	dst = f->src_is_hi ? k.lo : k.hi;
+	ports = has_ports(k.proto);
 	id = nr_arena_zalloc(a, sizeof(*id));
 	cid = nr_arena_alloc(a, NR_COMMUNITY_ID_LEN + 1);
-	nr_community_id(p->community, &f->key, f->src_is_hi, cid);
+	nr_community_id(p->community, &k, f->src_is_hi, cid);
 	id->community_id = cid;
-	id->proto = nr_proto_name(f->key.proto);
-	id->src_ip = ip_text(a, f->key.ip_version, src, &n);
-	id->dst_ip = ip_text(a, f->key.ip_version, dst, &n);
-	id->src_port = !ports ? -1 : f->src_is_hi ? f->key.hi_port : f->key.lo_port;
-	id->dst_port = !ports ? -1 : f->src_is_hi ? f->key.lo_port : f->key.hi_port;
+	id->proto = nr_proto_name(k.proto);
+	id->src_ip = ip_text(a, k.ip_version, src, &n);
+	id->dst_ip = ip_text(a, k.ip_version, dst, &n);
+	id->src_port = !ports ? -1 : f->src_is_hi ? k.hi_port : k.lo_port;
+	id->dst_port = !ports ? -1 : f->src_is_hi ? k.lo_port : k.hi_port;
 	r->ident = id;
 }
 

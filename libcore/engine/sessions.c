@@ -45,7 +45,7 @@ static void link_quoted(void *arg, struct nr_flow *f, struct nr_record *r, unsig
 			const struct nr_tuple *t)
 {
 	struct nr_part *p = arg;
-	struct nr_key k = nr_quoted_key(&f->key, t);
+	const struct nr_key own = nr_flow_key(f), k = nr_quoted_key(&own, t);
 	struct nr_join *j = nr_join_add(p->out, r, NR_JOIN_QUOTED);
 
 	j->field = (uint8_t)field;

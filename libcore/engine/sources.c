@@ -127,6 +127,10 @@ void nr_engine_event(struct nr_engine *e, const struct nr_packet *p)
 	case NR_EVENT_SOURCE_END:
 		s->ended = true;
 		break;
+	case NR_EVENT_LOSS:
+		nr_engine_loss(e, p);
+		break;
+	case NR_EVENT_TICK: /* the clock has moved: nothing else */
 	case NR_EVENT_SECRETS:
 		break;
 	}

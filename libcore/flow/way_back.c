@@ -42,6 +42,47 @@ static void unlink_one(struct nr_way_backs *b, struct nr_way_back *w)
 	b->bytes -= sizeof(*w) + w->cap;
 }
 
+static void bring_to_front(struct nr_flow *f, struct nr_way_back *w)
+{
+	struct nr_way_back **at = &f->way_back;
+
+	while (*at != w)
+		at = &(*at)->also;
+	*at = w->also;
+	w->also = f->way_back;
+	f->way_back = w;
+}
+
+void nr_way_back_turn(struct nr_way_backs *b, struct nr_flow *f, uint32_t source)
+{
+	struct nr_way_back *w = f->way_back, *last = w, *empty = NULL;
+	unsigned n = 0;
+
+	if (!w || w->source == source)
+		return;
+	for (; w; w = w->also, n++) {
+		if (w->source == source && w->len)
+			break;
+		if (!w->len)
+			empty = w;
+		last = w;
+	}
+	if (!w)
+		w = empty;
+	if (!w && n == NR_WAY_BACK_SOURCES)
+		w = last;
+	if (!w) {
+		w = nr_xmalloc(sizeof(*w) + NR_CHUNK_MIN);
+		*w = (struct nr_way_back){ .flow = f,
+					   .also = f->way_back,
+					   .source = source,
+					   .cap = NR_CHUNK_MIN };
+		f->way_back = w;
+		link_last(b, w);
+	}
+	bring_to_front(f, w);
+}
+
 static struct nr_way_back *grow(struct nr_way_backs *b, struct nr_flow *f)
 {
 	struct nr_way_back *w = f->way_back;
@@ -81,17 +122,31 @@ struct nr_flow *nr_way_back_over(const struct nr_way_backs *b)
 	if (b->bytes <= b->max_bytes)
 		return NULL;
 	for (unsigned i = NR_WAY_BACK_SIZES; i-- > 0;) {
-		if (b->first[i])
+		if (b->first[i]) {
+			bring_to_front(b->first[i]->flow, b->first[i]);
 			return b->first[i]->flow;
+		}
 	}
 	return NULL;
 }
 
 void nr_way_back_drop(struct nr_way_backs *b, struct nr_flow *f)
 {
-	if (!f->way_back)
+	struct nr_way_back *w = f->way_back;
+
+	if (!w)
 		return;
-	unlink_one(b, f->way_back);
-	nr_free(f->way_back);
-	f->way_back = NULL;
+	unlink_one(b, w);
+	f->way_back = w->also;
+	nr_free(w);
+}
+
+void nr_way_back_discard(struct nr_flow *f)
+{
+	while (f->way_back) {
+		struct nr_way_back *w = f->way_back;
+
+		f->way_back = w->also;
+		nr_free(w);
+	}
 }

@@ -7,6 +7,8 @@ int nr_order_cmp(const struct nr_order *a, const struct nr_order *b)
 {
 	if (a->ordinal != b->ordinal)
 		return a->ordinal < b->ordinal ? -1 : 1;
+	if (a->turn != b->turn)
+		return a->turn < b->turn ? -1 : 1;
 	if (a->phase != b->phase)
 		return a->phase < b->phase ? -1 : 1;
 	if (a->place != b->place)

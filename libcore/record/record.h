@@ -69,13 +69,14 @@ struct nr_value {
 	uint8_t kind; /* enum nr_value_kind */
 };
 
-/* Where a record stands in the run's one order: ordinal, phase, place, seq. */
+/* Where a record stands in the run's one order: ordinal, turn, phase, place, seq. */
 struct nr_order {
 	uint64_t ordinal; /* packet in merged order at which it arose */
 	/* Where timers and the end of input speak: the flow_id, UINT64_MAX behind them;
 	   in the packet itself: which of its levels (engine/internal.h). */
 	uint64_t place;
-	uint32_t seq;  /* within these */
+	uint32_t turn; /* before the packet: ticks of the host's clock since the last one */
+	uint32_t seq;  /* within all of these */
 	uint8_t phase; /* enum nr_phase */
 };
 
@@ -85,6 +86,8 @@ enum nr_phase {
 	NR_PHASE_PACKET,    /* the packet itself */
 	NR_PHASE_END,       /* end of input */
 };
+
+#define NR_TURN_PACKET UINT32_MAX /* nr_order.turn of phases PACKET and END */
 
 /* The identity of a flow for JSON lines of its session records. */
 struct nr_flow_ident {

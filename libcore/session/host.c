@@ -77,9 +77,10 @@ struct nr_parse *nr_session_call(struct nr_call_of_parser *c, struct nr_sessions
 				 uint64_t offset)
 {
 	const struct nr_session *s = f->session;
-	const struct nr_key *k = &f->key;
+	const struct nr_key *k = &c->key;
 	bool hi_first = f->src_is_hi != s->swapped;
 
+	c->key = nr_flow_key(f);
 	c->ss = ss;
 	c->f = f;
 	c->at = *at;

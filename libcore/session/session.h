@@ -5,7 +5,7 @@
  *
  * The state of a flow's session hangs on the flow (nr_flow.session), is charged to the
  * account of the flow's shard, and goes when nobody listens any more: a flow whose parser
- * has closed, or that no parser wanted, is not looked at again (nr_flow.session_over).
+ * has closed, or that no parser wanted, is not looked at again (nr_flow_set_quiet()).
  */
 #pragma once
 

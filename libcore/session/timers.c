@@ -58,8 +58,7 @@ void nr_sessions_due(struct nr_sessions *ss, int64_t mark_ns,
 	while (nr_wakes_pop(&ss->wakes, mark_ns, &w)) {
 		struct nr_session *s = w.flow->session;
 
-		if (!w.flow->in_use || w.flow->flow_id != w.flow_id || !s ||
-		    s->armed_ns != w.at_ns)
+		if (w.flow->flow_id != w.flow_id || !s || s->armed_ns != w.at_ns)
 			continue; /* the flow has ended, or was armed anew */
 		s->armed_ns = INT64_MAX;
 		if (nr_session_wake(ss, s) <= mark_ns)

@@ -149,6 +149,39 @@ fail:
 	return rc;
 }
 
+int nr_outfile_open_live(struct nr_outfile *f, const char *target, bool force,
+			 struct nr_err *err)
+{
+	struct stat st;
+	int rc;
+
+	*f = (struct nr_outfile){ .fd = -1, .force = force, .is_live = true };
+	rc = resolve(f, target, &st, err);
+	if (rc == 0 && st.st_mode && !S_ISREG(st.st_mode))
+		rc = nr_fail(err, -EINVAL, "cannot write %s: it is no regular file",
+			     target);
+	if (rc == 0) {
+		f->fd = open(f->path,
+			     O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+				     (force ? 0 : O_EXCL),
+			     0600);
+		if (f->fd < 0 && errno == EEXIST)
+			rc = nr_fail(err, -EEXIST, "%s exists; --force replaces it",
+				     target);
+		else if (f->fd < 0)
+			rc = nr_fail(err, -errno, "cannot create %s: %s", target,
+				     strerror(errno));
+	}
+	if (rc == 0 && flock(f->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		rc = nr_fail(err, -EBUSY, "cannot write %s: another nrtool is writing it",
+			     target);
+	if (rc == 0 && (fchmod(f->fd, 0600) < 0 || ftruncate(f->fd, 0) < 0))
+		rc = nr_fail(err, -errno, "cannot write %s: %s", target, strerror(errno));
+	if (rc < 0)
+		nr_outfile_close(f);
+	return rc;
+}
+
 static int sync_dir(const struct nr_outfile *f, struct nr_err *err)
 {
 	int fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -194,6 +227,16 @@ int nr_outfile_commit(struct nr_outfile *f, struct nr_err *err)
 {
 	int rc;
 
+	if (f->is_live) {
+		if (fsync(f->fd) < 0)
+			return nr_fail(err, -errno, "cannot sync %s: %s", f->path,
+				       strerror(errno));
+		rc = sync_dir(f, err);
+		close(f->fd);
+		f->fd = -1;
+		f->is_done = true;
+		return rc;
+	}
 	if (!f->partial) {
 		rc = close(f->fd);
 		f->fd = -1;

@@ -19,6 +19,7 @@ struct nr_outfile {
 	char *dir;
 	int fd; /* open for writing; -1: closed */
 	bool force, keep_partial;
+	bool is_live; /* under its final name from the beginning */
 	bool is_mine; /* the partial file is locked by us */
 	bool is_done;
 };
@@ -30,6 +31,13 @@ struct nr_outfile {
  */
 int nr_outfile_open(struct nr_outfile *f, const char *target, bool force,
 		    bool must_be_regular, struct nr_err *err);
+/*
+ * The same for a file that others may read while it grows: it has its final name from
+ * the beginning (0600, locked), commit syncs and closes it, and close leaves it there. A
+ * regular file that exists is emptied where force is set, else -EEXIST.
+ */
+int nr_outfile_open_live(struct nr_outfile *f, const char *target, bool force,
+			 struct nr_err *err);
 /* Syncs and renames. After success the file is closed. */
 int nr_outfile_commit(struct nr_outfile *f, struct nr_err *err);
 /* Frees; what is half done is removed, unless keep_partial is set. */

@@ -4,12 +4,13 @@
 #include "base/mem.h"
 
 #include <string.h>
+#include <time.h>
 
 enum { WORTH_HANDING_OVER = 64 * 1024 };
 
 void nr_queue_init(struct nr_queue *q)
 {
-	*q = (struct nr_queue){ 0 };
+	*q = (struct nr_queue){ .max_chunks = NR_QUEUE_CHUNKS };
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->not_empty, NULL);
 	pthread_cond_init(&q->not_full, NULL);
@@ -62,7 +63,7 @@ static struct nr_chunk *chunk_get(struct nr_queue *q, size_t size)
 	struct nr_chunk *c = NULL;
 
 	pthread_mutex_lock(&q->lock);
-	while (q->n_chunks >= NR_QUEUE_CHUNKS && !q->spare && !q->is_dead)
+	while (q->n_chunks >= q->max_chunks && !q->spare && !q->is_dead)
 		pthread_cond_wait(&q->not_full, &q->lock);
 	if (q->spare) {
 		c = q->spare;
@@ -70,6 +71,7 @@ static struct nr_chunk *chunk_get(struct nr_queue *q, size_t size)
 	} else {
 		q->n_chunks++;
 	}
+	q->n_used++;
 	pthread_mutex_unlock(&q->lock);
 	if (c && c->size < size) {
 		nr_free(c);
@@ -82,16 +84,34 @@ static struct nr_chunk *chunk_get(struct nr_queue *q, size_t size)
 	return c;
 }
 
-void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag)
+static size_t size_of(const struct nr_record *r)
 {
 	unsigned n = r->type->n_fields;
 	size_t size = sizeof(struct nr_stored) + n * sizeof(struct nr_value);
-	struct nr_stored *s;
-	char *text;
 
 	for (unsigned i = 0; i < n; i++)
 		size += r->v[i].kind == NR_V_TEXT ? r->v[i].len : 0;
-	size = (size + 15) & ~(size_t)15;
+	return (size + 15) & ~(size_t)15;
+}
+
+bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, void *tag,
+		    unsigned chunks)
+{
+	bool fits = q->open && q->open->size - q->open->used >= size_of(r);
+
+	if (atomic_load_explicit(&q->n_used, memory_order_relaxed) + !fits > chunks)
+		return false;
+	nr_queue_put(q, r, tag);
+	return true;
+}
+
+void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag)
+{
+	unsigned n = r->type->n_fields;
+	size_t size = size_of(r);
+	struct nr_stored *s;
+	char *text;
+
 	if (q->open && q->open->size - q->open->used < size)
 		hand_over(q);
 	if (!q->open)
@@ -124,6 +144,12 @@ void nr_queue_nudge(struct nr_queue *q)
 		hand_over(q);
 }
 
+void nr_queue_flush(struct nr_queue *q)
+{
+	if (q->open && q->open->used)
+		hand_over(q);
+}
+
 void nr_queue_close(struct nr_queue *q)
 {
 	if (q->open)
@@ -153,11 +179,41 @@ struct nr_chunk *nr_queue_take(struct nr_queue *q)
 	return c;
 }
 
+struct nr_chunk *nr_queue_take_for(struct nr_queue *q, unsigned ms, bool *at_end)
+{
+	struct timespec until;
+	struct nr_chunk *c;
+	int rc = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000l;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&q->lock);
+	q->is_idle = true;
+	while (!q->first && !q->is_closed && rc == 0)
+		rc = pthread_cond_timedwait(&q->not_empty, &q->lock, &until);
+	q->is_idle = false;
+	c = q->first;
+	if (c) {
+		q->first = c->next;
+		if (!q->first)
+			q->last = NULL;
+	}
+	*at_end = !c && q->is_closed;
+	pthread_mutex_unlock(&q->lock);
+	return c;
+}
+
 void nr_queue_give_back(struct nr_queue *q, struct nr_chunk *c)
 {
 	bool large = c->size > NR_CHUNK_SIZE;
 
 	pthread_mutex_lock(&q->lock);
+	q->n_used--;
 	if (large) {
 		q->n_chunks--;
 	} else {

@@ -11,6 +11,7 @@
 #include "record/record.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum {
 	NR_CHUNK_SIZE = 1 << 20,
@@ -36,22 +37,34 @@ struct nr_queue {
 	struct nr_chunk *first, *last; /* filled, oldest first */
 	struct nr_chunk *spare;
 	struct nr_chunk *open; /* the one being filled; only its owner looks at it */
-	unsigned n_chunks;     /* alive, the open one too */
-	bool is_idle;          /* the taker waits */
-	bool is_closed;        /* nothing more comes */
-	bool is_dead;          /* nobody takes any more: puts are dropped */
+	unsigned max_chunks;
+	unsigned n_chunks;  /* alive, the open one too */
+	atomic_uint n_used; /* alive and not spare */
+	bool is_idle;       /* the taker waits */
+	bool is_closed;     /* nothing more comes */
+	bool is_dead;       /* nobody takes any more: puts are dropped */
 };
 
 void nr_queue_init(struct nr_queue *q);
 void nr_queue_fini(struct nr_queue *q);
 /* Copies the record. Waits while the queue is full. */
 void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag);
+/*
+ * The same without waiting: false, and nothing is copied, where more than `chunks` would
+ * be in use then. The queue takes what the caller lets it take, up to max_chunks.
+ */
+bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, void *tag,
+		    unsigned chunks);
+/* Hands over what is in the open chunk. */
+void nr_queue_flush(struct nr_queue *q);
 /* Hands over what is in the open chunk if it is worth it: the taker waits. */
 void nr_queue_nudge(struct nr_queue *q);
 /* Hands over everything; nr_queue_take() returns NULL when that is taken. */
 void nr_queue_close(struct nr_queue *q);
 /* The oldest chunk; waits; NULL at the end. Give it back. */
 struct nr_chunk *nr_queue_take(struct nr_queue *q);
+/* The same, at most for ms; NULL also then: *at_end tells. */
+struct nr_chunk *nr_queue_take_for(struct nr_queue *q, unsigned ms, bool *at_end);
 void nr_queue_give_back(struct nr_queue *q, struct nr_chunk *c);
 /* Called by the taker when it stops early. */
 void nr_queue_kill(struct nr_queue *q);

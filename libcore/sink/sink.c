@@ -13,14 +13,14 @@ static bool ends_with(const char *s, const char *end)
 	return n > m && strcmp(s + n - m, end) == 0;
 }
 
-static const struct nr_sink_ops *ops_for(const char *target)
+static const struct nr_sink_ops *ops_for(const char *target, bool live)
 {
 	if (strcmp(target, "null:") == 0)
 		return &nr_sink_null;
 	if (strcmp(target, "-") == 0 || ends_with(target, ".jsonl") ||
 	    ends_with(target, ".jsonl.zst"))
 		return &nr_sink_jsonl;
-	return &nr_sink_sqlite;
+	return live ? &nr_sink_sqlite_live : &nr_sink_sqlite;
 }
 
 int nr_sink_open(struct nr_sink **out, const char *target,
@@ -40,7 +40,7 @@ int nr_sink_open(struct nr_sink **out, const char *target,
 			"%s: JSON lines are written plain or as an archive; name it "
 			"*.jsonl or *.jsonl.zst, or pipe -o - into a compressor",
 			target);
-	ops = ops_for(target);
+	ops = ops_for(target, o && o->live);
 	if (posix_memalign((void **)&s, 16, sizeof(*s) + ops->ctx_size) != 0)
 		return nr_fail(err, -ENOMEM, "out of memory");
 	memset(s, 0, sizeof(*s) + ops->ctx_size);
@@ -65,6 +65,41 @@ int nr_sink_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 int nr_sink_finish(struct nr_sink *s, struct nr_err *err)
 {
 	return s->ops->finish(s, err);
+}
+
+static struct nr_sink *innermost(const struct nr_sink *s)
+{
+	while (s->inner)
+		s = s->inner;
+	return (struct nr_sink *)s;
+}
+
+int nr_sink_flush(struct nr_sink *s, struct nr_err *err)
+{
+	s = innermost(s);
+	return s->ops->flush ? s->ops->flush(s, err) : 0;
+}
+
+int nr_sink_rotate(struct nr_sink *s, int64_t ns, struct nr_err *err)
+{
+	s = innermost(s);
+	return s->ops->rotate ? s->ops->rotate(s, ns, err) : 0;
+}
+
+uint64_t nr_sink_dropped(const struct nr_sink *s)
+{
+	return innermost(s)->dropped;
+}
+
+bool nr_sink_wants_open(const struct nr_sink *s)
+{
+	return innermost(s)->wants_open;
+}
+
+const char *nr_sink_path(const struct nr_sink *s)
+{
+	s = innermost(s);
+	return s->path ? s->path : s->target;
 }
 
 void nr_sink_close(struct nr_sink *s)

@@ -9,6 +9,7 @@
 
 #include "archive/archive.h"
 #include "base/err.h"
+#include "keep/retain.h"
 #include "record/record.h"
 
 struct nr_sink;
@@ -21,6 +22,16 @@ struct nr_sink_options {
 	/* The tables of a database; NULL: nr_record_types. */
 	const struct nr_record_type *const *types;
 	size_t n_types;
+	/*
+	 * The output of a capture: a database that is read meanwhile (sqlite_live.h).
+	 * Records are dropped, never waited for, while it is behind: nr_sink_dropped().
+	 */
+	bool live;
+	bool is_set;     /* live: nr_sink_rotate() will be called; names carry the time */
+	int64_t now_ns;  /* … at which the first begins */
+	int64_t sync_ns; /* live: what is so old outlives a loss of power; 0: never */
+	struct nr_retain_limits retain; /* live: of databases */
+	bool continues;   /* a database: its rows may refer to the file before it */
 	int level;        /* of an archive; 0: NR_ARCHIVE_LEVEL */
 	unsigned threads; /* of an archive; 0: as nr_archive_options has it */
 };
@@ -37,6 +48,10 @@ struct nr_sink_ops {
 	int (*finish)(struct nr_sink *s, struct nr_err *err);
 	/* Frees; without a finish before it, removes what is half done. */
 	void (*close)(struct nr_sink *s);
+	/* May be NULL: what was given reaches those who read meanwhile, soon. */
+	int (*flush)(struct nr_sink *s, struct nr_err *err);
+	/* May be NULL: what comes next belongs into another file. */
+	int (*rotate)(struct nr_sink *s, int64_t ns, struct nr_err *err);
 };
 
 struct nr_sink {
@@ -51,7 +66,13 @@ struct nr_sink {
 	/* A database of rows whose source is incomplete: what they refer to may be
 	   missing. Set before finish. */
 	bool may_lack_rows;
-	const char *target; /* as given to -o */
+	const char *target;    /* as given to -o */
+	struct nr_sink *inner; /* what a guard stands in front of; NULL: it is no guard */
+	const char *path;      /* of a set: the newest file; NULL: the target */
+	bool wants_open;       /* takes rows of flows that are open, and their renewals */
+	uint64_t dropped;      /* records; see nr_sink_dropped() */
+	/* Live: a sentence for the end of the run, "": none. Set by finish. */
+	char note[256];
 	_Alignas(16) uint8_t ctx[];
 };
 
@@ -72,6 +93,21 @@ int nr_sink_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 		  struct nr_err *err);
 int nr_sink_finish(struct nr_sink *s, struct nr_err *err);
 void nr_sink_close(struct nr_sink *s); /* NULL is fine */
+/* What was given so far can be read by others within half a second. 0 or -errno. */
+int nr_sink_flush(struct nr_sink *s, struct nr_err *err);
+/*
+ * Records given from now on go into the next file of the set, which begins at ns; the one
+ * before is finished meanwhile. 0, also where the sink is no set; -EAGAIN while too many
+ * are still being finished (later, then); -errno where the new one cannot be made, and
+ * the old one is still in use.
+ */
+int nr_sink_rotate(struct nr_sink *s, int64_t ns, struct nr_err *err);
+/* Records that were dropped because the sink was behind, and those that lack their flow
+   for it. Guards hand these three, and wants_open, on. */
+uint64_t nr_sink_dropped(const struct nr_sink *s);
+bool nr_sink_wants_open(const struct nr_sink *s);
+/* The file that is being written now: the target, or of a set the newest. */
+const char *nr_sink_path(const struct nr_sink *s);
 
 /*
  * Where the next run of a case begins: the ids behind those that the database at path
@@ -81,4 +117,5 @@ void nr_sink_close(struct nr_sink *s); /* NULL is fine */
 int nr_sqlite_next_ids(const char *path, int64_t *run_id, int64_t *source_id,
 		       uint64_t *ordinal, struct nr_err *err);
 
-extern const struct nr_sink_ops nr_sink_null, nr_sink_jsonl, nr_sink_sqlite;
+extern const struct nr_sink_ops nr_sink_null, nr_sink_jsonl, nr_sink_sqlite,
+	nr_sink_sqlite_live;

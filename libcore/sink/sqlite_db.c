@@ -5,6 +5,7 @@
 #include "record/schema.h"
 #include "record/sql.h"
 #include "record/tables.h"
+#include "sink/sqlite_live.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* SQLite's last error as a sentence and an errno. */
-static int db_fail(struct nr_db *d, const char *what, struct nr_err *err)
+int nr_db_fail(struct nr_db *d, const char *what, struct nr_err *err)
 {
 	int code = d->db ? sqlite3_extended_errcode(d->db) : SQLITE_NOMEM;
 	int sys = d->db ? sqlite3_system_errno(d->db) : 0;
@@ -51,11 +51,11 @@ static int db_fail(struct nr_db *d, const char *what, struct nr_err *err)
 	}
 }
 
-static int run_sql(struct nr_db *d, const char *sql, const char *what, struct nr_err *err)
+int nr_db_run(struct nr_db *d, const char *sql, const char *what, struct nr_err *err)
 {
 	return sqlite3_exec(d->db, sql, NULL, NULL, NULL) == SQLITE_OK
 		       ? 0
-		       : db_fail(d, what, err);
+		       : nr_db_fail(d, what, err);
 }
 
 /* The first column of the first row, as an integer; none where there is no row. */
@@ -65,24 +65,25 @@ static int get_int(struct nr_db *d, const char *sql, int64_t *out, struct nr_err
 	int rc;
 
 	if (sqlite3_prepare_v2(d->db, sql, -1, &st, NULL) != SQLITE_OK)
-		return db_fail(d, sql, err);
+		return nr_db_fail(d, sql, err);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		*out = sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(d, sql, err);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : nr_db_fail(d, sql, err);
 }
 
-static int open_file(struct nr_db *d, const char *path, struct nr_err *err)
+int nr_db_open_file(struct nr_db *d, const char *path, struct nr_err *err)
 {
 	struct nr_buf tmp = { 0 };
 
-	nr_buf_printf(&tmp, "%s.tmp", d->is_append ? path : d->file.partial);
+	nr_buf_printf(&tmp, "%s.tmp",
+		      d->is_append || d->is_live ? path : d->file.partial);
 	d->vfs = nr_sqlite_vfs_new(tmp.p);
 	nr_buf_fini(&tmp);
 	if (sqlite3_open_v2(path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 			    nr_sqlite_vfs_name(d->vfs)) != SQLITE_OK)
-		return db_fail(d, "opening it", err);
+		return nr_db_fail(d, "opening it", err);
 	sqlite3_busy_timeout(d->db, 5000);
 	return 0;
 }
@@ -105,7 +106,9 @@ static int prepare_tables(struct nr_db *d, const struct nr_record_type *const *t
 		t->run_id = -1;
 		nr_buf_clear(&sql);
 		nr_buf_printf(&sql, "INSERT %sINTO %s (",
-			      t->type->flags & NR_R_FIRST ? "OR IGNORE " : "",
+			      t->type->flags & NR_R_FIRST ? "OR IGNORE "
+			      : d->is_live                ? "OR REPLACE "
+							  : "",
 			      t->type->name);
 		for (unsigned k = 0; k < t->type->n_fields; k++) {
 			nr_buf_printf(&sql, "%s%s", k ? "," : "",
@@ -119,7 +122,7 @@ static int prepare_tables(struct nr_db *d, const struct nr_record_type *const *t
 		nr_buf_char(&sql, ')');
 		if (sqlite3_prepare_v3(d->db, sql.p, -1, SQLITE_PREPARE_PERSISTENT,
 				       &t->insert, NULL) != SQLITE_OK)
-			rc = db_fail(d, "preparing to insert", err);
+			rc = nr_db_fail(d, "preparing to insert", err);
 	}
 	nr_buf_fini(&sql);
 	return rc;
@@ -136,7 +139,7 @@ static int open_new(struct nr_db *d, const struct nr_sink_options *o,
 	if (rc < 0)
 		return rc;
 	d->file.keep_partial = o->keep_partial;
-	rc = open_file(d, d->file.partial, err);
+	rc = nr_db_open_file(d, d->file.partial, err);
 	if (rc < 0)
 		return rc;
 	/*
@@ -155,7 +158,7 @@ static int open_new(struct nr_db *d, const struct nr_sink_options *o,
 		if (!(types[i]->flags & NR_R_JSON_ONLY))
 			nr_schema_table(&sql, types[i]);
 	}
-	rc = run_sql(d, sql.p, "creating the tables", err);
+	rc = nr_db_run(d, sql.p, "creating the tables", err);
 	nr_buf_fini(&sql);
 	return rc;
 }
@@ -195,7 +198,7 @@ static int grow_table(struct nr_db *d, const struct nr_record_type *t, struct nr
 			nr_schema_add_column(&sql, t, &t->fields[i]);
 	}
 	if (rc == 0 && sql.len)
-		rc = run_sql(d, sql.p, "migrating the schema", err);
+		rc = nr_db_run(d, sql.p, "migrating the schema", err);
 	nr_buf_fini(&sql);
 	return rc;
 }
@@ -232,7 +235,7 @@ static int migrate(struct nr_db *d, const struct nr_record_type *const *types, s
 	}
 	snprintf(version_sql, sizeof(version_sql), "PRAGMA user_version = %d",
 		 NR_SCHEMA_VERSION);
-	return rc ? rc : run_sql(d, version_sql, "migrating the schema", err);
+	return rc ? rc : nr_db_run(d, version_sql, "migrating the schema", err);
 }
 
 static int open_append(struct nr_db *d, const struct nr_record_type *const *types,
@@ -245,7 +248,7 @@ static int open_append(struct nr_db *d, const struct nr_record_type *const *type
 	if (!d->path)
 		return nr_fail(err, -errno, "cannot append to %s: %s", d->target,
 			       strerror(errno));
-	rc = open_file(d, d->path, err);
+	rc = nr_db_open_file(d, d->path, err);
 	if (rc < 0)
 		return rc;
 	/* Before anything is written: is it ours? */
@@ -255,11 +258,11 @@ static int open_append(struct nr_db *d, const struct nr_record_type *const *type
 			     "cannot append to %s: it is no database of nrtool",
 			     d->target);
 	if (rc == 0)
-		rc = run_sql(d,
-			     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-			     "PRAGMA cache_size = -65536; PRAGMA foreign_keys = OFF;"
-			     "BEGIN IMMEDIATE;",
-			     "beginning the transaction", err);
+		rc = nr_db_run(d,
+			       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+			       "PRAGMA cache_size = -65536; PRAGMA foreign_keys = OFF;"
+			       "BEGIN IMMEDIATE;",
+			       "beginning the transaction", err);
 	if (rc == 0)
 		rc = migrate(d, types, n, err);
 	if (rc == 0)
@@ -296,7 +299,17 @@ int nr_db_open(struct nr_db *d, const char *target, const struct nr_sink_options
 	why = d->is_append ? not_regular(target) : NULL;
 	if (why)
 		return nr_fail(err, -EINVAL, "cannot append to %s: %s", target, why);
-	rc = d->is_append ? open_append(d, types, n, err) : open_new(d, o, types, n, err);
+	if (o->live && d->is_append)
+		return nr_fail(err, -EINVAL,
+			       "cannot append to %s while it is captured: name another "
+			       "database",
+			       target);
+	d->continues = o->continues;
+	if (o->live)
+		rc = nr_db_open_live(d, o, types, n, err);
+	else
+		rc = d->is_append ? open_append(d, types, n, err)
+				  : open_new(d, o, types, n, err);
 	if (rc == 0)
 		rc = prepare_tables(d, types, n, err);
 	return rc;
@@ -364,7 +377,7 @@ int nr_db_insert(struct nr_db *d, struct nr_db_table *t, const struct nr_value *
 		sqlite3_step(t->insert);
 		rc = sqlite3_reset(t->insert);
 	}
-	return rc == SQLITE_OK ? 0 : db_fail(d, t->type->name, err);
+	return rc == SQLITE_OK ? 0 : nr_db_fail(d, t->type->name, err);
 }
 
 static void finalize_all(struct nr_db *d)
@@ -375,15 +388,48 @@ static void finalize_all(struct nr_db *d)
 	}
 }
 
-static int check(struct nr_db *d, struct nr_err *err)
+/*
+ * Whether a reference that leads nowhere leads to the file before: to a lower id than any
+ * here. st is at a row of foreign_key_check.
+ */
+static bool refers_back(struct nr_db *d, sqlite3_stmt *st)
+{
+	const char *table = (const char *)sqlite3_column_text(st, 0);
+	const char *parent = (const char *)sqlite3_column_text(st, 2);
+	sqlite3_stmt *key = NULL;
+	struct nr_buf sql = { 0 };
+	int64_t back = 0;
+
+	nr_buf_printf(&sql,
+		      "SELECT \"from\", \"to\" FROM pragma_foreign_key_list('%s')"
+		      " WHERE id = %d",
+		      table, sqlite3_column_int(st, 3));
+	if (sqlite3_prepare_v2(d->db, sql.p, -1, &key, NULL) == SQLITE_OK &&
+	    sqlite3_step(key) == SQLITE_ROW) {
+		struct nr_err none;
+
+		nr_buf_clear(&sql);
+		nr_buf_printf(&sql,
+			      "SELECT t.%s < (SELECT coalesce(min(%s), 1 << 62) FROM %s)"
+			      " FROM %s AS t WHERE t.rowid = %lld",
+			      sqlite3_column_text(key, 0), sqlite3_column_text(key, 1),
+			      parent, table, (long long)sqlite3_column_int64(st, 1));
+		get_int(d, sql.p, &back, &none);
+	}
+	sqlite3_finalize(key);
+	nr_buf_fini(&sql);
+	return back != 0;
+}
+
+int nr_db_check(struct nr_db *d, struct nr_err *err)
 {
 	sqlite3_stmt *st;
-	int rc = 0;
+	int rc = 0, step;
 
 	if (sqlite3_prepare_v2(d->db, "PRAGMA quick_check(1)", -1, &st, NULL) !=
 		    SQLITE_OK ||
 	    sqlite3_step(st) != SQLITE_ROW)
-		rc = db_fail(d, "checking it", err);
+		rc = nr_db_fail(d, "checking it", err);
 	else if (strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0)
 		rc = nr_fail(err, -EBADMSG, "%s did not pass SQLite's quick_check: %s",
 			     d->target, (const char *)sqlite3_column_text(st, 0));
@@ -392,8 +438,11 @@ static int check(struct nr_db *d, struct nr_err *err)
 		return rc;
 	if (sqlite3_prepare_v2(d->db, "PRAGMA foreign_key_check", -1, &st, NULL) !=
 	    SQLITE_OK)
-		return db_fail(d, "checking references", err);
-	switch (sqlite3_step(st)) {
+		return nr_db_fail(d, "checking references", err);
+	do
+		step = sqlite3_step(st);
+	while (step == SQLITE_ROW && d->continues && refers_back(d, st));
+	switch (step) {
 	case SQLITE_DONE:
 		break;
 	case SQLITE_ROW:
@@ -405,7 +454,7 @@ static int check(struct nr_db *d, struct nr_err *err)
 			     (const char *)sqlite3_column_text(st, 2));
 		break;
 	default:
-		rc = db_fail(d, "checking references", err);
+		rc = nr_db_fail(d, "checking references", err);
 	}
 	sqlite3_finalize(st);
 	return rc;
@@ -422,24 +471,24 @@ static int finish_new(struct nr_db *d, struct nr_err *err)
 		nr_schema_indexes(&sql, d->tables[i].type);
 	nr_buf_str(&sql, views ? views : "");
 	nr_buf_str(&sql, "COMMIT;");
-	rc = run_sql(d, sql.p, "building the indexes", err);
+	rc = nr_db_run(d, sql.p, "building the indexes", err);
 	nr_buf_fini(&sql);
 	if (rc == 0)
-		rc = check(d, err);
+		rc = nr_db_check(d, err);
 	if (rc < 0)
 		return rc;
 	if (sqlite3_close(d->db) != SQLITE_OK)
-		return db_fail(d, "closing it", err);
+		return nr_db_fail(d, "closing it", err);
 	d->db = NULL;
 	return nr_outfile_commit(&d->file, err);
 }
 
 static int finish_append(struct nr_db *d, struct nr_err *err)
 {
-	int rc = check(d, err);
+	int rc = nr_db_check(d, err);
 
 	if (rc == 0)
-		rc = run_sql(d, "COMMIT", "committing the run", err);
+		rc = nr_db_run(d, "COMMIT", "committing the run", err);
 	if (rc < 0)
 		return rc;
 	/* Back to one plain file: readers may not be able to write its directory. Others
@@ -462,7 +511,7 @@ int nr_db_chain_heads(struct nr_db *d, const char *json, struct nr_err *err)
 		rc = sqlite3_bind_text(st, 1, json, -1, SQLITE_STATIC);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
-	rc = rc == SQLITE_DONE ? 0 : db_fail(d, "cannot note the chain heads in", err);
+	rc = rc == SQLITE_DONE ? 0 : nr_db_fail(d, "cannot note the chain heads in", err);
 	sqlite3_finalize(st);
 	return rc;
 }
@@ -470,12 +519,16 @@ int nr_db_chain_heads(struct nr_db *d, const char *json, struct nr_err *err)
 int nr_db_finish(struct nr_db *d, struct nr_err *err)
 {
 	finalize_all(d);
+	if (d->is_live)
+		return nr_db_finish_live(d, err);
 	return d->is_append ? finish_append(d, err) : finish_new(d, err);
 }
 
 void nr_db_close(struct nr_db *d)
 {
 	finalize_all(d);
+	if (d->db && d->is_live && sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL))
+		sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
 	if (d->db && d->is_append)
 		sqlite3_exec(d->db, "ROLLBACK; PRAGMA journal_mode = DELETE", NULL, NULL,
 			     NULL);
@@ -502,7 +555,7 @@ int nr_sqlite_next_ids(const char *path, int64_t *run_id, int64_t *source_id,
 	if (access(path, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	if (sqlite3_open_v2(path, &d.db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
-		rc = db_fail(&d, "opening it", err);
+		rc = nr_db_fail(&d, "opening it", err);
 	if (rc == 0)
 		rc = get_int(&d, "PRAGMA application_id", &app, err);
 	if (rc == 0 && app != NR_APPLICATION_ID)

@@ -32,6 +32,10 @@ struct nr_db {
 	int64_t runs_before; /* highest run_id present */
 	bool is_append;
 	bool may_lack_rows; /* no check of references */
+	bool is_live;       /* sqlite_live.h */
+	bool continues;     /* rows may refer to those of the file before it */
+	bool is_synced;     /* commits outlive a loss of power */
+	bool left_as_wal;   /* by finish: a reader has stayed */
 	struct nr_buf text; /* for values that need a repair */
 };
 
@@ -42,6 +46,13 @@ int nr_db_open(struct nr_db *d, const char *target, const struct nr_sink_options
 struct nr_db_table *nr_db_table(struct nr_db *d, const struct nr_record_type *t);
 int nr_db_insert(struct nr_db *d, struct nr_db_table *t, const struct nr_value *v,
 		 struct nr_err *err);
+/* SQLite's last error as a sentence and an errno. */
+int nr_db_fail(struct nr_db *d, const char *what, struct nr_err *err);
+int nr_db_run(struct nr_db *d, const char *sql, const char *what, struct nr_err *err);
+/* Opens the connection to a file that exists. */
+int nr_db_open_file(struct nr_db *d, const char *path, struct nr_err *err);
+/* SQLite's quick_check, and whether what rows refer to is there. */
+int nr_db_check(struct nr_db *d, struct nr_err *err);
 /* Column chain_heads of the run that was written last. */
 int nr_db_chain_heads(struct nr_db *d, const char *json, struct nr_err *err);
 int nr_db_finish(struct nr_db *d, struct nr_err *err);

@@ -14,6 +14,10 @@ struct nr_block {
 	size_t size;
 	struct nr_pool *pool; /* NULL: freed by its last user */
 	struct nr_block *next;
+	/* of a lent one: not NULL */
+	uint8_t *lent;
+	void (*release)(void *arg, struct nr_block *b);
+	void *arg;
 };
 
 struct nr_pool {
@@ -37,8 +41,33 @@ static struct nr_block *block_alloc(size_t size)
 	b->size = size;
 	b->pool = NULL;
 	b->next = NULL;
+	b->lent = NULL;
 	atomic_init(&b->refs, 1);
 	return b;
+}
+
+struct nr_block *nr_block_lent_new(void *data, size_t size,
+				   void (*release)(void *arg, struct nr_block *b),
+				   void *arg)
+{
+	struct nr_block *b = block_alloc(0);
+
+	b->size = size;
+	b->lent = data;
+	b->release = release;
+	b->arg = arg;
+	atomic_init(&b->refs, 0);
+	return b;
+}
+
+void nr_block_lend(struct nr_block *b)
+{
+	atomic_store_explicit(&b->refs, 1, memory_order_relaxed);
+}
+
+void nr_block_lent_free(struct nr_block *b)
+{
+	nr_free(b);
 }
 
 struct nr_block *nr_block_new(size_t size)
@@ -48,7 +77,7 @@ struct nr_block *nr_block_new(size_t size)
 
 uint8_t *nr_block_data(struct nr_block *b)
 {
-	return (uint8_t *)(b + 1);
+	return b->lent ? b->lent : (uint8_t *)(b + 1);
 }
 
 size_t nr_block_size(const struct nr_block *b)
@@ -98,7 +127,9 @@ void nr_block_unref(struct nr_block *b)
 {
 	if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	if (b->pool)
+	if (b->lent)
+		b->release(b->arg, b);
+	else if (b->pool)
 		pool_put(b->pool, b);
 	else
 		nr_free(b);
@@ -145,6 +176,19 @@ struct nr_packet *nr_batch_add(struct nr_batch *b, const struct nr_packet *view)
 	*p = *view;
 	b->n++;
 	return p;
+}
+
+struct nr_event *nr_batch_event(struct nr_batch *b, enum nr_event_kind kind,
+				uint32_t source, size_t n_text, char **text)
+{
+	struct nr_event *e;
+	struct nr_block *block = nr_event_new(&e, n_text, text);
+
+	e->kind = kind;
+	nr_batch_add(b,
+		     &(struct nr_packet){ .event = e, .block = block, .source = source });
+	nr_block_unref(block);
+	return e;
 }
 
 void nr_batch_release(struct nr_batch *b)

@@ -117,6 +117,7 @@ static int open_input(struct nr_merge *m, size_t i, const char *path, size_t blo
 		.hash = hash && m->opt.hash,
 		.park = m->n_open >= PARK_FROM,
 		.stop = m->opt.stop,
+		.failure_is_damage = true,
 		.parallel = m->paths.n <= KEEP_OPEN,
 		.from_ns = m->opt.from_ns,
 		.to_ns = m->opt.to_ns,

@@ -23,6 +23,18 @@ void nr_block_ref(struct nr_block *b);
 void nr_block_unref(
 	struct nr_block *b); /* NULL is fine; the last one frees or pools it */
 
+/*
+ * Memory that somebody else owns, a block of a live ring: made once, handed out many
+ * times. When its last user lets go, `release` is called, in whatever thread that is; it
+ * gives the memory back to where it came from, or frees the block with
+ * nr_block_lent_free(). nr_block_lend() makes one reference anew, for the caller.
+ */
+struct nr_block *nr_block_lent_new(void *data, size_t size,
+				   void (*release)(void *arg, struct nr_block *b),
+				   void *arg);
+void nr_block_lend(struct nr_block *b);
+void nr_block_lent_free(struct nr_block *b); /* NULL is fine; nobody may hold it */
+
 enum nr_packet_flag { /* pcapng epb_flags and what live rings say */
 		      NR_PKT_INBOUND = 1 << 0,
 		      NR_PKT_OUTBOUND = 1 << 1,
@@ -69,6 +81,17 @@ enum nr_event_kind {
 				asked for (nr_source_options), else text.p is NULL */
 	NR_EVENT_DAMAGE,     /* text: what and where; reading ends or goes on behind it */
 	NR_EVENT_SOURCE_END, /* last of a source */
+	/* of a live capture alone */
+	NR_EVENT_TICK, /* every link is silent: the engine's clock goes to clock_ns */
+	NR_EVENT_LOSS, /* `loss` filled: a row of capture_stats */
+};
+
+/* One row of table capture_stats; UINT64_MAX: not known. */
+struct nr_loss {
+	int64_t from_ns, to_ns;
+	uint64_t received, dropped_kernel, dropped_interface, dropped_disk;
+	uint64_t records_dropped, ring_freezes;
+	const char *detail; /* a JSON object, NUL-terminated; NULL: none */
 };
 
 struct nr_text { /* not NUL-terminated, any bytes; p NULL: not known */
@@ -96,6 +119,7 @@ struct nr_event {
 	struct nr_text text;    /* comment; damage; the name of NR_EVENT_NAME; secrets */
 	uint32_t secrets_type;  /* of a decryption secrets block */
 	struct nr_text address; /* NR_EVENT_NAME: canonical text */
+	struct nr_loss loss;    /* NR_EVENT_LOSS, of interface_id */
 };
 
 enum { NR_BATCH_MAX = 1024 };
@@ -109,5 +133,12 @@ struct nr_batch {
 
 /* Appends a view (the batch must have room) and takes a reference on its block. */
 struct nr_packet *nr_batch_add(struct nr_batch *b, const struct nr_packet *view);
+/*
+ * Appends an event and returns it to be filled: zeroed but for `kind`, with n_text bytes
+ * behind it for its texts, which *text (may be NULL) points to. The batch must have room
+ * and holds its memory.
+ */
+struct nr_event *nr_batch_event(struct nr_batch *b, enum nr_event_kind kind,
+				uint32_t source, size_t n_text, char **text);
 /* Gives back every reference; the views are gone. */
 void nr_batch_release(struct nr_batch *b);

@@ -193,7 +193,7 @@ struct nr_source {
 	void *ctx;
 	enum nr_source_state state;
 	bool ended;
-	bool secrets; /* see nr_source_options */
+	bool secrets, failure_is_damage; /* see nr_source_options */
 	uint32_t index;
 	uint64_t record;   /* packets handed out */
 	uint64_t n_bad;    /* blocks passed over */

@@ -183,6 +183,7 @@ int nr_source_open(struct nr_source **out, const char *path,
 	s->win.stream = &s->stream;
 	s->index = opt ? opt->index : 0;
 	s->secrets = opt && opt->secrets;
+	s->failure_is_damage = opt && opt->failure_is_damage;
 	rc = nr_stream_open(&s->stream, path, opt, err);
 	s->info.path = strcmp(path, "-") ? s->stream.path : "-";
 	slash = strrchr(s->stream.path, '/');
@@ -242,6 +243,17 @@ static int fail(struct nr_source *s, int rc, unsigned added, struct nr_err *err)
 	return added ? (int)added : rc;
 }
 
+/* A failure as damage, behind which nothing is read, where the caller wants it so. */
+static bool pardon(struct nr_source *s, int rc, const struct nr_err *err)
+{
+	if (!s->failure_is_damage || rc == -ENOMEM || rc == -EINTR)
+		return false;
+	s->damage_noted = false;
+	nr_source_damage(s, nr_window_offset(&s->win, s->win.p), "%s", err->text);
+	s->ended = true;
+	return true;
+}
+
 int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
 		   struct nr_err *err)
 {
@@ -265,7 +277,7 @@ int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
 			emit_plain(s, b, NR_EVENT_DAMAGE, s->damage);
 		} else if (s->state == NR_SRC_BODY && !s->ended) {
 			rc = s->format->next(s, s->ctx, b, end - b->n, err);
-			if (rc < 0)
+			if (rc < 0 && !pardon(s, rc, err))
 				return fail(s, rc, b->n - start, err);
 			/* What is there goes out before a pipe is waited for. */
 			if (rc > 0 && !s->damage_noted)

@@ -23,6 +23,9 @@ struct nr_source_options {
 	bool hash;         /* SHA-256 of the file as stored: the whole file is read */
 	bool secrets;      /* hand out the content of decryption secrets blocks */
 	bool park;         /* hold no descriptor between reads of a regular file */
+	/* Reading that fails for reasons of the host (EIO) is damage, and ends the
+	   source: the others of a run are worth going on for. */
+	bool failure_is_damage;
 	bool parallel; /* threads may decompress an archive (archive/archive.h) ahead */
 	/* Of an archive only frames that can hold a time in [from_ns, to_ns) are read;
 	   both 0: all. Where any is left out hash_note says "partial_read". */
@@ -56,9 +59,9 @@ int nr_source_open(struct nr_source **out, const char *path,
 /*
  * Appends up to max views to b (fewer where the batch fills). Returns how many, 0 after
  * NR_EVENT_SOURCE_END, or -errno with a sentence where reading failed for reasons of
- * the host (EIO); then what was read so far is already out. A cut tail, a bad block, an
- * impossible length is no failure but an NR_EVENT_DAMAGE view, after which reading
- * goes on where a reader can, or ends.
+ * the host (EIO; see failure_is_damage); then what was read so far is already out. A cut
+ * tail, a bad block, an impossible length is no failure but an NR_EVENT_DAMAGE view,
+ * after which reading goes on where a reader can, or ends.
  */
 int nr_source_read(struct nr_source *s, struct nr_batch *b, unsigned max,
 		   struct nr_err *err);

@@ -78,6 +78,24 @@ class Chosen(Extract):
     def records(self, got):
         return [int(re.search(r"packet (\d+)$", c[-1])[1]) for _, _, _, c in got]
 
+    def test_two_taps_in_turns_cost_two_chunks(self):
+        data, at = (DATA / "http-tls.pcap").read_bytes(), 24
+        taps = [data[:24], data[:24]]
+        for i in range(10 ** 6):
+            if at >= len(data):
+                break
+            n = 16 + struct.unpack_from("<I", data, at + 8)[0]
+            taps[i % 2] += data[at:at + n]
+            at += n
+        for name, tap in zip(("t0.pcap", "t1.pcap"), taps):
+            (self.dir / name).write_bytes(tap)
+        self.nrtool("replay", "t0.pcap", "t1.pcap", "-q", "-o", "t.db")
+        [(most, packets)] = self.query(
+            "t.db", "SELECT (SELECT max(n) FROM (SELECT count(*) AS n FROM flow_packets"
+                    " GROUP BY flow_id)), sum(records) FROM flow")
+        self.assertEqual(most, 2)
+        self.assertEqual(len(self.extract("--where", "1", db="t.db")), packets)
+
     def test_packets_are_those_of_the_capture(self):
         got = self.extract("--flow", 32)
         for (_, ns, frame, _), record in zip(got, self.records(got)):

@@ -130,14 +130,14 @@ class OlderSchema(Case):
         out = self.nrtool("query", "old.db", "SELECT count(*) AS n FROM flow_v",
                           "--format", "csv").stdout
         self.assertEqual(out.split(), ["n", "5"])
+        params = []
+        for name, value in (("flow", 16), ("ip", "10.0.0.80"), ("source", 1), ("packet", 3),
+                            ("name", "github.com")):
+            params += ["-p", f"{name}={value}"]
         for line in self.nrtool("query", "--list").stdout.splitlines():
-            report = line.split()[0]
-            if ":" not in line.split("  ")[0] and report not in (
-                    "between", "flow", "host", "packet") and not report.startswith(
-                        ("dns_", "http_", "cert", "tls_", "old_tls", "self_signed",
-                         "ja", "quic", "ssh", "smtp", "mail", "ftp", "dhcp", "ntp", "icmp",
-                         "login", "services", "unreach")):  # of tables it does not have
-                self.nrtool("query", "old.db", report)
+            self.nrtool("query", "old.db", line.split()[0], *params)
+        for sql in ("SELECT count(*) AS n FROM dns_v", "SELECT count(times_clamped) AS n FROM source"):
+            self.assertEqual(self.nrtool("query", "old.db", sql).stdout.split(), ["n", "0"])
         self.assertEqual(self.query("old.db", "PRAGMA user_version"), [(1,)])
 
     def test_appending_migrates_it(self):

@@ -148,6 +148,9 @@ __attribute__((unused)) static void add_event(struct text *t, const struct nr_pa
 	case NR_EVENT_SECRETS:
 		add(t, "secrets");
 		break;
+	case NR_EVENT_TICK:
+	case NR_EVENT_LOSS:
+		fail(); /* of live captures */
 	case NR_EVENT_DAMAGE:
 		add(t, "damage %.*s", TEXT(e->text));
 		break;

@@ -73,12 +73,42 @@ static void test_largest_and_oldest_goes_first(void **state)
 	assert_int_equal(b.bytes, 0);
 }
 
+/* Two taps take turns: a chunk each, not one at each turn; of many sources the last. */
+static void test_each_of_the_last_sources_has_a_chunk(void **state)
+{
+	struct nr_way_backs b = { .max_bytes = UINT64_MAX };
+	struct nr_flow f = { 0 };
+	unsigned n = 0;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 20; i++) {
+		nr_way_back_turn(&b, &f, i % NR_WAY_BACK_SOURCES);
+		assert_false(nr_way_back_full(f.way_back, i % NR_WAY_BACK_SOURCES));
+		nr_way_back_add(&b, &f, i % NR_WAY_BACK_SOURCES, i);
+		assert_int_equal(f.way_back->source, i % NR_WAY_BACK_SOURCES);
+	}
+	nr_way_back_turn(&b, &f, 99);
+	assert_true(nr_way_back_full(f.way_back, 99));
+	assert_int_equal(f.way_back->source, 1); /* 17 was its last, 20 the newest */
+	f.way_back->len = 0;                     /* written */
+	nr_way_back_add(&b, &f, 99, 21);
+	nr_way_back_turn(&b, &f, 2);
+	assert_int_equal(f.way_back->len, 5);
+	b.max_bytes = 0;
+	for (; nr_way_back_over(&b) == &f; n++)
+		nr_way_back_drop(&b, &f);
+	assert_int_equal(n, NR_WAY_BACK_SOURCES);
+	assert_int_equal(b.bytes, 0);
+	assert_null(f.way_back);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes_are_as_documented),
 		cmocka_unit_test(test_chunk_ends_when_full_or_with_its_source),
 		cmocka_unit_test(test_largest_and_oldest_goes_first),
+		cmocka_unit_test(test_each_of_the_last_sources_has_a_chunk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The SQLite sink of a capture: a database that is read while it grows, or a set of them,
+ * one after the other. Each has a queue and a thread, which commits twice a second, and
+ * finishes the file when it is told that no more comes; meanwhile the next one is filled.
+ *
+ * Nobody waits for a database. Where the queue is full to BUSY chunks, records are left
+ * out; the rest of it is for flows and for what describes the capture, and where it is
+ * full altogether flows are left out too. Session records of flows without a row go when
+ * the file is finished.
+ */
+#include "base/mem.h"
+#include "keep/names.h"
+#include "record/tables.h"
+#include "sink/queue.h"
+#include "sink/sqlite_live.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum {
+	CHUNKS = 64, /* of NR_CHUNK_SIZE */
+	BUSY = 48,   /* as many for everything */
+	COMMIT_MS = 500,
+	UNFINISHED_MAX = 8,
+	NAMES_TRIED = 10000, /* of one second */
+};
+
+/* One database. */
+struct file {
+	struct file *next;
+	char *path;
+	struct nr_db db; /* the thread's while it runs */
+	struct nr_queue queue;
+	pthread_t thread;
+	bool to_finish; /* set before the queue is closed */
+	bool lost_flows;
+	char *chain_heads;
+	bool may_lack_rows;
+	int64_t sync_ns;
+	uint64_t orphans;
+	atomic_bool is_over;
+	atomic_int failed; /* -errno, set after error */
+	struct nr_err error;
+};
+
+struct set {
+	struct file *cur;
+	struct file *old; /* being finished, the newest first */
+	struct nr_sink_options opt;
+	struct nr_retain *retain; /* NULL: no limits */
+	unsigned n_files;
+	bool may_lack_rows;
+	int failed; /* the first failure of an old one */
+	struct nr_err error;
+};
+
+static struct set *ctx_of(struct nr_sink *s)
+{
+	return (struct set *)(void *)s->ctx;
+}
+
+static int64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static int insert_chunk(struct file *f, const struct nr_chunk *c)
+{
+	int rc = 0;
+
+	for (size_t at = 0; at < c->used && rc == 0;) {
+		const struct nr_stored *s =
+			(const struct nr_stored *)(const void *)(c->data + at);
+
+		rc = nr_db_insert(&f->db, s->tag, s->v, &f->error);
+		at += s->size;
+	}
+	return rc;
+}
+
+/* Takes and commits until nothing more comes. */
+static int fill(struct file *f)
+{
+	int64_t committed = monotonic_ns(), synced = committed;
+	bool is_dirty = false, at_end = false;
+	int rc = 0;
+
+	while (rc == 0 && !at_end) {
+		struct nr_chunk *c = nr_queue_take_for(&f->queue, COMMIT_MS / 2, &at_end);
+		int64_t now;
+
+		if (c) {
+			rc = insert_chunk(f, c);
+			nr_queue_give_back(&f->queue, c);
+			is_dirty = true;
+		}
+		now = monotonic_ns();
+		if (rc == 0 && is_dirty &&
+		    now - committed >= COMMIT_MS / 2 * INT64_C(1000000)) {
+			bool sync = f->sync_ns && now - synced >= f->sync_ns / 2;
+
+			/* the next one is synced: it comes when the time is full */
+			if (f->db.is_synced)
+				synced = now;
+			rc = nr_db_commit(&f->db, sync, &f->error);
+			committed = now;
+			is_dirty = false;
+		}
+	}
+	return rc;
+}
+
+static int finish(struct file *f)
+{
+	int rc = 0;
+
+	f->db.may_lack_rows = f->may_lack_rows;
+	if (f->lost_flows)
+		rc = nr_db_drop_orphans(&f->db, &f->orphans, &f->error);
+	if (rc == 0 && f->chain_heads)
+		rc = nr_db_chain_heads(&f->db, f->chain_heads, &f->error);
+	return rc ? rc : nr_db_finish(&f->db, &f->error);
+}
+
+static void *writer(void *arg)
+{
+	struct file *f = arg;
+	int rc = fill(f);
+
+	if (rc < 0) {
+		atomic_store(&f->failed, rc);
+		nr_queue_kill(&f->queue);
+	} else if (f->to_finish) {
+		atomic_store(&f->failed, finish(f));
+	}
+	atomic_store(&f->is_over, true);
+	return NULL;
+}
+
+static void file_free(struct file *f)
+{
+	nr_db_close(&f->db);
+	nr_free(f->path);
+	nr_free(f->chain_heads);
+	nr_free(f);
+}
+
+/* A name of the set that is free. */
+static char *free_name(const char *target, int64_t ns)
+{
+	for (unsigned n = 0; n < NAMES_TRIED; n++) {
+		char *path = nr_keep_name(target, ns, n);
+		struct stat st;
+
+		if (lstat(path, &st) < 0)
+			return path;
+		nr_free(path);
+	}
+	return nr_keep_name(target, ns, 0); /* opening it says what is wrong */
+}
+
+static int file_new(struct file **out, struct nr_sink *s, int64_t ns, struct nr_err *err)
+{
+	struct set *set = ctx_of(s);
+	struct file *f = nr_xcalloc(1, sizeof(*f));
+	struct nr_sink_options o = set->opt;
+	int rc;
+
+	f->path = o.is_set ? free_name(s->target, ns) : nr_xstrdup(s->target);
+	f->sync_ns = o.sync_ns;
+	o.continues = set->n_files > 0;
+	rc = nr_db_open(&f->db, f->path, &o, err);
+	if (rc < 0) {
+		file_free(f);
+		return rc;
+	}
+	nr_queue_init(&f->queue);
+	f->queue.max_chunks = CHUNKS + 2; /* what must not be lost is waited for */
+	rc = pthread_create(&f->thread, NULL, writer, f);
+	if (rc != 0) {
+		nr_queue_fini(&f->queue);
+		file_free(f);
+		return nr_fail(err, -rc, "cannot start a thread: %s", strerror(rc));
+	}
+	if (set->retain)
+		nr_retain_add(set->retain, f->path, f->db.file.fd);
+	set->n_files++;
+	s->path = f->path;
+	*out = f;
+	return 0;
+}
+
+/* Waits for the thread and keeps what is to be known. */
+static void join(struct nr_sink *s, struct file *f)
+{
+	struct set *set = ctx_of(s);
+	int rc;
+
+	pthread_join(f->thread, NULL);
+	nr_queue_fini(&f->queue);
+	s->dropped += f->orphans;
+	rc = atomic_load(&f->failed);
+	if (rc < 0 && !set->failed) {
+		set->failed = rc;
+		set->error = f->error;
+	}
+	if (f->db.left_as_wal)
+		snprintf(s->note, sizeof(s->note),
+			 "%s is left with its log %s-wal beside it, because another "
+			 "program is reading it; it becomes one file when nrtool query "
+			 "opens it after that",
+			 f->path, f->path);
+	if (s->path == f->path)
+		s->path = NULL;
+	file_free(f);
+}
+
+static void reap(struct nr_sink *s, bool all)
+{
+	struct file **at = &ctx_of(s)->old;
+
+	while (*at) {
+		struct file *f = *at;
+
+		if (!all && !atomic_load(&f->is_over)) {
+			at = &f->next;
+			continue;
+		}
+		*at = f->next;
+		join(s, f);
+	}
+}
+
+static int live_open(struct nr_sink *s, const char *target,
+		     const struct nr_sink_options *o, struct nr_err *err)
+{
+	const struct nr_retain_limits *l = &o->retain;
+	struct set *set = ctx_of(s);
+	int rc;
+
+	s->no_ident = true;
+	s->wants_open = true;
+	set->opt = *o;
+	if (l->files || l->bytes || l->free)
+		set->retain = nr_retain_new(l);
+	rc = file_new(&set->cur, s, o->now_ns, err);
+	if (rc < 0)
+		nr_retain_free(set->retain);
+	return rc;
+}
+
+static bool is_flow(const struct nr_record_type *t)
+{
+	return t == &nr_rt_flow;
+}
+
+/* What there is little of, and describes the rest. */
+static bool is_frame(const struct nr_record_type *t)
+{
+	return t == &nr_rt_run || t == &nr_rt_source || t == &nr_rt_interface ||
+	       t == &nr_rt_ledger || t == &nr_rt_capture_stats;
+}
+
+static void put(struct nr_sink *s, struct file *f, const struct nr_record *r,
+		struct nr_db_table *t)
+{
+	if (is_frame(r->type)) {
+		nr_queue_put(&f->queue, r, t);
+	} else if (!nr_queue_offer(&f->queue, r, t, is_flow(r->type) ? CHUNKS : BUSY)) {
+		s->dropped++;
+		f->lost_flows |= is_flow(r->type);
+	}
+}
+
+static int surface(const struct file *f, struct nr_err *err)
+{
+	int rc = atomic_load(&f->failed);
+
+	if (rc < 0 && err)
+		*err = f->error;
+	return rc;
+}
+
+static int live_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
+		      struct nr_err *err)
+{
+	struct file *f = ctx_of(s)->cur;
+
+	for (size_t i = 0; i < n; i++) {
+		struct nr_db_table *t;
+
+		if (r[i]->type->flags & NR_R_JSON_ONLY)
+			continue;
+		t = nr_db_table(&f->db, r[i]->type);
+		if (!t)
+			return nr_fail(err, -EINVAL, "%s has no table %s", f->path,
+				       r[i]->type->name);
+		put(s, f, r[i], t);
+	}
+	nr_queue_nudge(&f->queue);
+	return surface(f, err);
+}
+
+static int live_flush(struct nr_sink *s, struct nr_err *err)
+{
+	struct set *set = ctx_of(s);
+
+	nr_queue_flush(&set->cur->queue);
+	reap(s, false);
+	if (set->retain)
+		nr_retain_enforce(set->retain);
+	return surface(set->cur, err);
+}
+
+static void end(struct file *f, bool to_finish)
+{
+	f->to_finish = to_finish;
+	nr_queue_close(&f->queue);
+}
+
+static int live_rotate(struct nr_sink *s, int64_t ns, struct nr_err *err)
+{
+	struct set *set = ctx_of(s);
+	struct file *f = set->cur;
+	unsigned n = 0;
+	int rc;
+
+	if (!set->opt.is_set)
+		return 0;
+	reap(s, false);
+	for (const struct file *o = set->old; o; o = o->next)
+		n++;
+	if (n >= UNFINISHED_MAX)
+		return nr_fail(err, -EAGAIN,
+			       "%u databases are still being finished: the next one must "
+			       "wait",
+			       n);
+	rc = file_new(&set->cur, s, ns, err);
+	if (rc < 0) {
+		set->cur = f;
+		return rc;
+	}
+	f->may_lack_rows = s->may_lack_rows;
+	f->next = set->old;
+	set->old = f;
+	end(f, true);
+	if (set->retain)
+		nr_retain_enforce(set->retain);
+	return 0;
+}
+
+static int live_finish(struct nr_sink *s, struct nr_err *err)
+{
+	struct set *set = ctx_of(s);
+	struct file *f = set->cur;
+
+	set->cur = NULL;
+	if (f) {
+		f->chain_heads = s->chain_heads ? nr_xstrdup(s->chain_heads) : NULL;
+		f->may_lack_rows = s->may_lack_rows;
+		f->next = set->old;
+		set->old = f;
+		end(f, true);
+	}
+	reap(s, true);
+	if (set->retain)
+		nr_retain_enforce(set->retain);
+	if (set->failed && err)
+		*err = set->error;
+	return set->failed;
+}
+
+static void live_close(struct nr_sink *s)
+{
+	struct set *set = ctx_of(s);
+
+	if (set->cur) {
+		end(set->cur, false);
+		join(s, set->cur);
+	}
+	reap(s, true);
+	nr_retain_free(set->retain);
+}
+
+const struct nr_sink_ops nr_sink_sqlite_live = {
+	.name = "sqlite",
+	.ctx_size = sizeof(struct set),
+	.open = live_open,
+	.write = live_write,
+	.finish = live_finish,
+	.close = live_close,
+	.flush = live_flush,
+	.rotate = live_rotate,
+};
