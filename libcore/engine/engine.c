@@ -194,6 +194,7 @@ void nr_engine_free(struct nr_engine *e)
 	nr_labels_free(e->labels);
 	nr_firsts_free(e->firsts);
 	nr_decoder_free(e->decoder);
+	nr_engine_live_free(e);
 	nr_engine_sources_free(e);
 	nr_ledger_free(e->ledger);
 	nr_arena_fini(&e->work_arena);
@@ -216,10 +217,10 @@ static inline bool is_near(int64_t mark, int64_t t)
 	return (uint64_t)t - (uint64_t)mark < NR_MARK_NS;
 }
 
-static void fragment_lost(void *arg, const struct nr_frag_record *r, const char *why,
-			  unsigned ip_version)
+void nr_engine_fragment_lost(void *engine, const struct nr_frag_record *r,
+			     const char *why, unsigned ip_version)
 {
-	struct nr_engine *e = arg;
+	struct nr_engine *e = engine;
 
 	(void)why;
 	(void)ip_version;
@@ -250,7 +251,7 @@ static void expire_fragments(struct nr_engine *e, int64_t clock_ns)
 	if (mark <= e->decoder_mark_ns)
 		return;
 	e->decoder_mark_ns = mark;
-	nr_decoder_expire(e->decoder, mark, fragment_lost, e);
+	nr_decoder_expire(e->decoder, mark, nr_engine_fragment_lost, e);
 }
 
 /* Decodes a packet and says which bucket it is in, as far as that is known yet. */
@@ -301,7 +302,7 @@ static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 	struct nr_way_backs *b;
 
 	nr_ledger_add(e->ledger, source, NR_BUCKET_FLOW, 0, wire_len);
-	if (e->cfg.no_index)
+	if (e->cfg.no_index || !record) /* 0: a capture could not keep it */
 		return;
 	b = &e->way_backs[f->shard];
 	nr_way_back_turn(b, f, source);
@@ -414,8 +415,8 @@ static void process(struct nr_engine *e, struct nr_work *w)
 
 		if (p->event->kind == NR_EVENT_TICK)
 			advance_clock(e, p->clock_ns, next);
-		e->order = (struct nr_order){ .ordinal = next,
-					      .phase = NR_PHASE_CONTAINER };
+		e->order =
+			(struct nr_order){ .ordinal = next, .phase = NR_PHASE_CONTAINER };
 		nr_engine_event(e, p);
 		nr_engine_breathe(e);
 		return;
@@ -472,7 +473,8 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 			process(e, &e->work[k]);
 		nr_decoder_release(e->decoder);
 		/* hands over what was lost: a flood of it must not gather */
-		nr_decoder_expire(e->decoder, e->decoder_mark_ns, fragment_lost, e);
+		nr_decoder_expire(e->decoder, e->decoder_mark_ns, nr_engine_fragment_lost,
+				  e);
 		nr_arena_reset(&e->work_arena);
 	}
 	return more;
@@ -517,7 +519,7 @@ static void end_of_input(struct nr_engine *e)
 	e->order =
 		(struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets + 1,
 				   .phase = NR_PHASE_END };
-	nr_decoder_flush(e->decoder, fragment_lost, e);
+	nr_decoder_flush(e->decoder, nr_engine_fragment_lost, e);
 	nr_flow_flush(e->flows, NR_END_OF_INPUT);
 	nr_tunnels_flush(e);
 	nr_offload_report(e);
@@ -546,7 +548,7 @@ static void add_up_sources(struct nr_engine *e)
 }
 
 /* The ledger against what went into the tables. */
-static int check_ledger(struct nr_engine *e, struct nr_err *err)
+int nr_engine_check_ledger(struct nr_engine *e, struct nr_err *err)
 {
 	uint64_t packets = 0, bytes = 0;
 	const struct nr_engine_stats *s = &e->stats;
@@ -641,7 +643,7 @@ int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_i
 	add_up_sources(e);
 	if (e->error)
 		return e->error;
-	return rc ? rc : check_ledger(e, err);
+	return rc ? rc : nr_engine_check_ledger(e, err);
 }
 
 const struct nr_engine_stats *nr_engine_stats(const struct nr_engine *e)

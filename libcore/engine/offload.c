@@ -55,6 +55,8 @@ void nr_offload_flow(struct nr_engine *e, const struct nr_flow *f)
 		}
 		o->host[i].packets += f->side[s].packets;
 		o->host[i].bad += f->side[s].n_bad_checksums;
+		if (f->extra && f->extra->before) /* told with an earlier part */
+			o->host[i].bad -= f->extra->before->bad_checksums[s];
 	}
 }
 
