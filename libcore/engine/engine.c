@@ -226,6 +226,7 @@ void nr_engine_free(struct nr_engine *e)
 	nr_joins_free(e->joins);
 	nr_firsts_free(e->firsts);
 	nr_decoder_free(e->decoder);
+	nr_engine_live_free(e);
 	nr_engine_sources_free(e);
 	nr_ledger_free(e->ledger);
 	nr_arena_fini(&e->work_arena);
@@ -344,18 +345,6 @@ static void end_of_input(struct nr_engine *e)
 	report_filter(e);
 }
 
-static void add_up_parts(struct nr_engine *e)
-{
-	e->stats.records = e->n_records;
-	e->stats.anomalies = e->n_anomalies;
-	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
-		e->stats.flows += e->parts[i].flows;
-		e->stats.flows_evicted += e->parts[i].flows_evicted;
-		e->rows_flow_records += e->parts[i].flow_records;
-		e->rows_flow_bytes += e->parts[i].flow_bytes;
-	}
-}
-
 static void add_up_sources(struct nr_engine *e)
 {
 	struct nr_engine_stats *t = &e->stats;
@@ -376,10 +365,9 @@ static void add_up_sources(struct nr_engine *e)
 	}
 }
 
-/* The ledger against what went into the tables. */
-static int check_ledger(struct nr_engine *e, struct nr_err *err)
+int nr_engine_check_ledger(struct nr_engine *e, struct nr_err *err)
 {
-	uint64_t packets = 0, bytes = 0;
+	uint64_t packets = 0, bytes = 0, rows = 0, row_bytes = 0;
 	const struct nr_engine_stats *s = &e->stats;
 
 	for (unsigned i = 0; i < NR_N_BUCKETS; i++) {
@@ -392,15 +380,19 @@ static int check_ledger(struct nr_engine *e, struct nr_err *err)
 			"the ledger does not add up: %llu packets were read and %llu "
 			"are in its buckets; this is a bug in nrtool, please report it",
 			(unsigned long long)s->packets, (unsigned long long)packets);
-	if (e->rows_flow_records != s->bucket_packets[NR_BUCKET_FLOW] ||
-	    e->rows_flow_bytes != s->bucket_bytes[NR_BUCKET_FLOW] ||
+	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
+		rows += e->parts[i].flow_records;
+		row_bytes += e->parts[i].flow_bytes;
+	}
+	if (rows != s->bucket_packets[NR_BUCKET_FLOW] ||
+	    row_bytes != s->bucket_bytes[NR_BUCKET_FLOW] ||
 	    e->rows_arp != s->bucket_packets[NR_BUCKET_ARP])
 		return nr_fail(
 			err, -EBADMSG,
 			"the ledger does not add up: rows of flow hold %llu packets, "
 			"its bucket %llu; rows of arp %llu, its bucket %llu; this is "
 			"a bug in nrtool, please report it",
-			(unsigned long long)e->rows_flow_records,
+			(unsigned long long)rows,
 			(unsigned long long)s->bucket_packets[NR_BUCKET_FLOW],
 			(unsigned long long)e->rows_arp,
 			(unsigned long long)s->bucket_packets[NR_BUCKET_ARP]);
@@ -455,7 +447,6 @@ int nr_engine_end(struct nr_engine *e)
 		end_of_input(e);
 	if (!e->error)
 		nr_engine_flush(e);
-	add_up_parts(e);
 	return e->error;
 }
 
@@ -477,14 +468,23 @@ int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_i
 	end_of_input(e);
 	nr_engine_source_rows(e, m, run);
 	nr_engine_flush(e);
-	add_up_parts(e);
 	add_up_sources(e);
 	if (e->error)
 		return e->error;
-	return rc ? rc : check_ledger(e, err);
+	return rc ? rc : nr_engine_check_ledger(e, err);
 }
 
+/* Sums of what the parts have: asked for where none of them is at work. */
 const struct nr_engine_stats *nr_engine_stats(const struct nr_engine *e)
 {
-	return &e->stats;
+	struct nr_engine_stats *s = (struct nr_engine_stats *)&e->stats;
+
+	s->records = e->n_records;
+	s->anomalies = e->n_anomalies;
+	s->flows = s->flows_evicted = 0;
+	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
+		s->flows += e->parts[i].flows;
+		s->flows_evicted += e->parts[i].flows_evicted;
+	}
+	return s;
 }

@@ -135,6 +135,7 @@ struct nr_tunnels;
 struct nr_arp_state;
 struct nr_joins;
 struct nr_pipeline;
+struct nr_live_state;
 
 struct nr_engine {
 	struct nr_engine_config cfg;
@@ -161,7 +162,8 @@ struct nr_engine {
 	int64_t mark_ns;    /* the last clock mark passed */
 	uint32_t turn;      /* nr_order.turn of what comes before the next packet */
 	int64_t decoder_mark_ns;
-	uint64_t rows_flow_records, rows_flow_bytes, rows_arp; /* as written */
+	struct nr_live_state *live; /* rotate.c; NULL: no capture */
+	uint64_t rows_arp;          /* as written */
 	/* of the merge */
 	struct nr_out single; /* with one thread, and behind the last step: all records */
 	struct nr_joins *joins;
@@ -178,12 +180,15 @@ struct nr_engine {
    met and not before, so that what the file says behind the last packet is heard for
    every size of batches. */
 bool nr_engine_number(const struct nr_engine *e, struct nr_packet *p);
+/* The ledger against what went into the tables: 0 or -EBADMSG. */
+int nr_engine_check_ledger(struct nr_engine *e, struct nr_err *err);
 
 /* rows.c */
 struct nr_record *nr_out_row(struct nr_out *o, const struct nr_record_type *t);
 int64_t nr_engine_source_id(const struct nr_engine *e, uint32_t source);
 /* An anomaly without a flow, of the intake; detail is JSON or NULL. */
-void nr_engine_anomaly(struct nr_engine *e, unsigned kind, const char *detail);
+struct nr_record *nr_engine_anomaly(struct nr_engine *e, unsigned kind,
+				    const char *detail);
 void nr_engine_decode_anomaly(struct nr_engine *e, const struct nr_decode_anomaly *a);
 /* Callbacks of the flow table; arg is the engine. */
 void nr_part_flow_started(void *engine, struct nr_flow *f);
@@ -196,6 +201,10 @@ void nr_part_session_anomaly(struct nr_part *p, struct nr_flow *f, unsigned kind
 			     int side, const struct nr_stamp *at, const char *detail);
 /* Sets r->ident, if a sink wants it. */
 void nr_part_identify(struct nr_part *p, struct nr_record *r, const struct nr_flow *f);
+/* The row of f as it is now; why: of its end, NULL while it is open. f is laid out. */
+struct nr_record *nr_part_flow_row(struct nr_part *p, struct nr_flow *f, const char *why);
+/* The last row of f, with its packets; the session is the caller's. */
+void nr_part_flow_done(struct nr_part *p, struct nr_flow *f, enum nr_end_reason why);
 /* Writes the open chunk of f and empties it. */
 void nr_part_flow_packets(struct nr_part *p, struct nr_flow *f);
 
@@ -306,6 +315,19 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p);
 void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 			   const struct nr_run_info *run);
 void nr_engine_sources_free(struct nr_engine *e);
+/* Frees what s holds; its counters stay. */
+void nr_engine_source_forget(struct nr_source_state *s);
+void nr_engine_source_row(struct nr_engine *e, uint32_t source,
+			  const struct nr_source_info *info,
+			  const struct nr_run_info *run);
+void nr_engine_interface_rows(struct nr_engine *e, uint32_t source);
+void nr_engine_ledger_rows(struct nr_engine *e);
+/* status: of the end; negative while the run lasts. */
+void nr_engine_run_row(struct nr_engine *e, const struct nr_run_info *run, int status);
+
+/* rotate.c: what a capture has beside; NULL: it is none */
+struct nr_live_state;
+void nr_engine_live_free(struct nr_engine *e);
 
 /* live.c: what only a capture says */
 void nr_engine_loss(struct nr_engine *e, const struct nr_packet *p);
@@ -370,6 +392,12 @@ struct nr_join *nr_join_add(struct nr_out *o, struct nr_record *r,
 struct nr_join *nr_join_note(struct nr_out *o, enum nr_join_kind kind);
 /* r is next in the run's order: does what its joins say. a: for texts. */
 void nr_joins_pass(struct nr_engine *e, struct nr_record *r, struct nr_arena *a);
+
+/* While it is set, flow rows that pass are not the last of their flow. */
+void nr_joins_keep(struct nr_joins *j, bool keep);
+/* All open flows have new ids: new_id says which. */
+void nr_joins_renumber(struct nr_joins *j,
+		       uint64_t (*new_id)(const void *arg, uint64_t id), const void *arg);
 
 /* labels.c: flows that others announce */
 struct nr_labels;

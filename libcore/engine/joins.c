@@ -29,6 +29,7 @@ struct nr_joins {
 	uint64_t secret;
 	struct nr_labels *labels;
 	struct nr_offload *offload;
+	bool keep; /* flow rows are not the last of their flow */
 };
 
 const struct nr_record_type nr_rt_note = { .name = "note" };
@@ -184,7 +185,31 @@ static void tell(struct nr_joins *j, struct nr_record *r, struct nr_arena *a)
 		return;
 	if (t->service)
 		add_service(r, t->service, a);
-	told_remove(j, i);
+	if (!j->keep)
+		told_remove(j, i);
+}
+
+void nr_joins_keep(struct nr_joins *j, bool keep)
+{
+	j->keep = keep;
+}
+
+void nr_joins_renumber(struct nr_joins *j,
+		       uint64_t (*new_id)(const void *arg, uint64_t id), const void *arg)
+{
+	struct told *old = j->told;
+
+	j->told = nr_xcalloc(j->told_cap, sizeof(j->told[0]));
+	for (size_t i = 0; i < j->told_cap; i++) {
+		struct told t = old[i];
+
+		if (!t.flow_id)
+			continue;
+		t.flow_id = new_id(arg, t.flow_id);
+		t.carrier = t.carrier ? new_id(arg, t.carrier) : 0;
+		j->told[told_find(j, t.flow_id)] = t;
+	}
+	nr_free(old);
 }
 
 static void set_id(struct nr_record *r, unsigned field, uint64_t flow_id)

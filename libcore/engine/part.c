@@ -53,7 +53,7 @@ static void credit(struct nr_part *p, struct nr_flow *f, uint32_t source, uint64
 {
 	struct nr_way_backs *b = &p->way_backs;
 
-	if (p->e->cfg.no_index)
+	if (p->e->cfg.no_index || !record) /* 0: a capture could not keep it */
 		return;
 	nr_way_back_turn(b, f, source);
 	if (nr_way_back_full(f->way_back, source))

@@ -343,11 +343,14 @@ static void run_round(struct nr_pipeline *p, void (*read)(void *arg))
 	set_steps(p);
 }
 
-/* Everything that was read goes through to the sinks. */
+/* Everything that was read goes through to the sinks; then nobody is at work. */
 static void drain(struct nr_pipeline *p)
 {
 	for (unsigned i = 0; i + 1 < STEPS && !p->e->error; i++)
 		run_round(p, NULL);
+	p->e->out = &p->e->single;
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		nr_part_into(&p->e->parts[i], &p->e->single);
 }
 
 int nr_pipeline_run(struct nr_pipeline *p, struct nr_merge *m, const atomic_int *stop,

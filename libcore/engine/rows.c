@@ -104,16 +104,12 @@ static void tcp_columns(struct nr_arena *arena, struct nr_record *r,
 	const struct nr_side *s = &f->side[0], *d = &f->side[1];
 	int64_t rtt = nr_flow_handshake_rtt(f);
 
-	nr_set_int(r, NR_FLOW_src_missed_bytes, (int64_t)nr_flow_missed_bytes(f, 0));
-	nr_set_int(r, NR_FLOW_dst_missed_bytes, (int64_t)nr_flow_missed_bytes(f, 1));
 	nr_set_int(r, NR_FLOW_tcp_flags_src, s->tcp_flags);
 	nr_set_int(r, NR_FLOW_tcp_flags_dst, d->tcp_flags);
 	nr_set_int(r, NR_FLOW_src_retransmits, s->n_retransmits);
 	nr_set_int(r, NR_FLOW_dst_retransmits, d->n_retransmits);
 	nr_set_int(r, NR_FLOW_src_out_of_order, s->n_out_of_order);
 	nr_set_int(r, NR_FLOW_dst_out_of_order, d->n_out_of_order);
-	nr_set_int(r, NR_FLOW_src_zero_windows, s->n_zero_windows);
-	nr_set_int(r, NR_FLOW_dst_zero_windows, d->n_zero_windows);
 	if (rtt >= 0)
 		nr_set_int(r, NR_FLOW_handshake_rtt_ns, rtt);
 	if (s->syn.n || d->syn.n) {
@@ -223,32 +219,60 @@ static void join_hosts(struct nr_part *p, struct nr_record *r, const struct nr_f
 		memcpy(j->hosts.ip[s], (s == 0) == f->src_is_hi ? k.hi : k.lo, 16);
 		j->hosts.packets[s] = f->side[s].packets;
 		j->hosts.bad[s] = f->side[s].n_bad_checksums;
+		if (f->extra && f->extra->before) /* told with an earlier part */
+			j->hosts.bad[s] -= f->extra->before->bad_checksums[s];
 	}
 }
 
-void nr_part_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
+/* What was counted since the flow's row began. */
+static int64_t since(uint64_t now, uint64_t before)
 {
-	struct nr_part *p = part_of(engine, f);
+	return now > before ? (int64_t)(now - before) : 0;
+}
+
+/* What is not counted in the flow's parts, but from its beginning on. */
+static void columns_since(struct nr_record *r, const struct nr_flow *f)
+{
+	static const struct nr_flow_before none;
+	const struct nr_flow_before *b = f->extra ? f->extra->before : NULL;
+	const struct nr_side *s = f->side;
+
+	b = b ? b : &none;
+	nr_set_int(r, NR_FLOW_src_payload_bytes,
+		   since(nr_flow_payload_bytes(f, 0), b->payload[0]));
+	nr_set_int(r, NR_FLOW_dst_payload_bytes,
+		   since(nr_flow_payload_bytes(f, 1), b->payload[1]));
+	nr_set_int(r, NR_FLOW_bad_checksums,
+		   since(s[0].n_bad_checksums, b->bad_checksums[0]) +
+			   since(s[1].n_bad_checksums, b->bad_checksums[1]));
+	if (b->flow_id)
+		nr_set_int(r, NR_FLOW_continues, (int64_t)b->flow_id);
+	if (nr_flow_proto(f) != 6)
+		return;
+	nr_set_int(r, NR_FLOW_src_missed_bytes,
+		   since(nr_flow_missed_bytes(f, 0), b->missed[0]));
+	nr_set_int(r, NR_FLOW_dst_missed_bytes,
+		   since(nr_flow_missed_bytes(f, 1), b->missed[1]));
+	nr_set_int(r, NR_FLOW_src_zero_windows,
+		   since(s[0].n_zero_windows, b->zero_windows[0]));
+	nr_set_int(r, NR_FLOW_dst_zero_windows,
+		   since(s[1].n_zero_windows, b->zero_windows[1]));
+}
+
+struct nr_record *nr_part_flow_row(struct nr_part *p, struct nr_flow *f, const char *why)
+{
 	struct nr_arena *a = &p->out->arena;
 	const struct nr_side *s = &f->side[0], *d = &f->side[1];
 	const struct nr_flow_wide *w = nr_flow_wide(f);
 	int64_t duration = sub_sat(w->active_ns, f->first_ns);
 	const char *history = nr_flow_history(f);
-	struct nr_record *r;
+	struct nr_record *r = nr_out_row(p->out, &nr_rt_flow);
 
-	nr_part_place(p, f);
-	if (p->sessions)
-		nr_sessions_end(p->sessions, f);
-	if (!p->e->pipeline)
-		nr_engine_breathe(p->e);
-	while (f->way_back) {
-		if (f->way_back->len)
-			nr_part_flow_packets(p, f);
-		nr_way_back_drop(&p->way_backs, f);
-	}
-	r = nr_out_row(p->out, &nr_rt_flow);
 	identity(p, r, f);
-	nr_set_int(r, NR_FLOW_last_ns, w->last_ns);
+	/* a part of a flow in which nothing came ends where it begins */
+	nr_set_int(r, NR_FLOW_last_ns,
+		   w->records || !f->extra || !f->extra->before ? w->last_ns
+								: f->first_ns);
 	nr_set_int(r, NR_FLOW_duration_ns, duration > 0 ? duration : 0);
 	nr_set_int(r, NR_FLOW_src_packets, (int64_t)s->packets);
 	nr_set_int(r, NR_FLOW_dst_packets, (int64_t)d->packets);
@@ -256,14 +280,13 @@ void nr_part_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
 	nr_set_int(r, NR_FLOW_dst_bytes, (int64_t)d->ip_bytes);
 	nr_set_int(r, NR_FLOW_records, (int64_t)w->records);
 	nr_set_int(r, NR_FLOW_wire_bytes, (int64_t)w->wire_bytes);
-	nr_set_int(r, NR_FLOW_src_payload_bytes, (int64_t)nr_flow_payload_bytes(f, 0));
-	nr_set_int(r, NR_FLOW_dst_payload_bytes, (int64_t)nr_flow_payload_bytes(f, 1));
+	columns_since(r, f);
 	session_columns(a, r, f);
 	nr_set_str(r, NR_FLOW_conn_state, nr_flow_conn_state(f));
 	if (*history)
 		nr_set_text(r, NR_FLOW_history, nr_arena_copy(a, history, f->history_len),
 			    f->history_len);
-	nr_set_str(r, NR_FLOW_end_reason, nr_end_reason_name(why));
+	nr_set_str(r, NR_FLOW_end_reason, why);
 	nr_set_int(r, NR_FLOW_flipped, f->flipped);
 	if (s->has_mac)
 		nr_set_text(r, NR_FLOW_src_mac, mac_text(a, s->mac), 17);
@@ -273,12 +296,33 @@ void nr_part_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
 	side_columns(r, d, NR_FLOW_dst_ttl, NR_FLOW_dst_tos);
 	if (nr_flow_proto(f) == 6)
 		tcp_columns(a, r, f);
-	nr_set_int(r, NR_FLOW_bad_checksums, (int64_t)nr_flow_bad_checksums(f));
-	join_hosts(p, r, f);
+	return r;
+}
+
+void nr_part_flow_done(struct nr_part *p, struct nr_flow *f, enum nr_end_reason why)
+{
+	if (!p->e->pipeline)
+		nr_engine_breathe(p->e);
+	while (f->way_back) {
+		if (f->way_back->len)
+			nr_part_flow_packets(p, f);
+		nr_way_back_drop(&p->way_backs, f);
+	}
+	join_hosts(p, nr_part_flow_row(p, f, nr_end_reason_name(why)), f);
 	p->flows++;
 	p->flows_evicted += why == NR_END_EVICTED;
-	p->flow_records += w->records;
-	p->flow_bytes += w->wire_bytes;
+	p->flow_records += nr_flow_wide(f)->records;
+	p->flow_bytes += nr_flow_wide(f)->wire_bytes;
+}
+
+void nr_part_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
+{
+	struct nr_part *p = part_of(engine, f);
+
+	nr_part_place(p, f);
+	if (p->sessions)
+		nr_sessions_end(p->sessions, f);
+	nr_part_flow_done(p, f, why);
 }
 
 static struct nr_record *anomaly(const struct nr_engine *e, struct nr_out *o,
@@ -294,7 +338,8 @@ static struct nr_record *anomaly(const struct nr_engine *e, struct nr_out *o,
 	if (o->now) {
 		nr_set_int(r, NR_ANOMALY_source_id,
 			   nr_engine_source_id(e, o->now->source));
-		nr_set_int(r, NR_ANOMALY_packet, (int64_t)o->now->record);
+		if (o->now->record)
+			nr_set_int(r, NR_ANOMALY_packet, (int64_t)o->now->record);
 		nr_set_int(r, NR_ANOMALY_ts_ns, o->now->ts_ns);
 	}
 	nr_set_str(r, NR_ANOMALY_kind, info->name);
@@ -305,9 +350,10 @@ static struct nr_record *anomaly(const struct nr_engine *e, struct nr_out *o,
 	return r;
 }
 
-void nr_engine_anomaly(struct nr_engine *e, unsigned kind, const char *detail)
+struct nr_record *nr_engine_anomaly(struct nr_engine *e, unsigned kind,
+				    const char *detail)
 {
-	anomaly(e, e->out, 0, kind, -1, detail);
+	return anomaly(e, e->out, 0, kind, -1, detail);
 }
 
 /* What a and b of an anomaly mean: the keys of its detail; NULL: not used. */
@@ -396,7 +442,8 @@ void nr_part_session_anomaly(struct nr_part *p, struct nr_flow *f, unsigned kind
 	if (at) {
 		nr_set_int(r, NR_ANOMALY_source_id,
 			   nr_engine_source_id(p->e, at->source));
-		nr_set_int(r, NR_ANOMALY_packet, (int64_t)at->packet);
+		if (at->packet)
+			nr_set_int(r, NR_ANOMALY_packet, (int64_t)at->packet);
 		nr_set_int(r, NR_ANOMALY_ts_ns, at->ts_ns);
 	}
 	nr_part_identify(p, r, f);

@@ -46,23 +46,28 @@ static void add_interface(struct nr_source_state *s, const struct nr_interface *
 	r->inbound = r->outbound = 0;
 }
 
+void nr_engine_source_forget(struct nr_source_state *s)
+{
+	for (size_t j = 0; j < s->n_interfaces; j++) {
+		const struct nr_interface *i = &s->interfaces[j].i;
+
+		nr_free((void *)i->name.p);
+		nr_free((void *)i->description.p);
+		nr_free((void *)i->filter.p);
+		nr_free((void *)i->os.p);
+		nr_free((void *)i->hardware.p);
+	}
+	nr_free(s->interfaces);
+	nr_free(s->damage);
+	s->interfaces = NULL;
+	s->n_interfaces = 0;
+	s->damage = NULL;
+}
+
 void nr_engine_sources_free(struct nr_engine *e)
 {
-	for (size_t k = 0; k < e->n_sources; k++) {
-		struct nr_source_state *s = &e->sources[k];
-
-		for (size_t j = 0; j < s->n_interfaces; j++) {
-			const struct nr_interface *i = &s->interfaces[j].i;
-
-			nr_free((void *)i->name.p);
-			nr_free((void *)i->description.p);
-			nr_free((void *)i->filter.p);
-			nr_free((void *)i->os.p);
-			nr_free((void *)i->hardware.p);
-		}
-		nr_free(s->interfaces);
-		nr_free(s->damage);
-	}
+	for (size_t k = 0; k < e->n_sources; k++)
+		nr_engine_source_forget(&e->sources[k]);
 	nr_free(e->sources);
 }
 
@@ -158,7 +163,7 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 	s->packets++;
 	s->wire_bytes += p->wire_len;
 	s->captured_bytes += p->cap_len;
-	if (!e->cfg.no_index && p->offset >= s->next_block) {
+	if (!e->cfg.no_index && p->record && p->offset >= s->next_block) {
 		struct nr_record *r = nr_out_row(e->out, &nr_rt_source_block);
 
 		nr_set_int(r, NR_SOURCE_BLOCK_source_id,
@@ -214,7 +219,7 @@ static const char *link_types(struct nr_engine *e, const struct nr_source_state 
 	return nr_arena_printf(&e->out->arena, "[%s]", text);
 }
 
-static void interface_rows(struct nr_engine *e, uint32_t source)
+void nr_engine_interface_rows(struct nr_engine *e, uint32_t source)
 {
 	const struct nr_source_state *s = &e->sources[source];
 
@@ -249,8 +254,9 @@ static void interface_rows(struct nr_engine *e, uint32_t source)
 	}
 }
 
-static void source_row(struct nr_engine *e, uint32_t source,
-		       const struct nr_source_info *info, const struct nr_run_info *run)
+void nr_engine_source_row(struct nr_engine *e, uint32_t source,
+			  const struct nr_source_info *info,
+			  const struct nr_run_info *run)
 {
 	const struct nr_source_state *s = &e->sources[source];
 	struct nr_record *r = nr_out_row(e->out, &nr_rt_source);
@@ -301,7 +307,7 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	nr_set_int(r, NR_SOURCE_times_clamped, (int64_t)s->times_clamped);
 }
 
-static void ledger_rows(struct nr_engine *e)
+void nr_engine_ledger_rows(struct nr_engine *e)
 {
 	size_t n;
 	const struct nr_ledger_line *l = nr_ledger_lines(e->ledger, &n);
@@ -325,7 +331,7 @@ static void ledger_rows(struct nr_engine *e)
 	}
 }
 
-static void run_row(struct nr_engine *e, const struct nr_run_info *run)
+void nr_engine_run_row(struct nr_engine *e, const struct nr_run_info *run, int status)
 {
 	struct nr_record *r = nr_out_row(e->out, &nr_rt_run);
 	struct rusage ru;
@@ -338,14 +344,15 @@ static void run_row(struct nr_engine *e, const struct nr_run_info *run)
 	nr_set_str(r, NR_RUN_cwd, run->cwd);
 	nr_set_str(r, NR_RUN_host, run->host);
 	nr_set_int(r, NR_RUN_started_ns, run->started_ns);
-	/* The run's own times are the only ones that come from the host's clock. */
-	clock_gettime(CLOCK_REALTIME, &now);
-	nr_set_int(r, NR_RUN_finished_ns, now.tv_sec * 1000000000ll + now.tv_nsec);
 	nr_set_int(r, NR_RUN_threads, run->threads);
 	nr_set_str(r, NR_RUN_libraries, run->libraries);
 	nr_set_str(r, NR_RUN_sandbox, run->sandbox);
-	nr_set_int(r, NR_RUN_exit_status,
-		   e->stats.n_damaged || e->stats.interrupted ? 3 : 0);
+	if (status < 0)
+		return;
+	/* The run's own times are the only ones that come from the host's clock. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	nr_set_int(r, NR_RUN_finished_ns, now.tv_sec * 1000000000ll + now.tv_nsec);
+	nr_set_int(r, NR_RUN_exit_status, status);
 	if (getrusage(RUSAGE_SELF, &ru) == 0)
 		nr_set_int(r, NR_RUN_peak_memory, ru.ru_maxrss * 1024);
 }
@@ -355,11 +362,11 @@ void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 {
 	for (size_t i = 0; i < e->n_sources; i++) {
 		nr_engine_breathe(e);
-		source_row(e, (uint32_t)i, nr_merge_info(m, i), run);
-		interface_rows(e, (uint32_t)i);
+		nr_engine_source_row(e, (uint32_t)i, nr_merge_info(m, i), run);
+		nr_engine_interface_rows(e, (uint32_t)i);
 	}
-	ledger_rows(e);
-	run_row(e, run);
+	nr_engine_ledger_rows(e);
+	nr_engine_run_row(e, run, e->stats.n_damaged || e->stats.interrupted ? 3 : 0);
 }
 
 const char *nr_engine_damage(const struct nr_engine *e, size_t source)

@@ -217,6 +217,22 @@ static void count_packet(struct nr_flow *f, struct nr_side *me, const struct nr_
 	f->service = l->carries ? l->carries : f->service;
 }
 
+static void swap_u64(uint64_t v[2])
+{
+	uint64_t a = v[0];
+
+	v[0] = v[1];
+	v[1] = a;
+}
+
+static void swap_before(struct nr_flow_before *b)
+{
+	swap_u64(b->payload);
+	swap_u64(b->missed);
+	swap_u64(b->zero_windows);
+	swap_u64(b->bad_checksums);
+}
+
 void nr_flow_flip(struct nr_flow *f)
 {
 	struct nr_side side = f->side[0];
@@ -226,6 +242,8 @@ void nr_flow_flip(struct nr_flow *f)
 	f->src_is_hi = !f->src_is_hi;
 	f->flipped = true;
 	f->first_seen = (f->first_seen >> 1 & 1u) | (f->first_seen << 1 & 2u);
+	if (f->extra && f->extra->before)
+		swap_before(f->extra->before);
 	nr_history_add(f, 0, '^');
 }
 
@@ -511,6 +529,23 @@ bool nr_flow_shard_flush(struct nr_flow_table *t, unsigned shard, enum nr_end_re
 		dues_sort(q);
 	}
 	return end_due(t, q, why, 0, pause, arg);
+}
+
+void nr_flow_each(struct nr_flow_table *t, void (*fn)(void *arg, struct nr_flow *f),
+		  void *arg)
+{
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		nr_shard_each(&t->shard[i], fn, arg);
+}
+
+void nr_flow_lay_out(struct nr_flow_table *t, struct nr_flow *f)
+{
+	nr_flow_open(&t->shard[f->shard], f);
+}
+
+void nr_flow_put_back(struct nr_flow_table *t, struct nr_flow *f)
+{
+	nr_flow_pack(&t->shard[f->shard], f);
 }
 
 struct nr_flow *nr_flow_find(struct nr_flow_table *t, const struct nr_key *k,

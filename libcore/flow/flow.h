@@ -116,12 +116,20 @@ struct nr_side_packed {
 	uint8_t scale; /* window_scale, has_mac << 7 */
 };
 
+/* What the rows of a flow before the one that is open have told already. */
+struct nr_flow_before {
+	uint64_t flow_id; /* of the last of them */
+	/* by side */
+	uint64_t payload[2], missed[2], zero_windows[2], bad_checksums[2];
+};
+
 /* What few flows need, allocated when they do. */
 struct nr_flow_extra {
 	uint64_t parent_flow_id; /* 0: none */
 	uint64_t scope;          /* of the key */
 	char *tunnel;            /* "vxlan:42/gre", NUL-terminated */
 	char *vlan;              /* "10,20" */
+	struct nr_flow_before *before; /* of one that was restarted; else NULL */
 };
 
 struct nr_flow_hot;
@@ -263,6 +271,20 @@ bool nr_flow_shard_flush(struct nr_flow_table *t, unsigned shard, enum nr_end_re
 			 nr_flow_pause_fn *pause, void *arg);
 
 uint64_t nr_flow_count(const struct nr_flow_table *t); /* open now */
+
+/* Calls fn for each open flow, in no order; fn must not end it. */
+void nr_flow_each(struct nr_flow_table *t, void (*fn)(void *arg, struct nr_flow *f),
+		  void *arg);
+/* For who reads or changes all of f outside a callback: f->side is set in between. One
+   flow at a time. */
+void nr_flow_lay_out(struct nr_flow_table *t, struct nr_flow *f);
+void nr_flow_put_back(struct nr_flow_table *t, struct nr_flow *f);
+/*
+ * The row of f, which is laid out, has been written, and it goes on as another one:
+ * flow_id, source, and begin are those given, what is counted begins at 0. What the
+ * connection is (state, history, services, sequence numbers, timers, session) stays.
+ */
+void nr_flow_restart(struct nr_flow *f, uint64_t flow_id, uint32_t source, int64_t ns);
 
 /* Exchanges initiator and responder; notes it in the history. f->side is set. */
 void nr_flow_flip(struct nr_flow *f);
