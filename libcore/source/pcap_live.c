@@ -97,7 +97,8 @@ static void configure(pcap_t *p, const struct nr_live_options *o)
 {
 	int64_t ms = o->block_timeout / NS_PER_MS;
 
-	pcap_set_snaplen(p, o->snap_len ? (int)o->snap_len : WHOLE);
+	/* with a filter the frame is judged again, whole, and cut behind that */
+	pcap_set_snaplen(p, o->snap_len && !o->filter ? (int)o->snap_len : WHOLE);
 	pcap_set_promisc(p, !o->no_promisc);
 	pcap_set_timeout(p, ms < 1 ? 1 : ms > INT_MAX ? INT_MAX : (int)ms);
 	pcap_set_buffer_size(p, o->ring_size > INT_MAX ? INT_MAX : (int)o->ring_size);
@@ -323,6 +324,8 @@ static void take_packet(u_char *user, const struct pcap_pkthdr *h, const u_char 
 		c->filtered++;
 		return;
 	}
+	if (t->l->snap_len && len > t->l->snap_len)
+		p.cap_len = len = t->l->snap_len;
 	p.data = keep(c, data, len);
 	p.block = c->block;
 	nr_batch_add(t->b, &p);
