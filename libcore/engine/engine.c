@@ -303,7 +303,7 @@ static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 	f->records++;
 	f->wire_bytes += wire_len;
 	nr_ledger_add(e->ledger, source, NR_BUCKET_FLOW, 0, wire_len);
-	if (e->cfg.no_index)
+	if (e->cfg.no_index || !record) /* 0: a capture could not keep it */
 		return;
 	b = &e->way_backs[f->shard];
 	nr_way_back_turn(b, f, source);
@@ -616,6 +616,23 @@ int nr_engine_end(struct nr_engine *e)
 	if (!e->error)
 		nr_engine_flush(e);
 	return e->error;
+}
+
+int nr_engine_live_end(struct nr_engine *e, const struct nr_source_info *info,
+		       size_t first, size_t n, const struct nr_run_info *run)
+{
+	if (e->error)
+		return e->error;
+	end_of_input(e);
+	nr_engine_live_rows(e, info, first, n, run);
+	nr_engine_flush(e);
+	add_up_sources(e);
+	return e->error ? e->error : check_ledger(e, e->err);
+}
+
+uint64_t nr_engine_open_flows(const struct nr_engine *e)
+{
+	return nr_flow_count(e->flows);
 }
 
 int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_info *run,

@@ -74,6 +74,7 @@ struct nr_engine {
 	struct nr_labels *labels;
 	struct nr_firsts *firsts;
 	bool wants_ident; /* some sink writes the 5-tuple with each record */
+	bool has_open;    /* records of this batch are for sinks with wants_open */
 	struct nr_source_state *sources;
 	size_t n_sources;
 	struct nr_engine_stats stats;
@@ -120,10 +121,16 @@ void nr_engine_event(struct nr_engine *e, const struct nr_packet *p);
 void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p);
 void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 			   const struct nr_run_info *run);
+/* The rows of a capture's sources [first, first + n), described by info. */
+void nr_engine_live_rows(struct nr_engine *e, const struct nr_source_info *info,
+			 size_t first, size_t n, const struct nr_run_info *run);
+void nr_engine_sources_grow(struct nr_engine *e, size_t n);
 void nr_engine_sources_free(struct nr_engine *e);
 
 /* live.c: what only a capture says */
 void nr_engine_loss(struct nr_engine *e, const struct nr_packet *p);
+/* Writes records to a sink, without those that are open where it does not want them. */
+int nr_engine_write(struct nr_engine *e, struct nr_sink *s);
 
 /* tunnels.c: rows of table tunnel */
 struct nr_tunnels *nr_tunnels_new(void);

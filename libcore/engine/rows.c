@@ -33,7 +33,8 @@ void nr_engine_flush(struct nr_engine *e)
 {
 	e->stats.records -= nr_firsts_drop(e->firsts, &e->records);
 	for (size_t i = 0; i < e->n_sinks && e->records.n && !e->error; i++)
-		e->error = nr_sink_write(e->sinks[i], e->records.r, e->records.n, e->err);
+		e->error = nr_engine_write(e, e->sinks[i]);
+	e->has_open = false;
 	nr_records_clear(&e->records);
 	nr_arena_reset(&e->arena);
 }

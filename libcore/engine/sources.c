@@ -94,9 +94,11 @@ static void name_row(struct nr_engine *e, const struct nr_packet *p)
 
 void nr_engine_event(struct nr_engine *e, const struct nr_packet *p)
 {
-	struct nr_source_state *s = &e->sources[p->source];
 	const struct nr_event *v = p->event;
+	struct nr_source_state *s;
 
+	nr_engine_sources_grow(e, (size_t)p->source + 1); /* a capture's next file */
+	s = &e->sources[p->source];
 	switch (v->kind) {
 	case NR_EVENT_SOURCE_START:
 		s->started = true;
@@ -301,7 +303,8 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	nr_set_int(r, NR_SOURCE_times_clamped, (int64_t)s->times_clamped);
 }
 
-static void ledger_rows(struct nr_engine *e)
+/* Of sources [first, end). */
+static void ledger_rows(struct nr_engine *e, size_t first, size_t end)
 {
 	size_t n;
 	const struct nr_ledger_line *l = nr_ledger_lines(e->ledger, &n);
@@ -311,6 +314,8 @@ static void ledger_rows(struct nr_engine *e)
 		char buf[64];
 		const char *d = nr_ledger_detail(&l[i], buf);
 
+		if (l[i].source < first || l[i].source >= end)
+			continue;
 		nr_engine_breathe(e);
 		r = nr_engine_row(e, &nr_rt_ledger, 0);
 		nr_set_int(r, NR_LEDGER_source_id, nr_engine_source_id(e, l[i].source));
@@ -345,7 +350,10 @@ static void run_row(struct nr_engine *e, const struct nr_run_info *run)
 	nr_set_str(r, NR_RUN_libraries, run->libraries);
 	nr_set_str(r, NR_RUN_sandbox, run->sandbox);
 	nr_set_int(r, NR_RUN_exit_status,
-		   e->stats.n_damaged || e->stats.interrupted ? 3 : 0);
+		   run->exit_status                             ? run->exit_status
+		   : e->stats.n_damaged || e->stats.interrupted ? 3
+								: 0);
+	nr_set_str(r, NR_RUN_clock_state, run->clock_state);
 	if (getrusage(RUSAGE_SELF, &ru) == 0)
 		nr_set_int(r, NR_RUN_peak_memory, ru.ru_maxrss * 1024);
 }
@@ -358,8 +366,47 @@ void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 		source_row(e, (uint32_t)i, nr_merge_info(m, i), run);
 		interface_rows(e, (uint32_t)i);
 	}
-	ledger_rows(e);
+	ledger_rows(e, 0, e->n_sources);
 	run_row(e, run);
+}
+
+void nr_engine_sources_grow(struct nr_engine *e, size_t n)
+{
+	if (n <= e->n_sources)
+		return;
+	e->sources = nr_xrealloc(e->sources, n * sizeof(e->sources[0]));
+	memset(&e->sources[e->n_sources], 0, (n - e->n_sources) * sizeof(e->sources[0]));
+	nr_ledger_grow(e->ledger, n);
+	e->n_sources = n;
+}
+
+void nr_engine_live_rows(struct nr_engine *e, const struct nr_source_info *info,
+			 size_t first, size_t n, const struct nr_run_info *run)
+{
+	for (size_t i = 0; i < n; i++) {
+		source_row(e, (uint32_t)(first + i), &info[i], run);
+		interface_rows(e, (uint32_t)(first + i));
+	}
+	ledger_rows(e, first, first + n);
+	run_row(e, run);
+}
+
+void nr_engine_live_state(struct nr_engine *e, const struct nr_source_info *info,
+			  size_t first, size_t n, const struct nr_run_info *run)
+{
+	size_t before;
+
+	nr_engine_flush(e);
+	before = e->records.n;
+	for (size_t i = 0; i < n; i++) {
+		source_row(e, (uint32_t)(first + i), &info[i], run);
+		interface_rows(e, (uint32_t)(first + i));
+	}
+	run_row(e, run);
+	for (size_t i = before; i < e->records.n; i++)
+		e->records.r[i]->is_open = true;
+	e->has_open = true;
+	nr_engine_flush(e);
 }
 
 const char *nr_engine_damage(const struct nr_engine *e, size_t source)
