@@ -56,6 +56,9 @@ static const struct nr_option replay_options[] = {
 	{ "count", 'c', NR_OPT_U64, "N", E(count), .is_record_option = true,
 	  .help = "stop after N packets" },
 	NR_ENGINE_OPTIONS(replay),
+	{ "max-jump", 0, NR_OPT_DURATION, "TIME", E(max_jump), "1h", .is_record_option = true,
+	  .help = "packet times further ahead are judged before they are believed; 0: "
+		  "believe all" },
 	{ "batch", 0, NR_OPT_U64, "N", NR_OPT(replay, batch), "256", .min = 1,
 	  .max = NR_BATCH_MAX, .help = "packets handled at once; changes no record" },
 	{ "no-sandbox", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, no_sandbox),

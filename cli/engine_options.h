@@ -84,8 +84,5 @@ int nr_engine_options_secret_key(struct nr_engine_config *e, const char *path,
 	{ "frag-timeout", 0, NR_OPT_DURATION, "TIME", NR_ENGINE_OPT(cfg, frag_timeout), "30s", \
 	  .is_record_option = true, .help = "wait so long for the rest of a datagram" }, \
 	{ "frag-memory", 0, NR_OPT_SIZE, "SIZE", NR_ENGINE_OPT(cfg, frag_memory), "32M", .min = 65536, \
-	  .is_record_option = true, .help = "memory for incomplete datagrams" }, \
-	{ "max-jump", 0, NR_OPT_DURATION, "TIME", NR_ENGINE_OPT(cfg, max_jump), "1h", .is_record_option = true, \
-	  .help = "packet times further ahead are judged before they are believed; 0: " \
-		  "believe all" }
+	  .is_record_option = true, .help = "memory for incomplete datagrams" }
 /* clang-format on */

@@ -7,9 +7,9 @@ from collections import Counter
 
 # What describes the run or the container, and so may differ.
 NOT_RECORDS = {"run", "source", "source_block", "interface", "comment", "name", "capture_stats"}
-# Times of packets, and what is computed from them.
-TIMES = {"ts_ns", "first_ns", "last_ns", "duration_ns", "handshake_rtt_ns", "rtt_ns",
-         "request_ns", "response_ns"}
+# Times that stand in the packets; all others are times of packets, or computed from them.
+CONTENT = {"reference_ns", "origin_ns", "receive_ns", "transmit_ns", "root_delay_ns",
+           "root_dispersion_ns", "not_before_ns", "not_after_ns"}
 
 
 def tables(path, times=True, ignore=()):
@@ -25,7 +25,8 @@ def tables(path, times=True, ignore=()):
             if t in NOT_RECORDS:
                 continue
             cols = [c[1].decode() for c in db.execute(f"PRAGMA table_info({t})")]
-            cols = [c for c in cols if (times or c not in TIMES) and c not in ignore]
+            cols = [c for c in cols if (times or not c.endswith("_ns") or c in CONTENT)
+                    and c not in ignore]
             pick = ", ".join("iif(end_reason = 'idle', 'end_of_input', end_reason)"
                              if c == "end_reason" else f'"{c}"' for c in cols)
             out[t] = Counter(db.execute(f"SELECT {pick} FROM {t}"))

@@ -153,14 +153,7 @@ class Basics(Capture):
         n = self.network()
         p = self.capture(n.b, "vb", "-o", "a.jsonl", "--udp-timeout", "500ms")
         n.a.send("va", net.udp_frames(3))
-        end = time.monotonic() + 20
-        while '"type":"flow"' not in (self.dir / "a.jsonl").read_text() \
-                if (self.dir / "a.jsonl").exists() else True:
-            self.assertLess(time.monotonic(), end, "the flow does not end")
-            time.sleep(0.1)
-            if not (self.dir / "a.jsonl").exists():
-                break
-        time.sleep(1.5)
+        time.sleep(2)
         self.end(p)
         rows = [json.loads(x) for x in (self.dir / "a.jsonl").read_text().splitlines()]
         self.assertEqual([r["end_reason"] for r in rows if r["type"] == "flow"], ["idle"])
@@ -226,14 +219,14 @@ class Privileges(Capture):
 class KeptEqualsReplayed(Capture):
     """capture -w x.pcapng -o a.db, then replay x.pcapng -o b.db: the same records."""
 
-    def check(self, n, send, *words, interfaces=("vb",), name="x.pcapng"):
-        p = self.capture(n.b, *interfaces, "-w", name, "-o", "a.db", *words)
+    def check(self, n, send, *words, interfaces=("vb",), name="x.pcapng", both=()):
+        p = self.capture(n.b, *interfaces, "-w", name, "-o", "a.db", *words, *both)
         send()
         time.sleep(0.3)
         self.end(p)
         captured, received, dropped = self.counts(p)
         self.assertEqual((captured, dropped), (received, 0))
-        self.nrtool("replay", name, "-o", "b.db", "--force")
+        self.nrtool("replay", name, "-o", "b.db", "--force", *both)
         self.assert_same_records("a.db", "b.db")
         return captured
 
@@ -278,7 +271,7 @@ class KeptEqualsReplayed(Capture):
                 n.a.send("va", net.udp_frames(3, sport=100 + i % 2))
                 time.sleep(0.7)
 
-        self.check(n, send, "--udp-timeout", "1s")
+        self.check(n, send, both=("--udp-timeout", "1s"))
 
     def test_real_captures_paced_as_they_were(self):
         chosen = choose()
