@@ -8,7 +8,8 @@
 #include "progress.h"
 #include "sandbox.h"
 
-#include "engine/engine.h"
+#include "archive/packets.h"
+#include "engine/rotate.h"
 #include "keep/keeper.h"
 #include "source/merge_live.h"
 
@@ -26,7 +27,8 @@ struct capture {
 	int64_t block_timeout, duration, stats_interval, rotate_time, pre_trigger,
 		sync_interval;
 	bool no_promisc, hardware_time, take_traffic, force, strict, no_sandbox, quiet,
-		verbose, one_database;
+		verbose, rotate, one_database;
+	int xdp_mode;
 };
 
 extern const char *const nr_capture_directions[];
@@ -49,8 +51,11 @@ struct nr_capture_run {
 	struct nr_sink **sinks;
 	struct nr_sink *summary;
 	struct nr_outputs out;
+	struct nr_sink *triggers; /* capture_trigger.c; NULL: none */
+	struct nr_addresses *addresses;
 	struct nr_batch *batch, *part, *events;
-	uint32_t source; /* of the packets that come */
+	uint32_t source;   /* of the packets that come */
+	int64_t rotate_at; /* without a keeper: clock of the next database */
 	struct nr_user user;
 	bool live_line; /* on a terminal */
 	bool line_drawn;
@@ -59,20 +64,16 @@ struct nr_capture_run {
 	int64_t started_ns, monotonic_ns;
 	char sandbox[NR_SANDBOX_TEXT];
 	char clock_state[128];
-	/* the rows of table source */
-	struct nr_source_info *info;
-	char **names;
-	size_t n_sources;
-	size_t first_source; /* of those in the database being written */
+	char *interfaces; /* their names, for table source */
 	/* accounting */
 	struct nr_seen *seen;
-	int64_t accounted_ns, reported_ns;
+	int64_t accounted_ns, ticked_ns, reported_ns;
 	uint64_t records_dropped, reported_packets;
 	int64_t live_ns;       /* CLOCK_MONOTONIC of the last live line */
 	uint64_t live_packets; /* … and what had been captured */
-	const struct nr_run_info *info_of_run;
 	bool stopping, gone;
 	int failed; /* of a sink */
+	int status;
 	struct nr_err err;
 };
 
@@ -93,6 +94,19 @@ void nr_capture_say(struct nr_capture_run *r, const char *fmt, ...)
 void nr_capture_report(struct nr_capture_run *r);
 /* Packets lost on the way to the engine or the packet file, in all. */
 uint64_t nr_capture_lost(struct nr_capture_run *r);
+
+/* Databases, packet files or both are sets that rotate. */
+bool nr_capture_is_set(const struct capture *c);
+
+/*
+ * capture_trigger.c: a sink that looks for anomalies of the kinds given and remembers the
+ * last one. -EINVAL for a kind that there is not.
+ */
+int nr_triggers_new(struct nr_sink **out, const struct nr_list *kinds,
+		    struct nr_err *err);
+/* "anomaly tcp_conflict", once; NULL: none since. */
+const char *nr_triggers_take(struct nr_sink *s);
+void nr_triggers_free(struct nr_sink *s); /* NULL is fine */
 
 /* capture_loop.c: from the open interfaces to the end. 0, or what failed. */
 int nr_capture_loop(struct nr_capture_run *r, const struct nr_run_info *run);

@@ -25,7 +25,7 @@ static bool is_some(uint64_t n)
 void nr_capture_account_init(struct nr_capture_run *r)
 {
 	r->seen = nr_xcalloc(nr_live_merge_n_rings(r->merge), sizeof(*r->seen));
-	r->accounted_ns = r->reported_ns = r->started_ns = nr_live_now();
+	r->accounted_ns = r->reported_ns = r->ticked_ns = r->started_ns = nr_live_now();
 }
 
 static uint64_t records_dropped(const struct nr_capture_run *r)

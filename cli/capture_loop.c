@@ -3,9 +3,6 @@
 #include "capture.h"
 #include "cli.h"
 
-#include "base/mem.h"
-#include "base/text.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,34 +23,22 @@ static void feed(struct nr_capture_run *r, struct nr_batch *b)
 	nr_batch_release(b);
 }
 
-static void add_source(struct nr_capture_run *r, const char *name, const char *format,
-		       const char *compression, const char *path)
+static struct nr_live_source source_of(const struct nr_capture_run *r,
+				       const struct nr_kept_file *f)
 {
-	size_t n = r->n_sources++;
-	struct nr_source_info *i;
-
-	r->info = nr_xrealloc(r->info, r->n_sources * sizeof(*r->info));
-	r->names = nr_xrealloc(r->names, 2 * r->n_sources * sizeof(*r->names));
-	r->names[2 * n] = nr_xstrdup(name);
-	r->names[2 * n + 1] = nr_xstrdup(path);
-	i = &r->info[n];
-	*i = (struct nr_source_info){ .path = r->names[2 * n + 1],
-				      .name = r->names[2 * n],
-				      .format = format,
-				      .compression = compression,
-				      .bytes = -1 };
-	if (format)
-		i->hash_note = "it was written by this run, which takes no hash";
-	r->source = (uint32_t)n;
+	if (!f)
+		return (struct nr_live_source){ .name = r->interfaces,
+						.format = r->c->backend };
+	return (struct nr_live_source){
+		.name = f->name,
+		.has_file = f->path != NULL,
+		.is_archive = f->is_archive,
+		.damage = f->path || r->c->pre_trigger ? NULL
+						       : "the packets could not be kept",
+	};
 }
 
-static void add_kept(struct nr_capture_run *r, const struct nr_kept_file *f)
-{
-	add_source(r, f->name, f->path ? "pcapng" : NULL, f->is_archive ? "zstd" : NULL,
-		   f->path ? f->path : f->name);
-}
-
-/* What a source begins with, for the engine and for who reads the database. */
+/* What a source begins with. */
 static void describe(struct nr_capture_run *r)
 {
 	nr_live_merge_describe(r->merge, r->events, r->source);
@@ -64,35 +49,74 @@ static void describe(struct nr_capture_run *r)
 		s->base_received = s->ring.received;
 		s->base_dropped = s->ring.dropped;
 	}
-	nr_engine_live_state(r->engine, &r->info[r->source], r->source, 1,
-			     r->info_of_run);
 }
 
 static void end_source(struct nr_capture_run *r)
 {
 	nr_capture_interface_stats(r, r->source);
-	nr_batch_event(r->events, NR_EVENT_SOURCE_END, r->source, 0, NULL);
 	feed(r, r->events);
 }
 
+/* The engine's time, also where nothing has come yet. */
+static int64_t clock_of(const struct nr_capture_run *r)
+{
+	int64_t t = nr_live_merge_clock(r->merge);
+
+	return t == INT64_MIN ? nr_live_now() : t;
+}
+
+/* The databases, the packet file or both begin anew. */
 static void rotate(struct nr_capture_run *r, int64_t clock_ns)
 {
 	struct nr_kept_file f;
+	struct nr_live_source s;
+	int rc = 0;
 
-	if (nr_keeper_rotate(r->keeper, clock_ns, &f) != 1)
+	if (r->keeper && nr_keeper_rotate(r->keeper, clock_ns, &f) != 1)
 		return;
+	nr_capture_account(r, nr_live_now());
 	end_source(r);
-	add_kept(r, &f);
+	s = source_of(r, r->keeper ? &f : NULL);
+	r->source = r->keeper ? f.source : r->source + 1;
+	if (r->failed)
+		return;
+	if (r->c->one_database || !nr_capture_is_set(r->c))
+		rc = nr_engine_next_source(r->engine, &s);
+	else
+		rc = nr_engine_rotate(r->engine, clock_ns, &s);
+	if (rc && rc != -EAGAIN) { /* the rows go on in this one, where they can */
+		nr_capture_say(r, "%s", r->err.text);
+		r->status = NR_EXIT_INCOMPLETE;
+	}
 	describe(r);
 }
 
+/* As nr_keeper_take() where there is none: up to the time of the next database. */
+static size_t take(struct nr_capture_run *r, struct nr_packet *p, size_t n)
+{
+	size_t k = 0;
+
+	if (r->keeper)
+		return nr_keeper_take(r->keeper, p, n);
+	while (k < n && p[k].clock_ns < r->rotate_at)
+		p[k++].source = r->source;
+	return k;
+}
+
+static void set_next(struct nr_capture_run *r, int64_t clock_ns)
+{
+	if (r->c->rotate_time && !r->keeper)
+		r->rotate_at =
+			clock_ns - clock_ns % r->c->rotate_time + r->c->rotate_time;
+}
+
 /* The packet file gets packets before the engine sees them, and numbers them. */
-static void keep(struct nr_capture_run *r, struct nr_batch *b)
+static void work(struct nr_capture_run *r, struct nr_batch *b)
 {
 	size_t n;
 
 	for (size_t i = 0; i < b->n && !r->failed; i += n) {
-		n = nr_keeper_take(r->keeper, &b->pkt[i], b->n - i);
+		n = take(r, &b->pkt[i], b->n - i);
 		if (n == b->n) {
 			r->failed = nr_engine_feed(r->engine, b);
 		} else if (n) {
@@ -101,6 +125,7 @@ static void keep(struct nr_capture_run *r, struct nr_batch *b)
 			feed(r, r->part);
 		} else {
 			rotate(r, b->pkt[i].clock_ns);
+			set_next(r, b->pkt[i].clock_ns);
 		}
 	}
 	nr_batch_release(b);
@@ -129,13 +154,11 @@ static void take_signals(struct nr_capture_run *r)
 			break;
 		case SIGUSR2:
 			if (r->keeper && r->c->pre_trigger)
-				nr_keeper_trigger(r->keeper,
-						  nr_live_merge_clock(r->merge),
-						  "SIGUSR2");
+				nr_keeper_trigger(r->keeper, clock_of(r), "SIGUSR2");
 			break;
 		case SIGHUP:
-			if (r->keeper && !r->c->pre_trigger)
-				rotate(r, nr_live_now());
+			if (nr_capture_is_set(r->c))
+				rotate(r, clock_of(r));
 			break;
 		default:
 			stop(r, (int)s.ssi_signo);
@@ -160,18 +183,30 @@ static void say_links(struct nr_capture_run *r)
 	}
 }
 
-/* Once a second, by the host's clock. */
-static void each_second(struct nr_capture_run *r, int64_t now)
+static void look_for_triggers(struct nr_capture_run *r)
 {
-	nr_capture_account(r, now);
-	if (!r->failed)
-		r->failed = nr_engine_live_flush(r->engine);
-	for (size_t i = 0; i < r->out.n && !r->failed; i++)
-		r->failed = nr_sink_flush(r->out.o[i].guard, &r->err);
+	const char *why = r->triggers ? nr_triggers_take(r->triggers) : NULL;
+
+	if (why)
+		nr_keeper_trigger(r->keeper, clock_of(r), why);
+}
+
+/* Twice a second, by the host's clock. */
+static void tick(struct nr_capture_run *r, int64_t now)
+{
+	int64_t clock = clock_of(r);
+
+	r->ticked_ns = now;
+	if (now - r->accounted_ns >= second_ns)
+		nr_capture_account(r, now);
 	if (r->c->stats_interval && now - r->reported_ns >= r->c->stats_interval)
 		nr_capture_stats_json(r, now);
-	if (r->keeper && nr_keeper_tick(r->keeper, now))
-		rotate(r, now);
+	if ((r->keeper && nr_keeper_tick(r->keeper, clock)) || clock >= r->rotate_at) {
+		rotate(r, clock);
+		set_next(r, clock);
+	}
+	if (!r->failed)
+		r->failed = nr_engine_tick(r->engine, clock);
 }
 
 static bool is_over(const struct nr_capture_run *r, int64_t now)
@@ -197,16 +232,14 @@ static int turn(struct nr_capture_run *r)
 	if (!max)
 		return 1;
 	n = nr_live_merge_read(r->merge, r->batch, max, &r->err);
-	if (r->keeper)
-		keep(r, r->batch);
-	else
-		feed(r, r->batch);
+	work(r, r->batch);
+	look_for_triggers(r);
 	if (n < 0)
 		return n;
 	if (!n && !r->stopping && nr_live_merge_tick(r->merge, r->events))
 		feed(r, r->events);
-	if (now - r->accounted_ns >= second_ns && !r->stopping)
-		each_second(r, now);
+	if (now - r->ticked_ns >= second_ns / 2 && !r->stopping)
+		tick(r, now);
 	nr_capture_live_line(r);
 	if (is_over(r, now))
 		stop(r, 0);
@@ -220,38 +253,31 @@ static int turn(struct nr_capture_run *r)
 	return 0;
 }
 
-static int start(struct nr_capture_run *r)
+static int start(struct nr_capture_run *r, const struct nr_run_info *run)
 {
+	struct nr_live_source s;
 	struct nr_kept_file f;
-	int rc;
+	int rc = 0;
 
-	if (r->keeper) {
+	if (r->keeper)
 		rc = nr_keeper_start(r->keeper, nr_live_now(), &f, &r->err);
-		if (rc)
-			return rc;
-		add_kept(r, &f);
-	} else {
-		struct nr_buf name = { 0 };
-
-		for (int i = 0; i < r->call->n; i++)
-			nr_buf_printf(&name, "%s%s", i ? "," : "", r->call->operands[i]);
-		add_source(r, name.p, NULL, NULL, name.p);
-		r->info[0].hash_note = "the packets were not kept";
-		r->info[0].format = r->c->backend;
-		nr_buf_fini(&name);
-	}
-	nr_engine_begin(r->engine, 1, &r->err);
+	if (rc)
+		return rc;
+	s = source_of(r, r->keeper ? &f : NULL);
+	r->source = 0;
+	r->rotate_at = INT64_MAX;
+	set_next(r, nr_live_now());
+	rc = nr_engine_live_begin(r->engine, run, &s, &r->err);
 	nr_capture_account_init(r);
-	describe(r);
-	return r->failed;
+	if (!rc)
+		describe(r);
+	return rc;
 }
 
 int nr_capture_loop(struct nr_capture_run *r, const struct nr_run_info *run)
 {
-	int rc;
+	int rc = start(r, run);
 
-	r->info_of_run = run;
-	rc = start(r);
 	while (!rc && !r->failed)
 		rc = turn(r);
 	if (r->failed)

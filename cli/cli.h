@@ -51,6 +51,7 @@ extern const struct nr_command nr_cmd_extract;
 extern const struct nr_command nr_cmd_follow;
 extern const struct nr_command nr_cmd_import;
 extern const struct nr_command nr_cmd_manifest;
+extern const struct nr_command nr_cmd_test;
 extern const struct nr_command nr_cmd_verify;
 extern const struct nr_command nr_cmd_keygen;
 extern const struct nr_command nr_cmd_manifest;

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 const char *const nr_capture_directions[] = { "both", "in", "out", NULL };
+static const char *const xdp_modes[] = { "auto", "native", "generic", NULL };
 
 /* clang-format off */
 static const struct nr_option capture_options[] = {
@@ -34,6 +35,29 @@ static const struct nr_option capture_options[] = {
 	  .help = "keep the packets: FILE.pcapng, or FILE.pcapng.zst an archive" },
 	{ "force", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, force),
 	  .help = "replace a target that exists" },
+	{ "rotate-time", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, rotate_time),
+	  .help = "begin new files at multiples of TIME" },
+	{ "rotate-size", 0, NR_OPT_SIZE, "SIZE", NR_OPT(capture, rotate_size),
+	  .help = "begin new files when the packet file has this size" },
+	{ "rotate", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, rotate),
+	  .help = "name files by time, and begin new ones at SIGHUP alone" },
+	{ "one-database", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, one_database),
+	  .help = "rotate packet files, but not the databases" },
+	{ "keep-files", 0, NR_OPT_U64, "N", NR_OPT(capture, keep_files),
+	  .help = "keep the newest N files of this run, of packets and of databases" },
+	{ "keep-bytes", 0, NR_OPT_SIZE, "SIZE", NR_OPT(capture, keep_bytes),
+	  .help = "remove the oldest files of this run beyond so many bytes, of each kind" },
+	{ "keep-free", 0, NR_OPT_SIZE, "SIZE", NR_OPT(capture, keep_free),
+	  .help = "remove the oldest files of this run so that so much stays free on disk" },
+	{ "pre-trigger", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, pre_trigger),
+	  .help = "keep packets of so long in memory; write them, and those of as long "
+		  "after, at SIGUSR2 or --trigger" },
+	{ "pre-trigger-memory", 0, NR_OPT_SIZE, "SIZE", NR_OPT(capture, pre_trigger_memory),
+	  "64M", .min = 1048576, .help = "memory for these packets" },
+	{ "trigger", 0, NR_OPT_LIST, "ANOMALY", NR_OPT(capture, triggers),
+	  .help = "an anomaly of this kind triggers; may be given several times" },
+	{ "sync-interval", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, sync_interval), "1s",
+	  .help = "what is so old outlives a loss of power; 0: left to the kernel" },
 	{ "backend", 0, NR_OPT_TEXT, "NAME", NR_OPT(capture, backend), "tpacket",
 	  .help = "how packets are taken from the interface; -v lists what there is" },
 	{ "filter", 'f', NR_OPT_TEXT, "BPF", NR_OPT(capture, filter), .is_record_option = true,
@@ -56,8 +80,13 @@ static const struct nr_option capture_options[] = {
 	  .min = 16384, .help = "memory of each ring that the kernel fills" },
 	{ "block-timeout", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, block_timeout), "60ms",
 	  .help = "a packet waits so long at most for others of its block" },
-	{ "rings", 0, NR_OPT_U64, "N", NR_OPT(capture, rings), "1", .min = 1, .max = 64,
-	  .help = "rings that share an interface's packets by a hash of the flow" },
+	{ "rings", 0, NR_OPT_U64, "N", NR_OPT(capture, rings), .min = 1, .max = 64,
+	  .help = "rings that share an interface's packets by a hash of the flow [1; xdp: "
+		  "one for each queue]" },
+	{ "take-traffic", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, take_traffic),
+	  .help = "xdp: capture although the host loses the packets" },
+	{ "xdp-mode", 0, NR_OPT_ENUM, "MODE", NR_OPT(capture, xdp_mode), "auto",
+	  .values = xdp_modes, .help = "xdp: in the driver, or in the kernel's receive path" },
 	{ "pin", 0, NR_OPT_TEXT, "CPU", NR_OPT(capture, pin),
 	  .help = "run the thread that reads the rings on this CPU" },
 	{ "strict", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, strict),
@@ -126,6 +155,20 @@ static int check_config(struct capture *c, const struct nr_call *call, struct nr
 			       "-w %s: packets are kept as FILE.pcapng or "
 			       "FILE.pcapng.zst",
 			       c->packets);
+	if (c->rotate_size && !c->packets)
+		return nr_fail(err, -EINVAL,
+			       "--rotate-size goes by the packet file: give -w, or "
+			       "--rotate-time");
+	if (c->rotate_time && c->rotate_time < 1000000000)
+		return nr_fail(err, -EINVAL, "--rotate-time must be at least 1s");
+	if ((c->pre_trigger || c->triggers.n) && (!c->packets || !c->pre_trigger))
+		return nr_fail(err, -EINVAL,
+			       "--pre-trigger and --trigger need each other's packets: "
+			       "give -w FILE and --pre-trigger TIME");
+	if (c->pre_trigger && (c->rotate_size || c->rotate_time || c->rotate))
+		return nr_fail(err, -EINVAL,
+			       "--pre-trigger writes a file for each trigger, which does "
+			       "not rotate");
 	if (c->block_timeout < 1000000 || c->block_timeout > 10000000000)
 		return nr_fail(err, -EINVAL,
 			       "--block-timeout must lie between 1ms and 10s");
@@ -150,6 +193,7 @@ static int open_interfaces(struct nr_capture_run *r, struct nr_err *err)
 		.no_promisc = c->no_promisc,
 		.hardware_time = c->hardware_time,
 		.take_traffic = c->take_traffic,
+		.xdp_mode = (enum nr_xdp_mode)c->xdp_mode,
 		.filter = c->filter,
 	};
 	struct nr_live *live[NR_MAX_INTERFACES];
@@ -202,8 +246,18 @@ static void ask_clock(struct nr_capture_run *r)
 			 (double)t.maxerror / 1e3);
 }
 
+/* "eth0,eth1"; caller frees. */
+static char *join_names(const struct nr_call *call)
+{
+	struct nr_buf b = { 0 };
+
+	for (int i = 0; i < call->n; i++)
+		nr_buf_printf(&b, "%s%s", i ? "," : "", call->operands[i]);
+	return b.p;
+}
+
 /* "eth0" -> "eth0-20261123T121951Z.db"; caller frees. */
-static char *default_target(const char *interface, int64_t now)
+static char *default_target(const struct capture *c, const char *interface, int64_t now)
 {
 	char *plain, *name;
 
@@ -211,6 +265,8 @@ static char *default_target(const char *interface, int64_t now)
 		return nr_xstrdup("capture.db");
 	for (char *p = plain; *p; p++) /* "a/b" is a name that no interface has */
 		*p = *p == '/' ? '_' : *p;
+	if (nr_capture_is_set(c) && !c->one_database)
+		return plain; /* each file of the set gets its time */
 	name = nr_keep_name(plain, now, 0);
 	free(plain);
 	return name;
@@ -272,21 +328,25 @@ static void say_settings(struct nr_capture_run *r)
 		r->clock_state);
 }
 
+bool nr_capture_is_set(const struct capture *c)
+{
+	return c->rotate_size || c->rotate_time || c->rotate;
+}
+
 static void on_closed(void *arg, const struct nr_kept_file *f)
 {
 	struct nr_capture_run *r = arg;
-	struct nr_source_info *i;
 
 	if (f->failure)
-		nr_capture_say(r, "%s", f->failure);
-	if (f->source >= r->n_sources || !f->path)
-		return;
-	i = &r->info[f->source];
-	i->bytes = (int64_t)f->bytes;
-	i->is_regular = true;
+		nr_capture_say(r, "%s: %s", f->path ? f->path : f->name, f->failure);
+	nr_engine_source_closed(r->engine, f->source, (int64_t)f->bytes, f->failure);
 }
 
-/* Addresses for the index of an archive of packets. */
+static struct nr_retain_limits limits_of(const struct capture *c)
+{
+	return (struct nr_retain_limits){ c->keep_files, c->keep_bytes, c->keep_free };
+}
+
 static int open_keeper(struct nr_capture_run *r, struct nr_err *err)
 {
 	static char os[3 * sizeof(((struct utsname *)0)->sysname)];
@@ -294,6 +354,13 @@ static int open_keeper(struct nr_capture_run *r, struct nr_err *err)
 		.target = r->c->packets,
 		.force = r->c->force,
 		.application = "nrtool " NR_VERSION,
+		.rotate_size = r->c->rotate_size,
+		.rotate_ns = r->c->rotate_time,
+		.is_set = r->c->rotate,
+		.retain = limits_of(r->c),
+		.pre_trigger_ns = r->c->pre_trigger,
+		.pre_trigger_mem = r->c->pre_trigger_memory,
+		.sync_ns = r->c->sync_interval,
 		.closed = on_closed,
 		.arg = r,
 	};
@@ -307,6 +374,9 @@ static int open_keeper(struct nr_capture_run *r, struct nr_err *err)
 		k.os = os;
 		k.hardware = u.machine;
 	}
+	r->addresses = nr_addresses_new();
+	k.addresses = nr_addresses_of;
+	k.addresses_arg = r->addresses;
 	rc = nr_keeper_new(&r->keeper, &k, err);
 	if (rc)
 		return rc;
@@ -327,19 +397,27 @@ static int open_outputs(struct nr_capture_run *r, struct nr_err *err)
 		.live = true,
 		.now_ns = nr_live_now(),
 		.sync_ns = r->c->sync_interval,
+		.is_set = nr_capture_is_set(r->c) && !r->c->one_database,
+		.retain = limits_of(r->c),
 	};
 	size_t n;
 	int rc = nr_outputs_open(&r->out, r->c->outputs.v, r->c->outputs.n, &so, err);
 
 	if (rc)
 		return rc;
-	r->sinks = nr_xcalloc(r->out.n + 1, sizeof(*r->sinks));
+	r->sinks = nr_xcalloc(r->out.n + 2, sizeof(*r->sinks));
 	n = nr_outputs_sinks(&r->out, r->sinks);
 	if (!r->c->quiet) {
 		r->summary = nr_summary_new();
 		r->sinks[n++] = r->summary;
 	}
-	r->c->e.no_index = !r->c->packets;
+	if (r->c->triggers.n) {
+		rc = nr_triggers_new(&r->triggers, &r->c->triggers, err);
+		if (rc)
+			return rc;
+		r->sinks[n++] = r->triggers;
+	}
+	r->c->e.no_index = !r->c->packets || r->c->pre_trigger;
 	return nr_engine_new(&r->engine, &r->c->e, r->sinks, n, err);
 }
 
@@ -355,19 +433,19 @@ static void block_signals(struct nr_capture_run *r)
 	r->signal_fd = signalfd(-1, &r->signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static int finish(struct nr_capture_run *r, struct nr_run_info *info)
+static int finish(struct nr_capture_run *r)
 {
 	bool lost = nr_capture_lost(r) != 0;
 	int kept = r->keeper ? nr_keeper_finish(r->keeper, &r->err) : 0;
 	int rc;
 
-	info->exit_status = kept                   ? NR_EXIT_INCOMPLETE
-			    : r->gone              ? NR_EXIT_DAMAGED
-			    : r->c->strict && lost ? NR_EXIT_LOST
-						   : NR_EXIT_OK;
+	r->status = kept || r->status      ? NR_EXIT_INCOMPLETE
+		    : r->gone              ? NR_EXIT_DAMAGED
+		    : r->c->strict && lost ? NR_EXIT_LOST
+					   : NR_EXIT_OK;
 	if (kept)
 		nr_capture_say(r, "%s", r->err.text);
-	rc = nr_engine_live_end(r->engine, r->info, 0, r->n_sources, info);
+	rc = nr_engine_live_end(r->engine, r->status);
 	if (!rc)
 		rc = nr_outputs_finish(&r->out, &r->err);
 	return rc;
@@ -428,7 +506,7 @@ static int run_all(struct nr_capture_run *r)
 	if (r->gone)
 		nr_capture_say(r, "%s", r->err.text);
 	if (!rc)
-		rc = finish(r, &info);
+		rc = finish(r);
 	nr_buf_fini(&libraries);
 	nr_buf_fini(&options);
 	if (rc && r->out.reader_gone && !r->out.failed && rc == -EPIPE)
@@ -437,7 +515,7 @@ static int run_all(struct nr_capture_run *r)
 		return nr_complain(r->out.failed ? NR_EXIT_INCOMPLETE : NR_EXIT_FAILED,
 				   "capture", "%s", r->err.text);
 	report(r);
-	return info.exit_status;
+	return r->status;
 }
 
 static void free_run(struct nr_capture_run *r)
@@ -447,10 +525,9 @@ static void free_run(struct nr_capture_run *r)
 	nr_outputs_close(&r->out);
 	nr_summary_free(r->summary);
 	nr_live_merge_close(r->merge);
-	for (size_t i = 0; i < 2 * r->n_sources; i++)
-		nr_free(r->names[i]);
-	nr_free(r->names);
-	nr_free(r->info);
+	nr_triggers_free(r->triggers);
+	nr_addresses_free(r->addresses);
+	nr_free(r->interfaces);
 	nr_free(r->seen);
 	nr_free(r->sinks);
 	nr_free(r->batch);
@@ -471,8 +548,9 @@ static int capture_run(const struct nr_call *call)
 
 	if (rc)
 		return usage(&r.err);
+	r.interfaces = join_names(call);
 	if (!c->outputs.n) {
-		target = default_target(call->operands[0], nr_live_now());
+		target = default_target(c, call->operands[0], nr_live_now());
 		c->outputs.v = nr_xcalloc(1, sizeof(*c->outputs.v));
 		c->outputs.v[c->outputs.n++] = target;
 	}

@@ -23,6 +23,7 @@ const struct nr_command *const nr_commands[] = {
 	&nr_cmd_follow,
 	&nr_cmd_verify,
 	&nr_cmd_diff,
+	&nr_cmd_test,
 	&nr_cmd_manifest,
 	&nr_cmd_keygen,
 	&nr_cmd_info,

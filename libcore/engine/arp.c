@@ -91,7 +91,8 @@ void nr_arp_packet(struct nr_engine *e, const struct nr_work *w, uint64_t flow_i
 	else
 		e->rows_arp++;
 	nr_set_int(r, NR_ARP_source_id, nr_engine_source_id(e, w->pkt->source));
-	nr_set_int(r, NR_ARP_packet, (int64_t)w->pkt->record);
+	if (w->pkt->record)
+		nr_set_int(r, NR_ARP_packet, (int64_t)w->pkt->record);
 	nr_set_int(r, NR_ARP_ts_ns, w->pkt->ts_ns);
 	nr_set_str(r, NR_ARP_operation, operation_name(e, a->operation));
 	nr_set_str(r, NR_ARP_sender_mac, mac(e, a->sender_mac));

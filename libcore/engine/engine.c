@@ -194,6 +194,7 @@ void nr_engine_free(struct nr_engine *e)
 	nr_labels_free(e->labels);
 	nr_firsts_free(e->firsts);
 	nr_decoder_free(e->decoder);
+	nr_engine_live_free(e);
 	nr_engine_sources_free(e);
 	nr_ledger_free(e->ledger);
 	nr_arena_fini(&e->work_arena);
@@ -216,10 +217,10 @@ static inline bool is_near(int64_t mark, int64_t t)
 	return (uint64_t)t - (uint64_t)mark < NR_MARK_NS;
 }
 
-static void fragment_lost(void *arg, const struct nr_frag_record *r, const char *why,
-			  unsigned ip_version)
+void nr_engine_fragment_lost(void *engine, const struct nr_frag_record *r,
+			     const char *why, unsigned ip_version)
 {
-	struct nr_engine *e = arg;
+	struct nr_engine *e = engine;
 
 	(void)why;
 	(void)ip_version;
@@ -250,7 +251,7 @@ static void expire_fragments(struct nr_engine *e, int64_t clock_ns)
 	if (mark <= e->decoder_mark_ns)
 		return;
 	e->decoder_mark_ns = mark;
-	nr_decoder_expire(e->decoder, mark, fragment_lost, e);
+	nr_decoder_expire(e->decoder, mark, nr_engine_fragment_lost, e);
 }
 
 /* Decodes a packet and says which bucket it is in, as far as that is known yet. */
@@ -300,8 +301,6 @@ static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
 {
 	struct nr_way_backs *b;
 
-	f->records++;
-	f->wire_bytes += wire_len;
 	nr_ledger_add(e->ledger, source, NR_BUCKET_FLOW, 0, wire_len);
 	if (e->cfg.no_index || !record) /* 0: a capture could not keep it */
 		return;
@@ -339,11 +338,13 @@ static void credit_fragments(struct nr_engine *e, const struct nr_work *w,
 	for (uint32_t i = 0; i < w->dec.n_frags; i++) {
 		const struct nr_frag_record *r = &w->frags[i];
 
-		if (bucket == NR_BUCKET_FLOW)
-			credit(e, f, r->source, r->record, r->wire_len);
-		else
+		if (bucket != NR_BUCKET_FLOW) {
 			nr_ledger_add(e->ledger, r->source, bucket, w->detail,
 				      r->wire_len);
+			continue;
+		}
+		nr_flow_credit(e->flows, f, r->wire_len);
+		credit(e, f, r->source, r->record, r->wire_len);
 	}
 }
 
@@ -352,18 +353,23 @@ static void run_levels(struct nr_engine *e, struct nr_work *w)
 {
 	const struct nr_packet *p = w->pkt;
 	struct nr_tcp_seen seen;
-	struct nr_flow_packet fp = { .pkt = p, .dec = &w->dec, .seen = &seen };
+	struct nr_flow_packet fp = { .pkt = p,
+				     .dec = &w->dec,
+				     .seen = e->sessions ? &seen : NULL };
 	unsigned bucket = w->bucket;
 	struct nr_flow *f = NULL;
 
 	for (unsigned i = 0; i < w->dec.n_levels; i++) {
 		fp.bad_checksum = w->bad >> i & 1;
 		fp.drop_bad = fp.bad_checksum && e->cfg.checksums == NR_CSUM_VERIFY;
+		fp.is_credited = bucket == NR_BUCKET_FLOW && !fp.drop_bad &&
+				 i + 1u == w->dec.n_levels;
 		fp.parent_flow_id = f ? f->flow_id : 0;
 		f = nr_flow_update(e->flows, &fp, i, &w->key[i], w->hash[i],
 				   w->src_is_hi[i]);
-		decode_anomalies(e, w, i, f);
-		if (e->sessions && !fp.drop_bad)
+		if (w->dec.n_anomalies)
+			decode_anomalies(e, w, i, f);
+		if (e->sessions && !fp.drop_bad && (!fp.is_quiet || e->cfg.tap))
 			nr_sessions_packet(e->sessions, f,
 					   w->src_is_hi[i] != f->src_is_hi, p,
 					   &w->dec.level[i], &seen);
@@ -409,8 +415,8 @@ static void process(struct nr_engine *e, struct nr_work *w)
 
 		if (p->event->kind == NR_EVENT_TICK)
 			advance_clock(e, p->clock_ns, next);
-		e->order = (struct nr_order){ .ordinal = next,
-					      .phase = NR_PHASE_CONTAINER };
+		e->order =
+			(struct nr_order){ .ordinal = next, .phase = NR_PHASE_CONTAINER };
 		nr_engine_event(e, p);
 		nr_engine_breathe(e);
 		return;
@@ -467,7 +473,8 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 			process(e, &e->work[k]);
 		nr_decoder_release(e->decoder);
 		/* hands over what was lost: a flood of it must not gather */
-		nr_decoder_expire(e->decoder, e->decoder_mark_ns, fragment_lost, e);
+		nr_decoder_expire(e->decoder, e->decoder_mark_ns, nr_engine_fragment_lost,
+				  e);
 		nr_arena_reset(&e->work_arena);
 	}
 	return more;
@@ -512,7 +519,7 @@ static void end_of_input(struct nr_engine *e)
 	e->order =
 		(struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets + 1,
 				   .phase = NR_PHASE_END };
-	nr_decoder_flush(e->decoder, fragment_lost, e);
+	nr_decoder_flush(e->decoder, nr_engine_fragment_lost, e);
 	nr_flow_flush(e->flows, NR_END_OF_INPUT);
 	nr_tunnels_flush(e);
 	nr_offload_report(e);
@@ -541,7 +548,7 @@ static void add_up_sources(struct nr_engine *e)
 }
 
 /* The ledger against what went into the tables. */
-static int check_ledger(struct nr_engine *e, struct nr_err *err)
+int nr_engine_check_ledger(struct nr_engine *e, struct nr_err *err)
 {
 	uint64_t packets = 0, bytes = 0;
 	const struct nr_engine_stats *s = &e->stats;
@@ -618,23 +625,6 @@ int nr_engine_end(struct nr_engine *e)
 	return e->error;
 }
 
-int nr_engine_live_end(struct nr_engine *e, const struct nr_source_info *info,
-		       size_t first, size_t n, const struct nr_run_info *run)
-{
-	if (e->error)
-		return e->error;
-	end_of_input(e);
-	nr_engine_live_rows(e, info, first, n, run);
-	nr_engine_flush(e);
-	add_up_sources(e);
-	return e->error ? e->error : check_ledger(e, e->err);
-}
-
-uint64_t nr_engine_open_flows(const struct nr_engine *e)
-{
-	return nr_flow_count(e->flows);
-}
-
 int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_info *run,
 		  const atomic_int *stop, void (*progress)(void *arg), void *arg,
 		  struct nr_err *err)
@@ -653,7 +643,7 @@ int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_i
 	add_up_sources(e);
 	if (e->error)
 		return e->error;
-	return rc ? rc : check_ledger(e, err);
+	return rc ? rc : nr_engine_check_ledger(e, err);
 }
 
 const struct nr_engine_stats *nr_engine_stats(const struct nr_engine *e)

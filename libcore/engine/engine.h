@@ -74,8 +74,7 @@ struct nr_run_info {
 	int64_t started_ns;
 	unsigned threads;
 	const char *clock_state; /* of a capture; NULL: none */
-	int exit_status;         /* 0: the engine's: 3 where damaged or interrupted */
-};
+}; /* run.exit_status is the engine's: 3 where damaged or interrupted, else 0 */
 
 struct nr_engine;
 
@@ -103,22 +102,6 @@ int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_i
 void nr_engine_begin(struct nr_engine *e, size_t n_sources, struct nr_err *err);
 int nr_engine_feed(struct nr_engine *e, struct nr_batch *b);
 int nr_engine_end(struct nr_engine *e);
-
-/*
- * A capture: nr_engine_begin() with one source, then batches whose events say what their
- * sources are: SOURCE_START (of a new index: the next packet file), INTERFACE, LOSS, TICK.
- *
- * live_state writes rows of run, source and interface as they are now, for those who read
- * a database meanwhile; of the n sources from `first` on, described by info. live_end
- * ends every flow, writes all rows of these sources for good and checks the ledger.
- */
-void nr_engine_live_state(struct nr_engine *e, const struct nr_source_info *info,
-			  size_t first, size_t n, const struct nr_run_info *run);
-int nr_engine_live_end(struct nr_engine *e, const struct nr_source_info *info,
-		       size_t first, size_t n, const struct nr_run_info *run);
-/* Hands the sinks what has gathered. 0 or a sink's error. */
-int nr_engine_live_flush(struct nr_engine *e);
-uint64_t nr_engine_open_flows(const struct nr_engine *e);
 
 const struct nr_engine_stats *nr_engine_stats(const struct nr_engine *e);
 /* Damage of source i as a sentence, or NULL. */

@@ -74,7 +74,6 @@ struct nr_engine {
 	struct nr_labels *labels;
 	struct nr_firsts *firsts;
 	bool wants_ident; /* some sink writes the 5-tuple with each record */
-	bool has_open;    /* records of this batch are for sinks with wants_open */
 	struct nr_source_state *sources;
 	size_t n_sources;
 	struct nr_engine_stats stats;
@@ -86,10 +85,17 @@ struct nr_engine {
 	int64_t decoder_mark_ns;
 	bool clock_runs;
 	int64_t clock_ns;
+	struct nr_live_state *live; /* NULL: no capture */
 	uint64_t rows_flow_records, rows_flow_bytes, rows_arp; /* as written */
 	int error; /* of a sink; everything stops */
 	struct nr_err *err;
 };
+
+/* engine.c */
+void nr_engine_fragment_lost(void *engine, const struct nr_frag_record *r,
+			     const char *why, unsigned ip_version);
+/* The ledger against what went into the tables: 0 or -EBADMSG. */
+int nr_engine_check_ledger(struct nr_engine *e, struct nr_err *err);
 
 /* rows.c */
 struct nr_record *nr_engine_row(struct nr_engine *e, const struct nr_record_type *t,
@@ -97,6 +103,10 @@ struct nr_record *nr_engine_row(struct nr_engine *e, const struct nr_record_type
 void nr_engine_flow_started(void *engine, struct nr_flow *f);
 void nr_engine_flow_discarded(void *engine, struct nr_flow *f);
 void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why);
+/* The row of f as it is now; why: of its end, NULL while it is open. */
+void nr_engine_flow_row(struct nr_engine *e, struct nr_flow *f, const char *why);
+/* The last row of f, with its packets; the session is the caller's. */
+void nr_engine_flow_done(struct nr_engine *e, struct nr_flow *f, enum nr_end_reason why);
 void nr_engine_flow_anomaly(void *engine, struct nr_flow *f, unsigned kind, int side,
 			    int64_t a, int64_t b);
 void nr_engine_decode_anomaly(struct nr_engine *e, const struct nr_decode_anomaly *a);
@@ -121,16 +131,23 @@ void nr_engine_event(struct nr_engine *e, const struct nr_packet *p);
 void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p);
 void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 			   const struct nr_run_info *run);
-/* The rows of a capture's sources [first, first + n), described by info. */
-void nr_engine_live_rows(struct nr_engine *e, const struct nr_source_info *info,
-			 size_t first, size_t n, const struct nr_run_info *run);
-void nr_engine_sources_grow(struct nr_engine *e, size_t n);
 void nr_engine_sources_free(struct nr_engine *e);
+/* Frees what s holds; its counters stay. */
+void nr_engine_source_forget(struct nr_source_state *s);
+void nr_engine_source_row(struct nr_engine *e, uint32_t source,
+			  const struct nr_source_info *info,
+			  const struct nr_run_info *run);
+void nr_engine_interface_rows(struct nr_engine *e, uint32_t source);
+void nr_engine_ledger_rows(struct nr_engine *e);
+/* status: of the end; negative while the run lasts. */
+void nr_engine_run_row(struct nr_engine *e, const struct nr_run_info *run, int status);
+
+/* rotate.c: what a capture has beside; NULL: it is none */
+struct nr_live_state;
+void nr_engine_live_free(struct nr_engine *e);
 
 /* live.c: what only a capture says */
 void nr_engine_loss(struct nr_engine *e, const struct nr_packet *p);
-/* Writes records to a sink, without those that are open where it does not want them. */
-int nr_engine_write(struct nr_engine *e, struct nr_sink *s);
 
 /* tunnels.c: rows of table tunnel */
 struct nr_tunnels *nr_tunnels_new(void);

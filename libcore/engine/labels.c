@@ -85,7 +85,7 @@ static bool is_source(const struct expected *s, const uint8_t *ip, uint16_t port
 
 void nr_labels_flow(struct nr_labels *t, struct nr_flow *f)
 {
-	const struct nr_key *k = &f->key;
+	const struct nr_key key = nr_flow_key(f), *k = &key;
 	const uint8_t *src = f->src_is_hi ? k->hi : k->lo;
 	const uint8_t *dst = f->src_is_hi ? k->lo : k->hi;
 	uint16_t src_port = f->src_is_hi ? k->hi_port : k->lo_port;
@@ -98,7 +98,7 @@ void nr_labels_flow(struct nr_labels *t, struct nr_flow *f)
 
 		if (s->flow_id || s->x.dst_port != dst_port || s->x.proto != k->proto ||
 		    s->x.ip_version != k->ip_version || memcmp(s->x.dst_ip, dst, 16) ||
-		    !is_source(s, src, src_port) || f->last_clock_ns > s->until_ns)
+		    !is_source(s, src, src_port) || nr_flow_clock_ns(f) > s->until_ns)
 			continue;
 		s->flow_id = f->flow_id;
 		nr_flow_add_service(f, s->x.service);
@@ -118,7 +118,7 @@ void nr_labels_link(struct nr_labels *t, struct nr_record *r, unsigned field,
 /* The key that a quoted packet has in the surroundings (VLAN, tunnel) of f. */
 static struct nr_key quoted_key(const struct nr_flow *f, const struct nr_tuple *q)
 {
-	struct nr_key k = f->key;
+	struct nr_key k = nr_flow_key(f);
 	int order = memcmp(q->src_ip, q->dst_ip, 16);
 	bool hi = order > 0 || (order == 0 && q->src_port > q->dst_port);
 

@@ -15,9 +15,9 @@ struct nr_ledger_line {
 };
 
 struct nr_ledger *nr_ledger_new(size_t n_sources);
-void nr_ledger_free(struct nr_ledger *l);
-/* Makes room for so many sources; those that were there stay. */
+/* More sources: n in all. */
 void nr_ledger_grow(struct nr_ledger *l, size_t n_sources);
+void nr_ledger_free(struct nr_ledger *l);
 void nr_ledger_add(struct nr_ledger *l, uint32_t source, enum nr_bucket b,
 		   uint32_t detail, uint32_t wire_len);
 /* The lines in order of source, bucket, detail; valid until the next call of add. */

@@ -1,20 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What only a capture says: rows of what is open still, and of what was lost. */
+/* What only a capture says: what was lost, in rows of capture_stats. */
 #include "engine/internal.h"
-
-int nr_engine_write(struct nr_engine *e, struct nr_sink *s)
-{
-	struct nr_record **r = e->records.r;
-	size_t n = 0;
-
-	if (!e->has_open || nr_sink_wants_open(s))
-		return nr_sink_write(s, r, e->records.n, e->err);
-	r = nr_arena_alloc(&e->arena, e->records.n * sizeof(*r));
-	for (size_t i = 0; i < e->records.n; i++)
-		if (!e->records.r[i]->is_open)
-			r[n++] = e->records.r[i];
-	return n ? nr_sink_write(s, r, n, e->err) : 0;
-}
 
 static void set_count(struct nr_record *r, unsigned field, uint64_t v)
 {
@@ -40,11 +26,4 @@ void nr_engine_loss(struct nr_engine *e, const struct nr_packet *p)
 	if (l->detail)
 		nr_set_str(r, NR_CAPTURE_STATS_detail,
 			   nr_arena_copy(&e->arena, l->detail, strlen(l->detail)));
-}
-
-int nr_engine_live_flush(struct nr_engine *e)
-{
-	if (!e->error)
-		nr_engine_flush(e);
-	return e->error;
 }

@@ -35,25 +35,28 @@ void nr_offload_free(struct nr_offload *o)
 void nr_offload_flow(struct nr_engine *e, const struct nr_flow *f)
 {
 	struct nr_offload *o = e->offload;
+	const struct nr_key k = nr_flow_key(f);
 
 	for (unsigned s = 0; s < 2; s++) {
-		const uint8_t *ip = (s == 0) == f->src_is_hi ? f->key.hi : f->key.lo;
+		const uint8_t *ip = (s == 0) == f->src_is_hi ? k.hi : k.lo;
 		size_t i = 0;
 
 		if (!f->side[s].n_bad_checksums)
 			continue;
-		while (i < o->n && (o->host[i].ip_version != f->key.ip_version ||
+		while (i < o->n && (o->host[i].ip_version != k.ip_version ||
 				    memcmp(o->host[i].ip, ip, 16) != 0))
 			i++;
 		if (i == MAX_HOSTS)
 			continue; /* enough to tell what the capture is like */
 		if (i == o->n) {
 			memcpy(o->host[i].ip, ip, 16);
-			o->host[i].ip_version = f->key.ip_version;
+			o->host[i].ip_version = k.ip_version;
 			o->n++;
 		}
 		o->host[i].packets += f->side[s].packets;
 		o->host[i].bad += f->side[s].n_bad_checksums;
+		if (f->extra && f->extra->before) /* told with an earlier part */
+			o->host[i].bad -= f->extra->before->bad_checksums[s];
 	}
 }
 

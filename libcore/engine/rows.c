@@ -33,8 +33,7 @@ void nr_engine_flush(struct nr_engine *e)
 {
 	e->stats.records -= nr_firsts_drop(e->firsts, &e->records);
 	for (size_t i = 0; i < e->n_sinks && e->records.n && !e->error; i++)
-		e->error = nr_engine_write(e, e->sinks[i]);
-	e->has_open = false;
+		e->error = nr_sink_write(e->sinks[i], e->records.r, e->records.n, e->err);
 	nr_records_clear(&e->records);
 	nr_arena_reset(&e->arena);
 }
@@ -65,7 +64,7 @@ static bool has_ports(unsigned proto)
 /* The columns that flow and flow_start share; their positions are the same. */
 static void identity(struct nr_engine *e, struct nr_record *r, const struct nr_flow *f)
 {
-	const struct nr_key *k = &f->key;
+	const struct nr_key key = nr_flow_key(f), *k = &key;
 	const uint8_t *src = f->src_is_hi ? k->hi : k->lo;
 	const uint8_t *dst = f->src_is_hi ? k->lo : k->hi;
 	char *cid = nr_arena_alloc(&e->arena, NR_COMMUNITY_ID_LEN + 1);
@@ -122,22 +121,18 @@ static const char *syn_json(struct nr_engine *e, const struct nr_syn_options *o)
 static void tcp_columns(struct nr_engine *e, struct nr_record *r, const struct nr_flow *f)
 {
 	const struct nr_side *s = &f->side[0], *d = &f->side[1];
-	const struct nr_flow_extra *x = f->extra;
+	int64_t rtt = nr_flow_handshake_rtt(f);
 
-	nr_set_int(r, NR_FLOW_src_missed_bytes, (int64_t)nr_flow_missed_bytes(f, 0));
-	nr_set_int(r, NR_FLOW_dst_missed_bytes, (int64_t)nr_flow_missed_bytes(f, 1));
 	nr_set_int(r, NR_FLOW_tcp_flags_src, s->tcp_flags);
 	nr_set_int(r, NR_FLOW_tcp_flags_dst, d->tcp_flags);
 	nr_set_int(r, NR_FLOW_src_retransmits, s->n_retransmits);
 	nr_set_int(r, NR_FLOW_dst_retransmits, d->n_retransmits);
 	nr_set_int(r, NR_FLOW_src_out_of_order, s->n_out_of_order);
 	nr_set_int(r, NR_FLOW_dst_out_of_order, d->n_out_of_order);
-	nr_set_int(r, NR_FLOW_src_zero_windows, s->n_zero_windows);
-	nr_set_int(r, NR_FLOW_dst_zero_windows, d->n_zero_windows);
-	if (f->handshake_rtt_ns >= 0)
-		nr_set_int(r, NR_FLOW_handshake_rtt_ns, f->handshake_rtt_ns);
-	if (x && (x->syn[0].n || x->syn[1].n)) {
-		const char *a = syn_json(e, &x->syn[0]), *b = syn_json(e, &x->syn[1]);
+	if (rtt >= 0)
+		nr_set_int(r, NR_FLOW_handshake_rtt_ns, rtt);
+	if (s->syn.n || d->syn.n) {
+		const char *a = syn_json(e, &s->syn), *b = syn_json(e, &d->syn);
 
 		nr_set_str(r, NR_FLOW_syn_options,
 			   nr_arena_printf(&e->arena, "{%s%s%s%s%s}",
@@ -209,41 +204,70 @@ void nr_engine_flow_packets(struct nr_engine *e, struct nr_flow *f)
 	w->len = 0;
 }
 
-void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
+/* What was counted since the flow's row began. */
+static int64_t since(uint64_t now, uint64_t before)
 {
-	struct nr_engine *e = engine;
+	return now > before ? (int64_t)(now - before) : 0;
+}
+
+/* What is not counted in the flow's parts, but from its beginning on. */
+static void columns_since(struct nr_record *r, const struct nr_flow *f)
+{
+	static const struct nr_flow_before none;
+	const struct nr_flow_before *b = f->extra ? f->extra->before : NULL;
+	const struct nr_side *s = f->side;
+
+	b = b ? b : &none;
+	nr_set_int(r, NR_FLOW_src_payload_bytes,
+		   since(nr_flow_payload_bytes(f, 0), b->payload[0]));
+	nr_set_int(r, NR_FLOW_dst_payload_bytes,
+		   since(nr_flow_payload_bytes(f, 1), b->payload[1]));
+	nr_set_int(r, NR_FLOW_bad_checksums,
+		   since(s[0].n_bad_checksums, b->bad_checksums[0]) +
+			   since(s[1].n_bad_checksums, b->bad_checksums[1]));
+	if (b->flow_id)
+		nr_set_int(r, NR_FLOW_continues, (int64_t)b->flow_id);
+	if (nr_flow_proto(f) != 6)
+		return;
+	nr_set_int(r, NR_FLOW_src_missed_bytes,
+		   since(nr_flow_missed_bytes(f, 0), b->missed[0]));
+	nr_set_int(r, NR_FLOW_dst_missed_bytes,
+		   since(nr_flow_missed_bytes(f, 1), b->missed[1]));
+	nr_set_int(r, NR_FLOW_src_zero_windows,
+		   since(s[0].n_zero_windows, b->zero_windows[0]));
+	nr_set_int(r, NR_FLOW_dst_zero_windows,
+		   since(s[1].n_zero_windows, b->zero_windows[1]));
+}
+
+void nr_engine_flow_row(struct nr_engine *e, struct nr_flow *f, const char *why)
+{
 	const struct nr_side *s = &f->side[0], *d = &f->side[1];
-	int64_t duration = sub_sat(f->active_ns, f->first_ns);
+	const struct nr_flow_wide *w = nr_flow_wide(f);
+	int64_t duration = sub_sat(w->active_ns, f->first_ns);
 	const char *history = nr_flow_history(f);
 	struct nr_record *r;
 
-	if (e->sessions)
-		nr_sessions_end(e->sessions, f);
-	nr_engine_breathe(e);
-	while (f->way_back) {
-		if (f->way_back->len)
-			nr_engine_flow_packets(e, f);
-		nr_way_back_drop(&e->way_backs[f->shard], f);
-	}
 	r = nr_engine_row(e, &nr_rt_flow, f->flow_id);
 	identity(e, r, f);
-	nr_set_int(r, NR_FLOW_last_ns, f->last_ns);
+	/* a part of a flow in which nothing came ends where it begins */
+	nr_set_int(r, NR_FLOW_last_ns,
+		   w->records || !f->extra || !f->extra->before ? w->last_ns
+								: f->first_ns);
 	nr_set_int(r, NR_FLOW_duration_ns, duration > 0 ? duration : 0);
 	nr_set_int(r, NR_FLOW_src_packets, (int64_t)s->packets);
 	nr_set_int(r, NR_FLOW_dst_packets, (int64_t)d->packets);
 	nr_set_int(r, NR_FLOW_src_bytes, (int64_t)s->ip_bytes);
 	nr_set_int(r, NR_FLOW_dst_bytes, (int64_t)d->ip_bytes);
-	nr_set_int(r, NR_FLOW_records, (int64_t)f->records);
-	nr_set_int(r, NR_FLOW_wire_bytes, (int64_t)f->wire_bytes);
-	nr_set_int(r, NR_FLOW_src_payload_bytes, (int64_t)nr_flow_payload_bytes(f, 0));
-	nr_set_int(r, NR_FLOW_dst_payload_bytes, (int64_t)nr_flow_payload_bytes(f, 1));
+	nr_set_int(r, NR_FLOW_records, (int64_t)w->records);
+	nr_set_int(r, NR_FLOW_wire_bytes, (int64_t)w->wire_bytes);
+	columns_since(r, f);
 	session_columns(e, r, f);
 	nr_set_str(r, NR_FLOW_conn_state, nr_flow_conn_state(f));
 	if (*history)
 		nr_set_text(r, NR_FLOW_history,
 			    nr_arena_copy(&e->arena, history, f->history_len),
 			    f->history_len);
-	nr_set_str(r, NR_FLOW_end_reason, nr_end_reason_name(why));
+	nr_set_str(r, NR_FLOW_end_reason, why);
 	nr_set_int(r, NR_FLOW_flipped, f->flipped);
 	if (s->has_mac)
 		nr_set_text(r, NR_FLOW_src_mac, mac_text(e, s->mac), 17);
@@ -251,15 +275,34 @@ void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason wh
 		nr_set_text(r, NR_FLOW_dst_mac, mac_text(e, d->mac), 17);
 	side_columns(r, s, NR_FLOW_src_ttl, NR_FLOW_src_tos);
 	side_columns(r, d, NR_FLOW_dst_ttl, NR_FLOW_dst_tos);
-	if (f->key.proto == 6)
+	if (nr_flow_proto(f) == 6)
 		tcp_columns(e, r, f);
-	nr_set_int(r, NR_FLOW_bad_checksums, (int64_t)nr_flow_bad_checksums(f));
+}
+
+void nr_engine_flow_done(struct nr_engine *e, struct nr_flow *f, enum nr_end_reason why)
+{
+	nr_engine_breathe(e);
+	while (f->way_back) {
+		if (f->way_back->len)
+			nr_engine_flow_packets(e, f);
+		nr_way_back_drop(&e->way_backs[f->shard], f);
+	}
+	nr_engine_flow_row(e, f, nr_end_reason_name(why));
 	e->stats.flows++;
 	e->stats.flows_evicted += why == NR_END_EVICTED;
-	e->rows_flow_records += f->records;
-	e->rows_flow_bytes += f->wire_bytes;
+	e->rows_flow_records += nr_flow_wide(f)->records;
+	e->rows_flow_bytes += nr_flow_wide(f)->wire_bytes;
 	if (nr_flow_bad_checksums(f))
 		nr_offload_flow(e, f);
+}
+
+void nr_engine_flow_ended(void *engine, struct nr_flow *f, enum nr_end_reason why)
+{
+	struct nr_engine *e = engine;
+
+	if (e->sessions)
+		nr_sessions_end(e->sessions, f);
+	nr_engine_flow_done(e, f, why);
 }
 
 static void anomaly(struct nr_engine *e, uint64_t flow_id, unsigned kind, int side,
@@ -274,7 +317,8 @@ static void anomaly(struct nr_engine *e, uint64_t flow_id, unsigned kind, int si
 	if (e->now) {
 		nr_set_int(r, NR_ANOMALY_source_id,
 			   nr_engine_source_id(e, e->now->source));
-		nr_set_int(r, NR_ANOMALY_packet, (int64_t)e->now->record);
+		if (e->now->record)
+			nr_set_int(r, NR_ANOMALY_packet, (int64_t)e->now->record);
 		nr_set_int(r, NR_ANOMALY_ts_ns, e->now->ts_ns);
 	}
 	nr_set_str(r, NR_ANOMALY_kind, info->name);
@@ -342,24 +386,28 @@ void nr_engine_decode_anomaly(struct nr_engine *e, const struct nr_decode_anomal
 
 void nr_engine_identify(struct nr_engine *e, struct nr_record *r, const struct nr_flow *f)
 {
-	const uint8_t *src = f->src_is_hi ? f->key.hi : f->key.lo;
-	const uint8_t *dst = f->src_is_hi ? f->key.lo : f->key.hi;
-	bool ports = has_ports(f->key.proto);
+	const uint8_t *src, *dst;
 	struct nr_flow_ident *id;
+	struct nr_key k;
+	bool ports;
 	char *cid;
 	size_t n;
 
 	if (!e->wants_ident)
 		return;
+	k = nr_flow_key(f);
+	src = f->src_is_hi ? k.hi : k.lo;
+	dst = f->src_is_hi ? k.lo : k.hi;
+	ports = has_ports(k.proto);
 	id = nr_arena_zalloc(&e->arena, sizeof(*id));
 	cid = nr_arena_alloc(&e->arena, NR_COMMUNITY_ID_LEN + 1);
-	nr_community_id(e->community, &f->key, f->src_is_hi, cid);
+	nr_community_id(e->community, &k, f->src_is_hi, cid);
 	id->community_id = cid;
-	id->proto = nr_proto_name(f->key.proto);
-	id->src_ip = ip_text(e, f->key.ip_version, src, &n);
-	id->dst_ip = ip_text(e, f->key.ip_version, dst, &n);
-	id->src_port = !ports ? -1 : f->src_is_hi ? f->key.hi_port : f->key.lo_port;
-	id->dst_port = !ports ? -1 : f->src_is_hi ? f->key.lo_port : f->key.hi_port;
+	id->proto = nr_proto_name(k.proto);
+	id->src_ip = ip_text(e, k.ip_version, src, &n);
+	id->dst_ip = ip_text(e, k.ip_version, dst, &n);
+	id->src_port = !ports ? -1 : f->src_is_hi ? k.hi_port : k.lo_port;
+	id->dst_port = !ports ? -1 : f->src_is_hi ? k.lo_port : k.hi_port;
 	r->ident = id;
 }
 
@@ -372,7 +420,8 @@ void nr_engine_session_anomaly(struct nr_engine *e, struct nr_flow *f, unsigned 
 	r = e->records.r[e->records.n - 1];
 	if (at) {
 		nr_set_int(r, NR_ANOMALY_source_id, nr_engine_source_id(e, at->source));
-		nr_set_int(r, NR_ANOMALY_packet, (int64_t)at->packet);
+		if (at->packet)
+			nr_set_int(r, NR_ANOMALY_packet, (int64_t)at->packet);
 		nr_set_int(r, NR_ANOMALY_ts_ns, at->ts_ns);
 	}
 	nr_engine_identify(e, r, f);

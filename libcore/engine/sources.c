@@ -46,23 +46,28 @@ static void add_interface(struct nr_source_state *s, const struct nr_interface *
 	r->inbound = r->outbound = 0;
 }
 
+void nr_engine_source_forget(struct nr_source_state *s)
+{
+	for (size_t j = 0; j < s->n_interfaces; j++) {
+		const struct nr_interface *i = &s->interfaces[j].i;
+
+		nr_free((void *)i->name.p);
+		nr_free((void *)i->description.p);
+		nr_free((void *)i->filter.p);
+		nr_free((void *)i->os.p);
+		nr_free((void *)i->hardware.p);
+	}
+	nr_free(s->interfaces);
+	nr_free(s->damage);
+	s->interfaces = NULL;
+	s->n_interfaces = 0;
+	s->damage = NULL;
+}
+
 void nr_engine_sources_free(struct nr_engine *e)
 {
-	for (size_t k = 0; k < e->n_sources; k++) {
-		struct nr_source_state *s = &e->sources[k];
-
-		for (size_t j = 0; j < s->n_interfaces; j++) {
-			const struct nr_interface *i = &s->interfaces[j].i;
-
-			nr_free((void *)i->name.p);
-			nr_free((void *)i->description.p);
-			nr_free((void *)i->filter.p);
-			nr_free((void *)i->os.p);
-			nr_free((void *)i->hardware.p);
-		}
-		nr_free(s->interfaces);
-		nr_free(s->damage);
-	}
+	for (size_t k = 0; k < e->n_sources; k++)
+		nr_engine_source_forget(&e->sources[k]);
 	nr_free(e->sources);
 }
 
@@ -94,11 +99,9 @@ static void name_row(struct nr_engine *e, const struct nr_packet *p)
 
 void nr_engine_event(struct nr_engine *e, const struct nr_packet *p)
 {
+	struct nr_source_state *s = &e->sources[p->source];
 	const struct nr_event *v = p->event;
-	struct nr_source_state *s;
 
-	nr_engine_sources_grow(e, (size_t)p->source + 1); /* a capture's next file */
-	s = &e->sources[p->source];
 	switch (v->kind) {
 	case NR_EVENT_SOURCE_START:
 		s->started = true;
@@ -160,7 +163,7 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 	s->packets++;
 	s->wire_bytes += p->wire_len;
 	s->captured_bytes += p->cap_len;
-	if (!e->cfg.no_index && p->offset >= s->next_block) {
+	if (!e->cfg.no_index && p->record && p->offset >= s->next_block) {
 		struct nr_record *r = nr_engine_row(e, &nr_rt_source_block, 0);
 
 		nr_set_int(r, NR_SOURCE_BLOCK_source_id,
@@ -216,7 +219,7 @@ static const char *link_types(struct nr_engine *e, const struct nr_source_state 
 	return nr_arena_printf(&e->arena, "[%s]", text);
 }
 
-static void interface_rows(struct nr_engine *e, uint32_t source)
+void nr_engine_interface_rows(struct nr_engine *e, uint32_t source)
 {
 	const struct nr_source_state *s = &e->sources[source];
 
@@ -251,8 +254,9 @@ static void interface_rows(struct nr_engine *e, uint32_t source)
 	}
 }
 
-static void source_row(struct nr_engine *e, uint32_t source,
-		       const struct nr_source_info *info, const struct nr_run_info *run)
+void nr_engine_source_row(struct nr_engine *e, uint32_t source,
+			  const struct nr_source_info *info,
+			  const struct nr_run_info *run)
 {
 	const struct nr_source_state *s = &e->sources[source];
 	struct nr_record *r = nr_engine_row(e, &nr_rt_source, 0);
@@ -303,8 +307,7 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	nr_set_int(r, NR_SOURCE_times_clamped, (int64_t)s->times_clamped);
 }
 
-/* Of sources [first, end). */
-static void ledger_rows(struct nr_engine *e, size_t first, size_t end)
+void nr_engine_ledger_rows(struct nr_engine *e)
 {
 	size_t n;
 	const struct nr_ledger_line *l = nr_ledger_lines(e->ledger, &n);
@@ -314,8 +317,6 @@ static void ledger_rows(struct nr_engine *e, size_t first, size_t end)
 		char buf[64];
 		const char *d = nr_ledger_detail(&l[i], buf);
 
-		if (l[i].source < first || l[i].source >= end)
-			continue;
 		nr_engine_breathe(e);
 		r = nr_engine_row(e, &nr_rt_ledger, 0);
 		nr_set_int(r, NR_LEDGER_source_id, nr_engine_source_id(e, l[i].source));
@@ -330,7 +331,7 @@ static void ledger_rows(struct nr_engine *e, size_t first, size_t end)
 	}
 }
 
-static void run_row(struct nr_engine *e, const struct nr_run_info *run)
+void nr_engine_run_row(struct nr_engine *e, const struct nr_run_info *run, int status)
 {
 	struct nr_record *r = nr_engine_row(e, &nr_rt_run, 0);
 	struct rusage ru;
@@ -343,17 +344,16 @@ static void run_row(struct nr_engine *e, const struct nr_run_info *run)
 	nr_set_str(r, NR_RUN_cwd, run->cwd);
 	nr_set_str(r, NR_RUN_host, run->host);
 	nr_set_int(r, NR_RUN_started_ns, run->started_ns);
-	/* The run's own times are the only ones that come from the host's clock. */
-	clock_gettime(CLOCK_REALTIME, &now);
-	nr_set_int(r, NR_RUN_finished_ns, now.tv_sec * 1000000000ll + now.tv_nsec);
 	nr_set_int(r, NR_RUN_threads, run->threads);
 	nr_set_str(r, NR_RUN_libraries, run->libraries);
 	nr_set_str(r, NR_RUN_sandbox, run->sandbox);
-	nr_set_int(r, NR_RUN_exit_status,
-		   run->exit_status                             ? run->exit_status
-		   : e->stats.n_damaged || e->stats.interrupted ? 3
-								: 0);
 	nr_set_str(r, NR_RUN_clock_state, run->clock_state);
+	if (status < 0)
+		return;
+	/* The run's own times are the only ones that come from the host's clock. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	nr_set_int(r, NR_RUN_finished_ns, now.tv_sec * 1000000000ll + now.tv_nsec);
+	nr_set_int(r, NR_RUN_exit_status, status);
 	if (getrusage(RUSAGE_SELF, &ru) == 0)
 		nr_set_int(r, NR_RUN_peak_memory, ru.ru_maxrss * 1024);
 }
@@ -363,50 +363,11 @@ void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 {
 	for (size_t i = 0; i < e->n_sources; i++) {
 		nr_engine_breathe(e);
-		source_row(e, (uint32_t)i, nr_merge_info(m, i), run);
-		interface_rows(e, (uint32_t)i);
+		nr_engine_source_row(e, (uint32_t)i, nr_merge_info(m, i), run);
+		nr_engine_interface_rows(e, (uint32_t)i);
 	}
-	ledger_rows(e, 0, e->n_sources);
-	run_row(e, run);
-}
-
-void nr_engine_sources_grow(struct nr_engine *e, size_t n)
-{
-	if (n <= e->n_sources)
-		return;
-	e->sources = nr_xrealloc(e->sources, n * sizeof(e->sources[0]));
-	memset(&e->sources[e->n_sources], 0, (n - e->n_sources) * sizeof(e->sources[0]));
-	nr_ledger_grow(e->ledger, n);
-	e->n_sources = n;
-}
-
-void nr_engine_live_rows(struct nr_engine *e, const struct nr_source_info *info,
-			 size_t first, size_t n, const struct nr_run_info *run)
-{
-	for (size_t i = 0; i < n; i++) {
-		source_row(e, (uint32_t)(first + i), &info[i], run);
-		interface_rows(e, (uint32_t)(first + i));
-	}
-	ledger_rows(e, first, first + n);
-	run_row(e, run);
-}
-
-void nr_engine_live_state(struct nr_engine *e, const struct nr_source_info *info,
-			  size_t first, size_t n, const struct nr_run_info *run)
-{
-	size_t before;
-
-	nr_engine_flush(e);
-	before = e->records.n;
-	for (size_t i = 0; i < n; i++) {
-		source_row(e, (uint32_t)(first + i), &info[i], run);
-		interface_rows(e, (uint32_t)(first + i));
-	}
-	run_row(e, run);
-	for (size_t i = before; i < e->records.n; i++)
-		e->records.r[i]->is_open = true;
-	e->has_open = true;
-	nr_engine_flush(e);
+	nr_engine_ledger_rows(e);
+	nr_engine_run_row(e, run, e->stats.n_damaged || e->stats.interrupted ? 3 : 0);
 }
 
 const char *nr_engine_damage(const struct nr_engine *e, size_t source)

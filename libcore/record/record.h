@@ -95,9 +95,6 @@ struct nr_record {
 	const struct nr_flow_ident *ident; /* NULL: none; unused for type flow */
 	struct nr_order order;
 	struct nr_value *v; /* type->n_fields values */
-	/* A state that a later record of the same key renews: for sinks with wants_open
-	   (sink/sink.h) alone. */
-	bool is_open;
 };
 
 /* A growing list of one batch's records, all memory in the arena. */

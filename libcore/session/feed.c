@@ -6,7 +6,7 @@
 
 void nr_session_probe(const struct nr_flow *f, struct nr_probe *in)
 {
-	const struct nr_key *k = &f->key;
+	const struct nr_key key = nr_flow_key(f), *k = &key;
 
 	in->proto = k->proto;
 	in->port[0] = f->src_is_hi ? k->hi_port : k->lo_port;
@@ -16,7 +16,7 @@ void nr_session_probe(const struct nr_flow *f, struct nr_probe *in)
 /* Whether the side's first byte is known to be the stream's first. */
 static bool begins(const struct nr_flow *f, unsigned side)
 {
-	return f->side[side].tcp_flags & NR_TCP_SYN;
+	return nr_flow_tcp_facts(f, side).tcp_flags & NR_TCP_SYN;
 }
 
 static bool replay_choice(struct nr_sessions *ss, struct nr_flow *f)

@@ -102,6 +102,7 @@ struct nr_call_of_parser {
 	struct nr_sessions *ss;
 	struct nr_flow *f;
 	struct nr_stamp at;
+	struct nr_key key; /* of f: p.addr lies in it */
 };
 
 /* Fills c for a call; returns &c->p. */

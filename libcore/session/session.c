@@ -13,7 +13,8 @@ static bool datagram_new(struct nr_sessions *ss, struct nr_flow *f, unsigned sid
 	in.len[side] = len;
 	nr_session_probe(f, &in);
 	if (nr_choose(&in, &p) != NR_CHOSEN) {
-		f->session_over = ++f->n_tries >= NR_UDP_TRIES;
+		if (++f->n_tries >= NR_UDP_TRIES)
+			nr_flow_set_quiet(f);
 		return false;
 	}
 	return nr_session_new(ss, f) && nr_session_set_parser(ss, f, p);
@@ -47,7 +48,7 @@ static void datagram(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 		return;
 	if (ss->cfg.tap)
 		tap_datagram(ss, f, side, p, data, cap, len);
-	if (f->session_over)
+	if (nr_flow_is_quiet(f))
 		return;
 	if (!s) {
 		if (!datagram_new(ss, f, side, data, cap)) {
@@ -76,7 +77,7 @@ void nr_sessions_packet(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 			const struct nr_packet *p, const struct nr_level *l,
 			const struct nr_tcp_seen *seen)
 {
-	if ((f->session_over && !ss->cfg.tap) || l->carries)
+	if ((nr_flow_is_quiet(f) && !ss->cfg.tap) || l->carries)
 		return;
 	switch (l->proto) {
 	case 6:

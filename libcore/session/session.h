@@ -5,7 +5,7 @@
  *
  * The state of a flow's session hangs on the flow (nr_flow.session), is charged to the
  * account of the flow's shard, and goes when nobody listens any more: a flow whose parser
- * has closed, or that no parser wanted, is not looked at again (nr_flow.session_over).
+ * has closed, or that no parser wanted, is not looked at again (nr_flow_set_quiet()).
  */
 #pragma once
 
@@ -87,6 +87,11 @@ void nr_sessions_end(struct nr_sessions *ss, struct nr_flow *f);
 void nr_sessions_due(struct nr_sessions *ss, int64_t mark_ns,
 		     void (*wake)(void *arg, struct nr_flow *f), void *arg);
 void nr_sessions_woken(struct nr_sessions *ss, struct nr_flow *f, int64_t mark_ns);
+/*
+ * Around a change of flow_ids (nr_flow_restart()): before it with false, behind it with
+ * true.
+ */
+void nr_sessions_renumber(struct nr_sessions *ss, bool done);
 
 /* Adds a service to what the flow is known for; name is one of a parser's. */
 void nr_flow_add_service(struct nr_flow *f, const char *name);

@@ -17,7 +17,7 @@ def main():
     a.add_argument("name", nargs="*")
     a = a.parse_args()
     os.environ["NRTOOL_BUILD"] = str(Path(a.build).resolve())
-    sys.path[:0] = [str(HERE), str(HERE.parent / "golden")]
+    sys.path[:0] = [str(HERE)]
     loader = unittest.TestLoader()
     suite = (loader.loadTestsFromNames(a.name) if a.name
              else loader.discover(str(HERE), "test_*.py"))

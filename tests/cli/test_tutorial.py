@@ -82,9 +82,14 @@ class Readme(Case):
         shutil.copy(DATA / "gre.pcap", self.dir / "dir")
         shutil.copy(DATA / "http-tls.pcap.gz", self.dir / "office.pcap.gz")
         shutil.copy(DATA / "sections.pcapng", self.dir / "evidence.pcapng")
+        (self.dir / "cases/gre").mkdir(parents=True)
+        shutil.copy(DATA / "gre.pcap", self.dir / "cases/gre")
+        (self.dir / "cases/gre/expect.sql").write_text("SELECT count(*) > 0 FROM flow;\n-- | 1 |\n")
         for command in commands:
             if "| jq" in command:
                 command = command.replace("| jq .", "")
+            if "old.db" in command:
+                shutil.copy(self.dir / "office.db", self.dir / "old.db")
             with self.subTest(command):
                 p = subprocess.run(["sh", "-c", command], cwd=self.dir, capture_output=True,
                                    text=True, check=False, stdin=subprocess.DEVNULL)

@@ -47,7 +47,7 @@ static void on_ended(void *arg, struct nr_flow *f, enum nr_end_reason why)
 	*e = (struct ended){ .flow_id = f->flow_id,
 			     .why = why,
 			     .state = nr_flow_conn_state(f),
-			     .duration = f->active_ns - f->first_ns,
+			     .duration = nr_flow_wide(f)->active_ns - f->first_ns,
 			     .flipped = f->flipped,
 			     .bad = nr_flow_bad_checksums(f) };
 	snprintf(e->history, sizeof(e->history), "%s", nr_flow_history(f));

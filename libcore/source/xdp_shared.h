@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the XDP program (bpf/xdp_prog.bpf.c) and its user (xdp*.c) both know. */
+#pragma once
+
+#include <linux/types.h>
+
+enum {
+	NR_XDP_CPUS = 64,    /* places for counters; a power of two */
+	NR_XDP_QUEUES = 256, /* places in the map of sockets */
+	/* In front of each frame: a time, nanoseconds. Its sign bit says whose: set, the
+	   interface's clock; clear, the host's TAI clock. */
+	NR_XDP_META = 8,
+};
+
+#define NR_XDP_HARDWARE (1ULL << 63)
+
+/* One processor's counters, a cache line of their own; sums over all are what counts. */
+struct nr_xdp_count {
+	__u64 seen;      /* frames that came to the program */
+	__u64 bytes;     /* of them, all fragments */
+	__u64 no_socket; /* a queue without a socket: left to the host, not captured */
+	__u64 no_room;   /* no room for the time in front of the frame: none there */
+	__u64 hardware;  /* frames with the interface's own time */
+	__u64 reserved[3];
+};
