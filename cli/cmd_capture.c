@@ -583,8 +583,8 @@ const struct nr_command nr_cmd_capture = {
 	.operand_kind = "interface",
 	.summary = "captures live, writes a session database",
 	.about =
-		"Captures from interfaces until it is told to end (SIGINT, SIGTERM, -c, "
-		"--duration)\nand writes what replay writes, as it happens; -w keeps the "
+		"Captures from interfaces until it is told to end (SIGINT, SIGTERM, -c,\n"
+		"--duration) and writes what replay writes, as it happens; -w keeps the\n"
 		"packets too.",
 	.min_operands = 1,
 	.max_operands = NR_MAX_INTERFACES,
