@@ -197,7 +197,7 @@ static int tell_rest(struct nr_cmp *c, struct nr_err *err)
 	if (t->map) {
 		snprintf(sql, sizeof(sql),
 			 "INSERT INTO pairs SELECT id, ~id FROM rest WHERE side = 1;"
-			 "INSERT INTO %s_gone SELECT id FROM rest WHERE side = 0",
+			 "INSERT INTO %s_alone SELECT side, id FROM rest",
 			 t->map->name);
 		rc = nr_cmp_run(c, sql, err);
 	}

@@ -173,6 +173,28 @@ class Changes(Diff):
         self.assertEqual({k[:2] for k in got}, {("flow", "missing"), ("http", "missing"),
                                                 ("flow_packets", "missing")})
 
+    def test_the_words_are_the_same_each_time(self):
+        self.replay("http-tls.pcap", "a.db")
+        self.replay("sections.pcapng", "b.db")
+        said = {self.nrtool("diff", "a.db", "b.db", "--limit=5", "--containers",
+                            status=5).stdout for _ in range(6)}
+        self.assertEqual(len(said), 1)
+
+    def test_a_database_that_is_being_written(self):
+        self.replay("http-tls.pcap", "a.db")
+        self.change("a.db", "b.db")
+        db = sqlite3.connect(self.dir / "b.db", isolation_level=None)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("UPDATE http SET method = 'x'")
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE tls SET ja3 = 'x'")
+        self.assertEqual({k[::2] for k in self.differences("a.db", "b.db")},
+                         {("http", "method")})
+        db.execute("COMMIT")
+        self.assertEqual({k[::2] for k in self.differences("a.db", "b.db")},
+                         {("http", "method"), ("tls", "ja3")})
+        db.close()
+
     def test_sides_that_changed_places(self):
         self.replay("tcp-rst.pcap", "a.db")
         self.change("a.db", "b.db", "UPDATE flow SET src_ip = dst_ip, dst_ip = src_ip,"
