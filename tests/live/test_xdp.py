@@ -182,7 +182,7 @@ class Native(test_tpacket.Tpacket):
         p = self.cat(n.b, 0, "vb", seconds=20)
         for mode in (0, 1, 2):
             err = self.refused(n.b, "take_traffic=1", f"xdp_mode={mode}", "vb")
-            self.assertRegex(err, rf"hook of vb is taken by program nr_xdp_host \(id \d+\), "
+            self.assertRegex(err, rf"hook of vb is taken by program nr_xdp_\w+ \(id \d+\), "
                                   rf"held by process {p.pid} \(livecat\)")
         p.kill()
 
