@@ -58,6 +58,9 @@ extern const struct nr_command nr_cmd_verify;
 extern const struct nr_command nr_cmd_replay, nr_cmd_query, nr_cmd_info, nr_cmd_schema,
 	nr_cmd_protocols, nr_cmd_completion, nr_cmd_help, nr_cmd_version;
 
+extern const struct nr_command nr_cmd_interfaces;
+extern const struct nr_command nr_cmd_doctor;
+
 /* All commands, in the order of help; NULL-terminated. */
 extern const struct nr_command *const nr_commands[];
 const struct nr_command *nr_command_find(const char *name);

@@ -24,7 +24,7 @@
 struct replay {
 	struct nr_engine_config e;
 	struct nr_list outputs;
-	uint64_t batch;
+	uint64_t batch, threads;
 	const char *dedup, *secret_key;
 	int checksums, overlap;
 	bool force, append, keep_partial, no_hash, no_sandbox, quiet, verbose;
@@ -122,6 +122,8 @@ static const struct nr_option replay_options[] = {
 		  "believe all" },
 	{ "batch", 0, NR_OPT_U64, "N", NR_OPT(replay, batch), "256", .min = 1,
 	  .max = NR_BATCH_MAX, .help = "packets handled at once; changes no record" },
+	{ "threads", 0, NR_OPT_U64, "N", NR_OPT(replay, threads), .min = 1, .max = 64,
+	  .help = "threads of the engine; changes no record [one a CPU]" },
 	{ "no-sandbox", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, no_sandbox),
 	  .help = "run without seccomp and Landlock; column run.sandbox says so" },
 	{ "quiet", 'q', NR_OPT_FLAG, NULL, NR_OPT(replay, quiet),
@@ -197,6 +199,7 @@ struct nr_engine_config *nr_replay_settle(void *config, struct nr_err *err)
 	struct replay *c = config;
 
 	c->e.batch = (uint32_t)c->batch;
+	c->e.threads = c->threads ? (unsigned)c->threads : nr_engine_cpus();
 	c->e.checksums = (enum nr_checksums)c->checksums;
 	c->e.overlap = (enum nr_overlap)c->overlap;
 	if (!c->dedup || !parse_dedup(c))
@@ -327,7 +330,7 @@ static int run_engine(struct run *r)
 		.host = gethostname(host, sizeof(host)) ? NULL : host,
 		.sandbox = r->sandbox,
 		.started_ns = r->started_ns,
-		.threads = 1,
+		.threads = r->c->e.threads,
 	};
 	int rc;
 

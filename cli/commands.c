@@ -31,6 +31,8 @@ const struct nr_command *const nr_commands[] = {
 	&nr_cmd_import,
 	&nr_cmd_schema,
 	&nr_cmd_protocols,
+	&nr_cmd_interfaces,
+	&nr_cmd_doctor,
 	&nr_cmd_completion,
 	&nr_cmd_help,
 	&nr_cmd_version,

@@ -80,9 +80,11 @@ static void add_source(struct nr_engine *e, const struct nr_live_source *s)
 
 static void set_place(struct nr_engine *e)
 {
-	e->now = NULL;
-	e->order = (struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets,
-				      .phase = NR_PHASE_END };
+	e->single.now = NULL;
+	e->single.order =
+		(struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets,
+				   .turn = NR_TURN_PACKET,
+				   .phase = NR_PHASE_END };
 }
 
 /* Rows so far reach those who read meanwhile. */
@@ -145,7 +147,7 @@ static void open_row(void *arg, struct nr_flow *f)
 	    (!f->parser && o->clock_ns - f->first_ns < SECOND))
 		return;
 	nr_flow_lay_out(o->e->flows, f);
-	nr_engine_flow_row(o->e, f, NULL);
+	nr_part_flow_row(&o->e->parts[f->shard], f, NULL);
 	nr_flow_put_back(o->e->flows, f);
 }
 
@@ -160,13 +162,17 @@ static bool is_wanted(const struct nr_engine *e)
 /* Only for sinks that take them: nothing else may be waiting. */
 static void write_open(struct nr_engine *e)
 {
-	for (size_t i = 0; i < e->n_sinks && e->records.n && !e->error; i++)
+	struct nr_out *o = &e->single;
+
+	nr_joins_keep(e->joins, true);
+	for (size_t i = 0; i < o->records.n; i++)
+		nr_joins_pass(e, o->records.r[i], &o->arena);
+	nr_joins_keep(e->joins, false);
+	for (size_t i = 0; i < e->n_sinks && o->records.n && !e->error; i++)
 		if (nr_sink_wants_open(e->sinks[i]))
-			e->error = nr_sink_write(e->sinks[i], e->records.r, e->records.n,
+			e->error = nr_sink_write(e->sinks[i], o->records.r, o->records.n,
 						 e->err);
-	e->stats.records -= e->records.n; /* they are no records of their own */
-	nr_records_clear(&e->records);
-	nr_arena_reset(&e->arena);
+	nr_out_reset(o);
 }
 
 static void open_rows(struct nr_engine *e, int64_t clock_ns)
@@ -190,16 +196,18 @@ static void open_rows(struct nr_engine *e, int64_t clock_ns)
 
 static void tell_overload(struct nr_engine *e, int64_t clock_ns)
 {
+	struct nr_record *r;
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < e->n_sinks; i++)
 		n += nr_sink_dropped(e->sinks[i]);
 	if (n <= e->live->dropped)
 		return;
-	nr_engine_anomaly(e, NR_ANOM_SINK_OVERLOAD,
-			  nr_arena_printf(&e->arena, "{\"records\":%llu}",
-					  (unsigned long long)(n - e->live->dropped)));
-	nr_set_int(e->records.r[e->records.n - 1], NR_ANOMALY_ts_ns, clock_ns);
+	r = nr_engine_anomaly(
+		e, NR_ANOM_SINK_OVERLOAD,
+		nr_arena_printf(&e->out->arena, "{\"records\":%llu}",
+				(unsigned long long)(n - e->live->dropped)));
+	nr_set_int(r, NR_ANOMALY_ts_ns, clock_ns);
 	e->live->dropped = n;
 }
 
@@ -247,8 +255,9 @@ static int by_old_id(const void *a, const void *b)
 }
 
 /* What a flow's parent is called now; one that has ended keeps its name. */
-static uint64_t new_id(const struct going_ons *all, uint64_t old_id)
+static uint64_t new_id(const void *arg, uint64_t old_id)
 {
+	const struct going_ons *all = arg;
 	const struct going_on want = { .old_id = old_id };
 	const struct going_on *g =
 		all->n ? bsearch(&want, all->g, all->n, sizeof(want), by_old_id) : NULL;
@@ -256,30 +265,33 @@ static uint64_t new_id(const struct going_ons *all, uint64_t old_id)
 	return g ? g->id : old_id;
 }
 
+static void renumber_sessions(struct nr_engine *e, bool done)
+{
+	for (unsigned i = 0; !e->cfg.no_sessions && i < NR_N_SHARDS; i++)
+		nr_sessions_renumber(e->parts[i].sessions, done);
+}
+
 /* All open flows get their last row, and go on under new ids behind the last packet's. */
 static void restart_all(struct nr_engine *e, const struct going_ons *all, int64_t ns)
 {
 	uint64_t ordinal = e->cfg.first_ordinal + e->stats.packets;
 
-	if (e->sessions)
-		nr_sessions_renumber(e->sessions, false);
+	renumber_sessions(e, false);
+	nr_joins_keep(e->joins, true);
 	for (size_t i = 0; i < all->n; i++) {
 		struct going_on *g = &all->g[i];
 
 		g->id = ++ordinal * 16 + g->old_id % 16;
 		nr_flow_lay_out(e->flows, g->flow);
-		nr_engine_flow_done(e, g->flow, NR_END_ROTATED);
+		nr_part_flow_done(&e->parts[g->flow->shard], g->flow, NR_END_ROTATED);
+		nr_engine_breathe(e);
 		nr_flow_restart(g->flow, g->id, (uint32_t)e->n_sources, ns);
 		nr_flow_put_back(e->flows, g->flow);
 	}
-	for (size_t i = 0; i < all->n; i++) {
-		struct nr_flow_extra *x = all->g[i].flow->extra;
-
-		if (x->parent_flow_id)
-			x->parent_flow_id = new_id(all, x->parent_flow_id);
-	}
-	if (e->sessions)
-		nr_sessions_renumber(e->sessions, true);
+	nr_engine_flush(e);
+	nr_joins_keep(e->joins, false);
+	nr_joins_renumber(e->joins, new_id, all);
+	renumber_sessions(e, true);
 }
 
 /* The last rows of a database: sources, their ledger, the run. */
@@ -330,7 +342,7 @@ int nr_engine_rotate(struct nr_engine *e, int64_t clock_ns,
 	if (e->error)
 		return e->error;
 	set_place(e);
-	nr_decoder_flush(e->decoder, nr_engine_fragment_lost, e);
+	nr_intake_end(e);
 	nr_flow_each(e->flows, collect, &all);
 	if (all.n)
 		qsort(all.g, all.n, sizeof(*all.g), by_old_id);
