@@ -116,12 +116,20 @@ struct nr_side_packed {
 	uint8_t scale; /* window_scale, has_mac << 7 */
 };
 
+/* What the rows of a flow before the one that is open have told already. */
+struct nr_flow_before {
+	uint64_t flow_id; /* of the last of them */
+	/* by side */
+	uint64_t payload[2], missed[2], zero_windows[2], bad_checksums[2];
+};
+
 /* What few flows need, allocated when they do. */
 struct nr_flow_extra {
 	uint64_t parent_flow_id; /* 0: none */
 	uint64_t scope;          /* of the key */
 	char *tunnel;            /* "vxlan:42/gre", NUL-terminated */
 	char *vlan;              /* "10,20" */
+	struct nr_flow_before *before; /* of one that was restarted; else NULL */
 };
 
 struct nr_flow_hot;
@@ -184,9 +192,9 @@ struct nr_flow_events {
 	void (*ended)(void *arg, struct nr_flow *f, enum nr_end_reason why);
 	/* the table is freed with the flow in it; may be NULL */
 	void (*discarded)(void *arg, struct nr_flow *f);
-	/* a clock mark: nr_flow_add_wake() for what has a timer of its own; may be NULL
-	 */
-	void (*mark)(void *arg, int64_t mark_ns);
+	/* a clock mark of a shard: nr_flow_add_wake() for what has a timer of its own;
+	   may be NULL */
+	void (*mark)(void *arg, unsigned shard, int64_t mark_ns);
 	/* in order of flow_id, before the flow's end */
 	void (*woken)(void *arg, struct nr_flow *f, int64_t mark_ns);
 	/* kind: enum nr_anomaly_kind; a, b as its text says */
@@ -215,6 +223,10 @@ struct nr_flow_packet {
 	bool is_quiet;            /* out: nr_flow_is_quiet() */
 };
 
+/*
+ * Calls for different shards may be made by different threads at the same time; those of
+ * one shard, and those that speak of all of them, by one at a time.
+ */
 struct nr_flow_table;
 
 struct nr_flow_table *nr_flow_table_new(const struct nr_flow_config *c,
@@ -237,6 +249,16 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, struct nr_flow_packet *p
 
 /* Ends what is due at engine time mark_ns, in order of flow_id. */
 void nr_flow_mark(struct nr_flow_table *t, int64_t mark_ns);
+/*
+ * The same of one shard. Before each flow, pause is asked with the id of the next one:
+ * where it says true, the call returns false, and the next one (with the same arguments)
+ * goes on from there. True: all is done.
+ */
+typedef bool nr_flow_pause_fn(void *arg, uint64_t next_flow_id);
+bool nr_flow_shard_mark(struct nr_flow_table *t, unsigned shard, int64_t mark_ns,
+			nr_flow_pause_fn *pause, void *arg);
+/* Of what has paused: the id of the flow that comes n flows later; UINT64_MAX: none. */
+uint64_t nr_flow_shard_ahead(const struct nr_flow_table *t, unsigned shard, size_t n);
 /* From the callback `mark`: f has a timer that is due. */
 void nr_flow_add_wake(struct nr_flow_table *t, const struct nr_flow *f);
 /* The open flow with that key, or NULL. */
@@ -244,8 +266,25 @@ struct nr_flow *nr_flow_find(struct nr_flow_table *t, const struct nr_key *k,
 			     uint64_t hash);
 /* Ends everything with why, in order of flow_id. */
 void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why);
+/* The same of one shard, as nr_flow_shard_mark(). */
+bool nr_flow_shard_flush(struct nr_flow_table *t, unsigned shard, enum nr_end_reason why,
+			 nr_flow_pause_fn *pause, void *arg);
 
 uint64_t nr_flow_count(const struct nr_flow_table *t); /* open now */
+
+/* Calls fn for each open flow, in no order; fn must not end it. */
+void nr_flow_each(struct nr_flow_table *t, void (*fn)(void *arg, struct nr_flow *f),
+		  void *arg);
+/* For who reads or changes all of f outside a callback: f->side is set in between. One
+   flow at a time. */
+void nr_flow_lay_out(struct nr_flow_table *t, struct nr_flow *f);
+void nr_flow_put_back(struct nr_flow_table *t, struct nr_flow *f);
+/*
+ * The row of f, which is laid out, has been written, and it goes on as another one:
+ * flow_id, source, and begin are those given, what is counted begins at 0. What the
+ * connection is (state, history, services, sequence numbers, timers, session) stays.
+ */
+void nr_flow_restart(struct nr_flow *f, uint64_t flow_id, uint32_t source, int64_t ns);
 
 /* Exchanges initiator and responder; notes it in the history. f->side is set. */
 void nr_flow_flip(struct nr_flow *f);

@@ -291,6 +291,7 @@ void nr_flow_fini(struct nr_shard *sh, struct nr_flow *f)
 			nr_free(nr_flow_open_wide(f));
 	}
 	if (f->extra) {
+		nr_free(f->extra->before);
 		nr_free(f->extra->tunnel);
 		nr_free(f->extra->vlan);
 		nr_free(f->extra);

@@ -104,6 +104,21 @@ struct nr_parse {
 	uint64_t early_gap;
 };
 
+/* Whom to expect: a flow announced by another (FTP's data connections). */
+struct nr_expectation {
+	uint8_t proto, ip_version;
+	uint8_t src_ip[16], dst_ip[16]; /* of the expected flow; src all 0: anybody */
+	uint16_t src_port, dst_port;    /* src 0: any */
+	const char *service;            /* one of the parser's services */
+};
+
+/* The 5-tuple of a flow as quoted by another, in the direction quoted. */
+struct nr_tuple {
+	uint8_t proto, ip_version;
+	uint8_t src_ip[16], dst_ip[16];
+	uint16_t src_port, dst_port;
+};
+
 struct nr_parser_cap {
 	const char *what; /* "transactions open at once" */
 	uint64_t value;
@@ -136,6 +151,13 @@ struct nr_parser {
 	/* UDP and ICMP: len bytes captured of wire_len. */
 	enum nr_verdict (*datagram)(struct nr_parse *p, void *ctx, unsigned side,
 				    const uint8_t *data, size_t len, size_t wire_len);
+	/*
+	 * The 5-tuple of the flow that a datagram of ICMP speaks of: what datagram() will
+	 * pass to nr_parse_link_quoted() for it, no more is found. It is asked before any
+	 * flow is looked at, and knows the bytes alone. NULL: never any.
+	 */
+	bool (*quotes)(unsigned proto, const uint8_t *data, size_t len,
+		       struct nr_tuple *out);
 	/* The time asked for with nr_parse_wake() has come (p->clock_ns). */
 	enum nr_verdict (*tick)(struct nr_parse *p, void *ctx);
 	/*
@@ -144,21 +166,6 @@ struct nr_parser {
 	 * NULL.
 	 */
 	void (*end)(struct nr_parse *p, void *ctx);
-};
-
-/* Whom to expect: a flow announced by another (FTP's data connections). */
-struct nr_expectation {
-	uint8_t proto, ip_version;
-	uint8_t src_ip[16], dst_ip[16]; /* of the expected flow; src all 0: anybody */
-	uint16_t src_port, dst_port;    /* src 0: any */
-	const char *service;            /* one of the parser's services */
-};
-
-/* The 5-tuple of a flow as quoted by another, in the direction quoted. */
-struct nr_tuple {
-	uint8_t proto, ip_version;
-	uint8_t src_ip[16], dst_ip[16];
-	uint16_t src_port, dst_port;
 };
 
 /* What the engine (or a test) does for parsers; use the functions below instead. */

@@ -68,6 +68,23 @@ void nr_sessions_due(struct nr_sessions *ss, int64_t mark_ns,
 	}
 }
 
+/* Marks of wakes while ids change; no flow has these ids. */
+enum { WAKE_STANDS, WAKE_IS_STALE };
+
+void nr_sessions_renumber(struct nr_sessions *ss, bool done)
+{
+	for (size_t i = 0; i < ss->wakes.n; i++) {
+		struct nr_wake *w = &ss->wakes.w[i];
+
+		if (!done)
+			w->flow_id = w->flow->flow_id == w->flow_id
+					     ? WAKE_STANDS
+					     : WAKE_IS_STALE;
+		else if (w->flow_id == WAKE_STANDS)
+			w->flow_id = w->flow->flow_id;
+	}
+}
+
 void nr_sessions_woken(struct nr_sessions *ss, struct nr_flow *f, int64_t mark_ns)
 {
 	if (!f->session)

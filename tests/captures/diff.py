@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """nrtool diff: nothing where nothing differs, and exactly what was changed where one thing was.
 
-Equal: a second replay in other batches, and an archive, against the database of every
+Equal: a second replay in other batches (and threads), and an archive, against the database of every
 capture (a sample without --all); twins of some in another compression or format, container
 tables left out. Changed: one value, row removed or row added in a copy, every column of
 every table of a sample of captures, chosen with --seed (each of them without --some)."""
@@ -23,11 +23,15 @@ from determinism import make_twins
 
 SAMPLE, TWINS, CHANGED, SOME = 300, 24, 40, 30
 TOOL = None  # of each worker: nrtool's path
+AGAIN = ["--batch=7"]  # how a capture is replayed the second time
 
 
 def start(nrtool):
     global TOOL
     TOOL = nrtool
+    if "--threads" in subprocess.run([nrtool, "replay", "--help"], capture_output=True, text=True,
+                                     check=True).stdout:
+        AGAIN.append("--threads=4")
 
 
 def nrtool(*words):
@@ -52,7 +56,7 @@ def equal(path):
         d = Path(folder)
         if not replay(path, "-o", d / "a.db", "-o", d / "a.jsonl.zst"):
             return None
-        replay(path, "-o", d / "b.db", "--batch=7")
+        replay(path, "-o", d / "b.db", *AGAIN)
         bad = [unequal(d / "a.db", d / "b.db", "--containers"),
                unequal(d / "b.db", d / "a.jsonl.zst", "--containers")]
         return [b for b in bad if b]
