@@ -150,9 +150,8 @@ bool nr_session_feed(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	if (v != NR_HAND_OVER)
 		return nr_session_heed(s, v);
 	rest = c.p.rest_len < n ? c.p.rest_len : n;
-	early = c.p.early_len
-			? (void *)nr_arena_copy(ss->ev.arena, c.p.early, c.p.early_len)
-			: NULL;
+	early = c.p.early_len ? (void *)nr_arena_copy(ss->arena, c.p.early, c.p.early_len)
+			      : NULL;
 	return hand_over(ss, f, &c.p) && feed_early(ss, f, !side, early, &c.p, at) &&
 	       nr_session_feed(ss, f, side, offset + (n - rest), data + (n - rest), rest,
 			       at);
