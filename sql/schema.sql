@@ -11,7 +11,7 @@ CREATE TABLE run ( -- runs of nrtool that wrote into this database
 	host TEXT, -- name of the host it ran on
 	started_ns INTEGER, -- wall-clock time at the start of the run [ns]
 	finished_ns INTEGER, -- wall-clock time at its end [ns]
-	threads INTEGER, -- worker threads used; records do not depend on it [threads]
+	threads INTEGER, -- threads of the engine; records do not depend on it [threads]
 	libraries TEXT, -- object of library names and versions in use
 	sandbox TEXT, -- what confined the run: no_new_privs, seccomp, landlock, or none
 	clock_state TEXT, -- capture only: whether the host's clock was synchronised, and by how much it could be off

@@ -14,6 +14,7 @@ enum { OPEN_ROWS_A_SECOND = 200000 };
 
 struct live_source {
 	char *name;
+	char *format; /* NULL: pcapng where it has a file */
 	bool has_file, is_archive;
 	int64_t bytes; /* -1: not known */
 };
@@ -30,8 +31,10 @@ void nr_engine_live_free(struct nr_engine *e)
 {
 	if (!e->live)
 		return;
-	for (size_t i = 0; i < e->n_sources; i++)
+	for (size_t i = 0; i < e->n_sources; i++) {
 		nr_free(e->live->s[i].name);
+		nr_free(e->live->s[i].format);
+	}
 	nr_free(e->live->s);
 	nr_free(e->live);
 }
@@ -43,11 +46,14 @@ static void source_rows(struct nr_engine *e, size_t i)
 	const struct live_source *s = &e->live->s[i];
 	const struct nr_source_info info = {
 		.name = s->name,
-		.format = s->has_file ? "pcapng" : NULL,
+		.format = s->format     ? s->format
+			  : s->has_file ? "pcapng"
+					: NULL,
 		.compression = s->is_archive ? "zstd" : NULL,
 		.bytes = s->bytes,
 		.is_regular = s->has_file,
-		.hash_note = s->has_file ? "not computed while capturing" : NULL,
+		.hash_note = s->has_file ? "not computed while capturing"
+					 : "the packets were not kept",
 	};
 
 	nr_engine_source_row(e, (uint32_t)i, &info, e->live->run);
@@ -60,6 +66,7 @@ static void fill_source(struct nr_engine *e, const struct nr_live_source *s)
 	struct live_source *to = &e->live->s[e->n_sources - 1];
 
 	*to = (struct live_source){ .name = nr_xstrdup(s->name),
+				    .format = s->format ? nr_xstrdup(s->format) : NULL,
 				    .has_file = s->has_file,
 				    .is_archive = s->is_archive,
 				    .bytes = -1 };
@@ -80,9 +87,27 @@ static void add_source(struct nr_engine *e, const struct nr_live_source *s)
 
 static void set_place(struct nr_engine *e)
 {
-	e->now = NULL;
-	e->order = (struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets,
-				      .phase = NR_PHASE_END };
+	e->single.now = NULL;
+	e->single.order =
+		(struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets,
+				   .turn = NR_TURN_PACKET,
+				   .phase = NR_PHASE_END };
+}
+
+/* Only for sinks that take what will be renewed: nothing else may be waiting. */
+static void write_open(struct nr_engine *e)
+{
+	struct nr_out *o = &e->single;
+
+	nr_joins_keep(e->joins, true);
+	for (size_t i = 0; i < o->records.n; i++)
+		nr_joins_pass(e, o->records.r[i], &o->arena);
+	nr_joins_keep(e->joins, false);
+	for (size_t i = 0; i < e->n_sinks && o->records.n && !e->error; i++)
+		if (nr_sink_wants_open(e->sinks[i]))
+			e->error = nr_sink_write(e->sinks[i], o->records.r, o->records.n,
+						 e->err);
+	nr_out_reset(o);
 }
 
 /* Rows so far reach those who read meanwhile. */
@@ -106,15 +131,18 @@ int nr_engine_live_begin(struct nr_engine *e, const struct nr_run_info *run,
 	set_place(e);
 	nr_engine_run_row(e, run, -1);
 	source_rows(e, 0);
+	write_open(e);
 	return hand_over(e);
 }
 
 int nr_engine_next_source(struct nr_engine *e, const struct nr_live_source *s)
 {
 	set_place(e);
+	nr_engine_flush(e);
 	source_rows(e, e->n_sources - 1);
 	add_source(e, s);
 	source_rows(e, e->n_sources - 1);
+	write_open(e);
 	return hand_over(e);
 }
 
@@ -127,7 +155,9 @@ void nr_engine_source_closed(struct nr_engine *e, uint32_t source, int64_t bytes
 	if (failure && !e->sources[source].damage)
 		e->sources[source].damage = nr_xstrdup(failure);
 	set_place(e);
+	nr_engine_flush(e);
 	source_rows(e, source);
+	write_open(e);
 }
 
 /* ---- rows of what is open ----------------------------------------------------- */
@@ -145,7 +175,7 @@ static void open_row(void *arg, struct nr_flow *f)
 	    (!f->parser && o->clock_ns - f->first_ns < SECOND))
 		return;
 	nr_flow_lay_out(o->e->flows, f);
-	nr_engine_flow_row(o->e, f, NULL);
+	nr_part_flow_row(&o->e->parts[f->shard], f, NULL);
 	nr_flow_put_back(o->e->flows, f);
 }
 
@@ -155,18 +185,6 @@ static bool is_wanted(const struct nr_engine *e)
 		if (nr_sink_wants_open(e->sinks[i]))
 			return true;
 	return false;
-}
-
-/* Only for sinks that take them: nothing else may be waiting. */
-static void write_open(struct nr_engine *e)
-{
-	for (size_t i = 0; i < e->n_sinks && e->records.n && !e->error; i++)
-		if (nr_sink_wants_open(e->sinks[i]))
-			e->error = nr_sink_write(e->sinks[i], e->records.r, e->records.n,
-						 e->err);
-	e->stats.records -= e->records.n; /* they are no records of their own */
-	nr_records_clear(&e->records);
-	nr_arena_reset(&e->arena);
 }
 
 static void open_rows(struct nr_engine *e, int64_t clock_ns)
@@ -190,16 +208,18 @@ static void open_rows(struct nr_engine *e, int64_t clock_ns)
 
 static void tell_overload(struct nr_engine *e, int64_t clock_ns)
 {
+	struct nr_record *r;
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < e->n_sinks; i++)
 		n += nr_sink_dropped(e->sinks[i]);
 	if (n <= e->live->dropped)
 		return;
-	nr_engine_anomaly(e, NR_ANOM_SINK_OVERLOAD,
-			  nr_arena_printf(&e->arena, "{\"records\":%llu}",
-					  (unsigned long long)(n - e->live->dropped)));
-	nr_set_int(e->records.r[e->records.n - 1], NR_ANOMALY_ts_ns, clock_ns);
+	r = nr_engine_anomaly(
+		e, NR_ANOM_SINK_OVERLOAD,
+		nr_arena_printf(&e->out->arena, "{\"records\":%llu}",
+				(unsigned long long)(n - e->live->dropped)));
+	nr_set_int(r, NR_ANOMALY_ts_ns, clock_ns);
 	e->live->dropped = n;
 }
 
@@ -209,8 +229,9 @@ int nr_engine_tick(struct nr_engine *e, int64_t clock_ns)
 		return e->error;
 	set_place(e);
 	tell_overload(e, clock_ns);
-	source_rows(e, e->n_sources - 1);
 	nr_engine_flush(e);
+	source_rows(e, e->n_sources - 1);
+	write_open(e);
 	if (!e->error)
 		open_rows(e, clock_ns);
 	return hand_over(e);
@@ -247,8 +268,9 @@ static int by_old_id(const void *a, const void *b)
 }
 
 /* What a flow's parent is called now; one that has ended keeps its name. */
-static uint64_t new_id(const struct going_ons *all, uint64_t old_id)
+static uint64_t new_id(const void *arg, uint64_t old_id)
 {
+	const struct going_ons *all = arg;
 	const struct going_on want = { .old_id = old_id };
 	const struct going_on *g =
 		all->n ? bsearch(&want, all->g, all->n, sizeof(want), by_old_id) : NULL;
@@ -256,30 +278,33 @@ static uint64_t new_id(const struct going_ons *all, uint64_t old_id)
 	return g ? g->id : old_id;
 }
 
+static void renumber_sessions(struct nr_engine *e, bool done)
+{
+	for (unsigned i = 0; !e->cfg.no_sessions && i < NR_N_SHARDS; i++)
+		nr_sessions_renumber(e->parts[i].sessions, done);
+}
+
 /* All open flows get their last row, and go on under new ids behind the last packet's. */
 static void restart_all(struct nr_engine *e, const struct going_ons *all, int64_t ns)
 {
 	uint64_t ordinal = e->cfg.first_ordinal + e->stats.packets;
 
-	if (e->sessions)
-		nr_sessions_renumber(e->sessions, false);
+	renumber_sessions(e, false);
+	nr_joins_keep(e->joins, true);
 	for (size_t i = 0; i < all->n; i++) {
 		struct going_on *g = &all->g[i];
 
 		g->id = ++ordinal * 16 + g->old_id % 16;
 		nr_flow_lay_out(e->flows, g->flow);
-		nr_engine_flow_done(e, g->flow, NR_END_ROTATED);
+		nr_part_flow_done(&e->parts[g->flow->shard], g->flow, NR_END_ROTATED);
+		nr_engine_breathe(e);
 		nr_flow_restart(g->flow, g->id, (uint32_t)e->n_sources, ns);
 		nr_flow_put_back(e->flows, g->flow);
 	}
-	for (size_t i = 0; i < all->n; i++) {
-		struct nr_flow_extra *x = all->g[i].flow->extra;
-
-		if (x->parent_flow_id)
-			x->parent_flow_id = new_id(all, x->parent_flow_id);
-	}
-	if (e->sessions)
-		nr_sessions_renumber(e->sessions, true);
+	nr_engine_flush(e);
+	nr_joins_keep(e->joins, false);
+	nr_joins_renumber(e->joins, new_id, all);
+	renumber_sessions(e, true);
 }
 
 /* The last rows of a database: sources, their ledger, the run. */
@@ -330,7 +355,7 @@ int nr_engine_rotate(struct nr_engine *e, int64_t clock_ns,
 	if (e->error)
 		return e->error;
 	set_place(e);
-	nr_decoder_flush(e->decoder, nr_engine_fragment_lost, e);
+	nr_intake_end(e);
 	nr_flow_each(e->flows, collect, &all);
 	if (all.n)
 		qsort(all.g, all.n, sizeof(*all.g), by_old_id);
@@ -347,8 +372,14 @@ int nr_engine_rotate(struct nr_engine *e, int64_t clock_ns,
 	set_place(e);
 	nr_engine_run_row(e, e->live->run, -1);
 	source_rows(e, e->n_sources - 1);
+	write_open(e);
 	hand_over(e);
 	return e->error ? e->error : rc;
+}
+
+uint64_t nr_engine_open_flows(const struct nr_engine *e)
+{
+	return nr_flow_count(e->flows);
 }
 
 int nr_engine_live_end(struct nr_engine *e, int status)

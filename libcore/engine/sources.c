@@ -73,27 +73,27 @@ void nr_engine_sources_free(struct nr_engine *e)
 
 static void comment_row(struct nr_engine *e, const struct nr_packet *p)
 {
-	struct nr_record *r = nr_engine_row(e, &nr_rt_comment, 0);
+	struct nr_record *r = nr_out_row(e->out, &nr_rt_comment);
 	const struct nr_event *v = p->event;
 
 	nr_set_int(r, NR_COMMENT_source_id, nr_engine_source_id(e, p->source));
 	if (v->record)
 		nr_set_int(r, NR_COMMENT_packet, (int64_t)v->record);
-	nr_set_text(r, NR_COMMENT_text, nr_arena_copy(&e->arena, v->text.p, v->text.len),
-		    v->text.len);
+	nr_set_text(r, NR_COMMENT_text,
+		    nr_arena_copy(&e->out->arena, v->text.p, v->text.len), v->text.len);
 }
 
 static void name_row(struct nr_engine *e, const struct nr_packet *p)
 {
-	struct nr_record *r = nr_engine_row(e, &nr_rt_name, 0);
+	struct nr_record *r = nr_out_row(e->out, &nr_rt_name);
 	const struct nr_event *v = p->event;
 
 	nr_set_int(r, NR_NAME_source_id, nr_engine_source_id(e, p->source));
 	nr_set_text(r, NR_NAME_address,
-		    nr_arena_copy(&e->arena, v->address.p, v->address.len),
+		    nr_arena_copy(&e->out->arena, v->address.p, v->address.len),
 		    v->address.len);
-	nr_set_text(r, NR_NAME_name, nr_arena_copy(&e->arena, v->text.p, v->text.len),
-		    v->text.len);
+	nr_set_text(r, NR_NAME_name,
+		    nr_arena_copy(&e->out->arena, v->text.p, v->text.len), v->text.len);
 	nr_set_str(r, NR_NAME_origin, "nrb");
 }
 
@@ -164,7 +164,7 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 	s->wire_bytes += p->wire_len;
 	s->captured_bytes += p->cap_len;
 	if (!e->cfg.no_index && p->record && p->offset >= s->next_block) {
-		struct nr_record *r = nr_engine_row(e, &nr_rt_source_block, 0);
+		struct nr_record *r = nr_out_row(e->out, &nr_rt_source_block);
 
 		nr_set_int(r, NR_SOURCE_BLOCK_source_id,
 			   nr_engine_source_id(e, p->source));
@@ -197,7 +197,7 @@ static const char *link_name(struct nr_engine *e, unsigned link_type)
 {
 	const char *s = nr_link_type_name(link_type);
 
-	return s ? s : nr_arena_printf(&e->arena, "%u", link_type);
+	return s ? s : nr_arena_printf(&e->out->arena, "%u", link_type);
 }
 
 static const char *link_types(struct nr_engine *e, const struct nr_source_state *s)
@@ -213,10 +213,10 @@ static const char *link_types(struct nr_engine *e, const struct nr_source_state 
 		if (k < n || n == 32)
 			continue;
 		seen[n++] = t;
-		text = nr_arena_printf(&e->arena, "%s%s\"%s\"", text, *text ? "," : "",
-				       link_name(e, t));
+		text = nr_arena_printf(&e->out->arena, "%s%s\"%s\"", text,
+				       *text ? "," : "", link_name(e, t));
 	}
-	return nr_arena_printf(&e->arena, "[%s]", text);
+	return nr_arena_printf(&e->out->arena, "[%s]", text);
 }
 
 void nr_engine_interface_rows(struct nr_engine *e, uint32_t source)
@@ -229,7 +229,7 @@ void nr_engine_interface_rows(struct nr_engine *e, uint32_t source)
 		struct nr_record *r;
 
 		nr_engine_breathe(e);
-		r = nr_engine_row(e, &nr_rt_interface, 0);
+		r = nr_out_row(e->out, &nr_rt_interface);
 		nr_set_int(r, NR_INTERFACE_source_id, nr_engine_source_id(e, source));
 		nr_set_int(r, NR_INTERFACE_interface_id, i->interface_id);
 		nr_set_int(r, NR_INTERFACE_section, i->section);
@@ -259,7 +259,7 @@ void nr_engine_source_row(struct nr_engine *e, uint32_t source,
 			  const struct nr_run_info *run)
 {
 	const struct nr_source_state *s = &e->sources[source];
-	struct nr_record *r = nr_engine_row(e, &nr_rt_source, 0);
+	struct nr_record *r = nr_out_row(e->out, &nr_rt_source);
 	uint32_t snap = 0;
 	bool no_limit = false;
 	/* A signal ends a pipe early without the reader knowing. */
@@ -296,7 +296,7 @@ void nr_engine_source_row(struct nr_engine *e, uint32_t source,
 		nr_set_int(r, NR_SOURCE_snap_len, snap);
 	if (s->n_damages > 1)
 		nr_set_str(r, NR_SOURCE_damage,
-			   nr_arena_printf(&e->arena, "%s (and %u more)", s->damage,
+			   nr_arena_printf(&e->out->arena, "%s (and %u more)", s->damage,
 					   s->n_damages - 1));
 	else
 		nr_set_str(r, NR_SOURCE_damage, s->damage);
@@ -318,12 +318,12 @@ void nr_engine_ledger_rows(struct nr_engine *e)
 		const char *d = nr_ledger_detail(&l[i], buf);
 
 		nr_engine_breathe(e);
-		r = nr_engine_row(e, &nr_rt_ledger, 0);
+		r = nr_out_row(e->out, &nr_rt_ledger);
 		nr_set_int(r, NR_LEDGER_source_id, nr_engine_source_id(e, l[i].source));
 		nr_set_str(r, NR_LEDGER_bucket, nr_bucket_name(l[i].bucket));
 		if (d)
 			nr_set_str(r, NR_LEDGER_detail,
-				   nr_arena_copy(&e->arena, d, strlen(d)));
+				   nr_arena_copy(&e->out->arena, d, strlen(d)));
 		nr_set_int(r, NR_LEDGER_packets, (int64_t)l[i].packets);
 		nr_set_int(r, NR_LEDGER_wire_bytes, (int64_t)l[i].wire_bytes);
 		e->stats.bucket_packets[l[i].bucket] += l[i].packets;
@@ -333,7 +333,7 @@ void nr_engine_ledger_rows(struct nr_engine *e)
 
 void nr_engine_run_row(struct nr_engine *e, const struct nr_run_info *run, int status)
 {
-	struct nr_record *r = nr_engine_row(e, &nr_rt_run, 0);
+	struct nr_record *r = nr_out_row(e->out, &nr_rt_run);
 	struct rusage ru;
 	struct timespec now;
 
@@ -347,6 +347,7 @@ void nr_engine_run_row(struct nr_engine *e, const struct nr_run_info *run, int s
 	nr_set_int(r, NR_RUN_threads, run->threads);
 	nr_set_str(r, NR_RUN_libraries, run->libraries);
 	nr_set_str(r, NR_RUN_sandbox, run->sandbox);
+	nr_set_str(r, NR_RUN_clock_state, run->clock_state);
 	if (status < 0)
 		return;
 	/* The run's own times are the only ones that come from the host's clock. */

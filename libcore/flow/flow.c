@@ -19,12 +19,18 @@ struct due {
 	bool is_wake;
 };
 
+/* What has come due, in order of flow_id once all is known. */
+struct dues {
+	struct due *d;
+	size_t n, cap, at; /* at: the next one; its flows may be worked off in parts */
+};
+
 struct nr_flow_table {
 	struct nr_flow_config cfg;
 	struct nr_flow_events ev;
 	struct nr_shard shard[NR_N_SHARDS];
-	struct due *due;
-	size_t n_due, due_cap;
+	struct dues due[NR_N_SHARDS];
+	struct dues all; /* where one thread drives all shards */
 };
 
 struct nr_flow_table *nr_flow_table_new(const struct nr_flow_config *c,
@@ -47,7 +53,9 @@ void nr_flow_table_free(struct nr_flow_table *t)
 		nr_shard_each(&t->shard[i], t->ev.discarded, t->ev.arg);
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_shard_fini(&t->shard[i], nr_flow_fini);
-	nr_free(t->due);
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		nr_free(t->due[i].d);
+	nr_free(t->all.d);
 	nr_free(t);
 }
 
@@ -388,15 +396,23 @@ void nr_flow_credit(struct nr_flow_table *t, struct nr_flow *f, uint32_t wire_le
 	nr_flow_pack(s, f);
 }
 
+static void dues_room(struct dues *q, size_t n)
+{
+	if (q->cap - q->n >= n)
+		return;
+	while (q->cap - q->n < n)
+		q->cap = q->cap ? q->cap * 2 : 64;
+	q->d = nr_xrealloc(q->d, q->cap * sizeof(q->d[0]));
+}
+
 static void add_due(struct nr_flow_table *t, const struct nr_flow *f, bool is_wake)
 {
-	if (t->n_due == t->due_cap) {
-		t->due_cap = t->due_cap ? t->due_cap * 2 : 256;
-		t->due = nr_xrealloc(t->due, t->due_cap * sizeof(t->due[0]));
-	}
-	t->due[t->n_due++] =
-		(struct due){ f->flow_id, nr_shard_index(&t->shard[f->shard], f->hot),
-			      f->shard, is_wake };
+	struct dues *q = &t->due[f->shard];
+
+	dues_room(q, 1);
+	q->d[q->n++] = (struct due){ f->flow_id,
+				     nr_shard_index(&t->shard[f->shard], f->hot),
+				     f->shard, is_wake };
 }
 
 static void collect_due(void *arg, struct nr_flow *f)
@@ -418,38 +434,101 @@ static int due_cmp(const void *a, const void *b)
 	return y->is_wake - x->is_wake;
 }
 
-static void end_due(struct nr_flow_table *t, enum nr_end_reason why, int64_t mark_ns)
+static void dues_sort(struct dues *q)
 {
-	qsort(t->due, t->n_due, sizeof(t->due[0]), due_cmp);
-	for (size_t i = 0; i < t->n_due; i++) {
-		struct nr_flow *f =
-			nr_shard_flow(&t->shard[t->due[i].shard], t->due[i].index);
+	if (q->n > 1)
+		qsort(q->d, q->n, sizeof(q->d[0]), due_cmp);
+}
 
-		if (t->due[i].is_wake) {
+/* False: paused. */
+static bool end_due(struct nr_flow_table *t, struct dues *q, enum nr_end_reason why,
+		    int64_t mark_ns, nr_flow_pause_fn *pause, void *arg)
+{
+	for (; q->at < q->n; q->at++) {
+		const struct due *d = &q->d[q->at];
+		struct nr_flow *f;
+
+		if (pause && pause(arg, d->flow_id))
+			return false;
+		f = nr_shard_flow(&t->shard[d->shard], d->index);
+		if (d->is_wake)
 			t->ev.woken(t->ev.arg, f, mark_ns);
-			continue;
-		}
-		end_flow(t, f, why);
+		else
+			end_flow(t, f, why);
 	}
-	t->n_due = 0;
+	q->n = q->at = 0;
+	return true;
+}
+
+/* What is due in all shards, in one order. */
+static void end_all(struct nr_flow_table *t, enum nr_end_reason why, int64_t mark_ns)
+{
+	struct dues *all = &t->all;
+
+	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
+		struct dues *q = &t->due[i];
+
+		if (!q->n)
+			continue;
+		dues_room(all, q->n);
+		memcpy(all->d + all->n, q->d, q->n * sizeof(q->d[0]));
+		all->n += q->n;
+		q->n = 0;
+	}
+	dues_sort(all);
+	end_due(t, all, why, mark_ns, NULL, NULL);
+}
+
+static void collect_mark(struct nr_flow_table *t, unsigned shard, int64_t mark_ns)
+{
+	if (t->ev.mark)
+		t->ev.mark(t->ev.arg, shard, mark_ns);
+	nr_shard_due(&t->shard[shard], mark_ns, collect_due, t);
 }
 
 void nr_flow_mark(struct nr_flow_table *t, int64_t mark_ns)
 {
-	if (t->ev.mark)
-		t->ev.mark(t->ev.arg, mark_ns);
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
-		nr_shard_due(&t->shard[i], mark_ns, collect_due, t);
-	if (t->n_due)
-		end_due(t, NR_END_IDLE, mark_ns);
+		collect_mark(t, i, mark_ns);
+	end_all(t, NR_END_IDLE, mark_ns);
+}
+
+bool nr_flow_shard_mark(struct nr_flow_table *t, unsigned shard, int64_t mark_ns,
+			nr_flow_pause_fn *pause, void *arg)
+{
+	struct dues *q = &t->due[shard];
+
+	if (!q->n) {
+		collect_mark(t, shard, mark_ns);
+		dues_sort(q);
+	}
+	return end_due(t, q, NR_END_IDLE, mark_ns, pause, arg);
+}
+
+uint64_t nr_flow_shard_ahead(const struct nr_flow_table *t, unsigned shard, size_t n)
+{
+	const struct dues *q = &t->due[shard];
+
+	return n < q->n - q->at ? q->d[q->at + n].flow_id : UINT64_MAX;
 }
 
 void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why)
 {
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_shard_each(&t->shard[i], collect_due, t);
-	if (t->n_due)
-		end_due(t, why, 0);
+	end_all(t, why, 0);
+}
+
+bool nr_flow_shard_flush(struct nr_flow_table *t, unsigned shard, enum nr_end_reason why,
+			 nr_flow_pause_fn *pause, void *arg)
+{
+	struct dues *q = &t->due[shard];
+
+	if (!q->n) {
+		nr_shard_each(&t->shard[shard], collect_due, t);
+		dues_sort(q);
+	}
+	return end_due(t, q, why, 0, pause, arg);
 }
 
 void nr_flow_each(struct nr_flow_table *t, void (*fn)(void *arg, struct nr_flow *f),

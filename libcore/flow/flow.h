@@ -192,9 +192,9 @@ struct nr_flow_events {
 	void (*ended)(void *arg, struct nr_flow *f, enum nr_end_reason why);
 	/* the table is freed with the flow in it; may be NULL */
 	void (*discarded)(void *arg, struct nr_flow *f);
-	/* a clock mark: nr_flow_add_wake() for what has a timer of its own; may be NULL
-	 */
-	void (*mark)(void *arg, int64_t mark_ns);
+	/* a clock mark of a shard: nr_flow_add_wake() for what has a timer of its own;
+	   may be NULL */
+	void (*mark)(void *arg, unsigned shard, int64_t mark_ns);
 	/* in order of flow_id, before the flow's end */
 	void (*woken)(void *arg, struct nr_flow *f, int64_t mark_ns);
 	/* kind: enum nr_anomaly_kind; a, b as its text says */
@@ -223,6 +223,10 @@ struct nr_flow_packet {
 	bool is_quiet;            /* out: nr_flow_is_quiet() */
 };
 
+/*
+ * Calls for different shards may be made by different threads at the same time; those of
+ * one shard, and those that speak of all of them, by one at a time.
+ */
 struct nr_flow_table;
 
 struct nr_flow_table *nr_flow_table_new(const struct nr_flow_config *c,
@@ -245,6 +249,16 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, struct nr_flow_packet *p
 
 /* Ends what is due at engine time mark_ns, in order of flow_id. */
 void nr_flow_mark(struct nr_flow_table *t, int64_t mark_ns);
+/*
+ * The same of one shard. Before each flow, pause is asked with the id of the next one:
+ * where it says true, the call returns false, and the next one (with the same arguments)
+ * goes on from there. True: all is done.
+ */
+typedef bool nr_flow_pause_fn(void *arg, uint64_t next_flow_id);
+bool nr_flow_shard_mark(struct nr_flow_table *t, unsigned shard, int64_t mark_ns,
+			nr_flow_pause_fn *pause, void *arg);
+/* Of what has paused: the id of the flow that comes n flows later; UINT64_MAX: none. */
+uint64_t nr_flow_shard_ahead(const struct nr_flow_table *t, unsigned shard, size_t n);
 /* From the callback `mark`: f has a timer that is due. */
 void nr_flow_add_wake(struct nr_flow_table *t, const struct nr_flow *f);
 /* The open flow with that key, or NULL. */
@@ -252,6 +266,9 @@ struct nr_flow *nr_flow_find(struct nr_flow_table *t, const struct nr_key *k,
 			     uint64_t hash);
 /* Ends everything with why, in order of flow_id. */
 void nr_flow_flush(struct nr_flow_table *t, enum nr_end_reason why);
+/* The same of one shard, as nr_flow_shard_mark(). */
+bool nr_flow_shard_flush(struct nr_flow_table *t, unsigned shard, enum nr_end_reason why,
+			 nr_flow_pause_fn *pause, void *arg);
 
 uint64_t nr_flow_count(const struct nr_flow_table *t); /* open now */
 

@@ -23,7 +23,7 @@
 	X(T, host, TEXT, 0, NULL, NULL, NULL, "name of the host it ran on") \
 	X(T, started_ns, TIME, 0, NULL, "ns", NULL, "wall-clock time at the start of the run") \
 	X(T, finished_ns, TIME, 0, NULL, "ns", NULL, "wall-clock time at its end") \
-	X(T, threads, INT, 0, NULL, "threads", NULL, "worker threads used; records do not depend on it") \
+	X(T, threads, INT, 0, NULL, "threads", NULL, "threads of the engine; records do not depend on it") \
 	X(T, libraries, JSON, 0, NULL, NULL, NULL, "object of library names and versions in use") \
 	X(T, sandbox, TEXT, 0, NULL, NULL, NULL, "what confined the run: no_new_privs, seccomp, landlock, or none") \
 	X(T, clock_state, TEXT, 0, NULL, NULL, NULL, "capture only: whether the host's clock was synchronised, and by how much it could be off") \

@@ -99,7 +99,7 @@ struct nr_parse *nr_session_call(struct nr_call_of_parser *c, struct nr_sessions
 		.offset = offset,
 		.options = &ss->cfg.parse,
 		.account = nr_state_of(ss, f),
-		.arena = ss->ev.arena,
+		.arena = ss->arena,
 		.memo = ss->memo,
 		.host = &host,
 		.host_arg = c,

@@ -41,7 +41,7 @@ static bool read_gap(void *arg, uint64_t offset, uint64_t n, enum nr_gap_reason 
 		tap->gap(tap->arg, r->f, r->side, offset, n, why, at);
 	if (why != NR_GAP_CUT) /* the snap length says enough */
 		ev->anomaly(ev->arg, r->f, NR_ANOM_TCP_GAP, (int)r->side, at,
-			    nr_arena_printf(ev->arena,
+			    nr_arena_printf(r->ss->arena,
 					    "{\"offset\":%llu,\"length\":%llu,"
 					    "\"reason\":\"%s\"}",
 					    (unsigned long long)offset,
@@ -74,7 +74,7 @@ static void read_conflict(void *arg, uint64_t offset, uint64_t n, uint64_t old_h
 		tap->conflict(tap->arg, r->f, r->side, offset, n);
 	ev->anomaly(ev->arg, r->f, NR_ANOM_TCP_CONFLICT, (int)r->side,
 		    &r->f->session->last,
-		    nr_arena_printf(ev->arena,
+		    nr_arena_printf(r->ss->arena,
 				    "{\"offset\":%llu,\"length\":%llu,"
 				    "\"old_hash\":\"%016llx\",\"new_hash\":\"%016llx\"}",
 				    (unsigned long long)offset, (unsigned long long)n,
@@ -200,7 +200,7 @@ static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	if (is_far(f, side, s->tcp, g.offset)) {
 		ss->ev.anomaly(
 			ss->ev.arg, f, NR_ANOM_TCP_FAR_AHEAD, (int)side, &s->last,
-			nr_arena_printf(ss->ev.arena,
+			nr_arena_printf(ss->arena,
 					"{\"offset\":%llu,\"expected\":%llu}",
 					(unsigned long long)g.offset,
 					(unsigned long long)s->tcp->stream[side].next));

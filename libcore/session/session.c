@@ -123,11 +123,14 @@ struct nr_sessions *nr_sessions_new(const struct nr_sessions_config *c,
 	ss->ev = *ev;
 	ss->seed = c->seed;
 	ss->memo = nr_memo_new();
-	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
-		ss->state[i].max = c->session_memory / NR_N_SHARDS;
-		ss->bytes[i].max = c->reassembly_memory / NR_N_SHARDS;
-	}
+	ss->state.max = c->session_memory;
+	ss->bytes.max = c->reassembly_memory;
 	return ss;
+}
+
+void nr_sessions_into(struct nr_sessions *ss, struct nr_arena *arena)
+{
+	ss->arena = arena;
 }
 
 void nr_sessions_free(struct nr_sessions *ss)

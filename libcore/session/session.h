@@ -44,8 +44,8 @@ struct nr_session_tap {
 
 struct nr_sessions_config {
 	struct nr_stream_config stream;
-	size_t reassembly_memory; /* of all stores; cut into shards */
-	size_t session_memory;    /* of all parsers' state; cut into shards */
+	size_t reassembly_memory; /* of all stores of the shard */
+	size_t session_memory;    /* of all parsers' state of the shard */
 	struct nr_parse_options parse;
 	const struct nr_session_tap *tap; /* NULL: nobody; outlives the sessions */
 	int64_t first_source_id;
@@ -55,7 +55,6 @@ struct nr_sessions_config {
 /* What the engine does for it. Pointers to flows are those of the calls below. */
 struct nr_session_events {
 	void *arg;
-	struct nr_arena *arena; /* of what records point to */
 	struct nr_record *(*record)(void *arg, struct nr_flow *f,
 				    const struct nr_record_type *t);
 	/* side of the flow or -1; at: the packet, NULL: none */
@@ -69,12 +68,15 @@ struct nr_session_events {
 			    unsigned field, const struct nr_tuple *t);
 };
 
+/* The sessions of one shard of the flow table. */
 struct nr_sessions;
 
 struct nr_sessions *nr_sessions_new(const struct nr_sessions_config *c,
 				    const struct nr_session_events *ev);
 /* All flows must have ended. */
 void nr_sessions_free(struct nr_sessions *ss);
+/* Where what records point to goes from now on; to be called before anything else. */
+void nr_sessions_into(struct nr_sessions *ss, struct nr_arena *arena);
 
 /* A packet of f, sent by side, after the flow table has taken it in. */
 void nr_sessions_packet(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
