@@ -18,8 +18,9 @@ void nr_found(struct nr_findings *f, enum nr_finding kind, const char *p, size_t
 	nr_buf_add(&f->out, "", 1);
 }
 
-static void found_v(struct nr_findings *f, enum nr_finding kind, const char *fmt,
-		    va_list ap)
+__attribute__((format(printf, 3, 0))) static void found_v(struct nr_findings *f,
+							  enum nr_finding kind,
+							  const char *fmt, va_list ap)
 {
 	char *text = NULL;
 
