@@ -44,6 +44,7 @@ struct nr_command {
 };
 
 extern const struct nr_command nr_cmd_archive;
+extern const struct nr_command nr_cmd_capture;
 extern const struct nr_command nr_cmd_diff;
 extern const struct nr_command nr_cmd_export;
 extern const struct nr_command nr_cmd_extract;
@@ -57,6 +58,9 @@ extern const struct nr_command nr_cmd_manifest;
 extern const struct nr_command nr_cmd_verify;
 extern const struct nr_command nr_cmd_replay, nr_cmd_query, nr_cmd_info, nr_cmd_schema,
 	nr_cmd_protocols, nr_cmd_completion, nr_cmd_help, nr_cmd_version;
+
+extern const struct nr_command nr_cmd_interfaces;
+extern const struct nr_command nr_cmd_doctor;
 
 /* All commands, in the order of help; NULL-terminated. */
 extern const struct nr_command *const nr_commands[];

@@ -17,6 +17,7 @@ const char *const nr_version = NR_VERSION;
 
 const struct nr_command *const nr_commands[] = {
 	&nr_cmd_replay,
+	&nr_cmd_capture,
 	&nr_cmd_query,
 	&nr_cmd_extract,
 	&nr_cmd_follow,
@@ -31,6 +32,8 @@ const struct nr_command *const nr_commands[] = {
 	&nr_cmd_import,
 	&nr_cmd_schema,
 	&nr_cmd_protocols,
+	&nr_cmd_interfaces,
+	&nr_cmd_doctor,
 	&nr_cmd_completion,
 	&nr_cmd_help,
 	&nr_cmd_version,

@@ -141,8 +141,10 @@ static int set_up(struct nr_cmp *c, struct nr_cmp_side side[2], struct nr_err *e
 		"PRAGMA locking_mode = EXCLUSIVE; BEGIN;"
 		"CREATE TABLE flow_map (b INTEGER PRIMARY KEY, a INTEGER);"
 		"CREATE TABLE source_map (b INTEGER PRIMARY KEY, a INTEGER);"
-		"CREATE TABLE flow_gone (a INTEGER PRIMARY KEY);"
-		"CREATE TABLE source_gone (a INTEGER PRIMARY KEY);";
+		"CREATE TABLE flow_alone (side INTEGER, id INTEGER,"
+		" PRIMARY KEY (side, id)) WITHOUT ROWID;"
+		"CREATE TABLE source_alone (side INTEGER, id INTEGER,"
+		" PRIMARY KEY (side, id)) WITHOUT ROWID;";
 
 	sqlite3_randomness(sizeof(c->key), c->key); /* nobody can craft equal hashes */
 	/* a file without a name, in SQLite's directory for temporary ones */
@@ -179,6 +181,7 @@ int nr_compare(sqlite3 *a, sqlite3 *b, const struct nr_compare_options *o,
 		rc = compare_all(&c, err);
 	sqlite3_finalize(c.flows.find);
 	sqlite3_finalize(c.sources.find);
+	sqlite3_finalize(c.alone);
 	for (int i = 0; i < 2; i++) {
 		sqlite3_finalize(c.flow_text[i]);
 		sqlite3_create_function_v2(c.db[i], "nr_row", -1, SQLITE_UTF8, NULL, NULL,

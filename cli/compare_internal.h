@@ -19,8 +19,9 @@ enum { NR_CMP_KEYS = 6, NR_CMP_SIDES = 2 };
 
 /* Ids of B as ids of A: what stands in no row of the map is itself. */
 struct nr_cmp_map {
-	const char *name; /* of the table in `work`: NAME_map (b, a), NAME_gone (a) */
-	bool is_filled;   /* are there rows at all? */
+	const char *
+		name; /* of the table in `work`: NAME_map (b, a), NAME_alone (side, id) */
+	bool is_filled; /* are there rows at all? */
 	sqlite3_stmt *find;
 	bool has_last; /* the last answer, as rows of one flow stand together */
 	int64_t last_b, last_a;
@@ -33,7 +34,7 @@ struct nr_cmp_column {
 	bool is_compared;
 	bool is_equal_key; /* part of the hash that equal rows share */
 	bool is_ns;        /* --time-tolerance holds for it */
-	bool is_place;     /* flow_id, source_id, packet, ts_ns of a session row */
+	bool is_place;     /* of a session row: its flow, packets, time */
 };
 
 /* A row of one side as it is, and with B's ids as those of A. */
@@ -63,6 +64,7 @@ struct nr_cmp {
 	struct nr_cmp_table *t; /* the one being compared */
 	struct nr_buf scratch;
 	sqlite3_stmt *flow_text[NR_CMP_SIDES];
+	sqlite3_stmt *alone; /* is a flow of a side without its like? */
 	int failed; /* SQLite's code of a look-up where no error can be returned */
 };
 

@@ -14,6 +14,9 @@
 
 #include <string.h>
 
+/* Flows of one key that begin so near are the same one, whatever else has changed. */
+#define NEAR_NS (60 * INT64_C(1000000000))
+
 struct keys {
 	const char *type;
 	const char *keys[NR_CMP_KEYS];
@@ -46,10 +49,14 @@ static const struct keys keys[] = {
 	{ "run", { "run_id" } },
 };
 
-static const char *const session_keys[NR_CMP_KEYS] = { "flow_id source_id packet",
-						       "flow_id @time",
-						       "flow_id @content",
-						       "source_id packet @content" };
+static const char *const session_keys[NR_CMP_KEYS] = {
+	"flow_id source_id packet @time", /* what it says has changed */
+	"flow_id @content @time",         /* its packet has another number */
+	"flow_id @content",
+	"flow_id source_id packet",
+	"flow_id @time",
+	"source_id packet @content", /* it belongs to another flow */
+};
 
 /* A table that this file does not know: what its first columns name. */
 static const char *const other_keys[NR_CMP_KEYS] = { "@content" };
@@ -172,39 +179,64 @@ bool nr_cmp_key_is_timed(const char *words)
 	return strstr(words, "@time") != NULL;
 }
 
+static bool is_equal(const struct nr_value *a, const struct nr_value *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind == NR_V_TEXT)
+		return a->len == b->len && (!a->len || !memcmp(a->p, b->p, a->len));
+	return a->kind == NR_V_NULL || a->i == b->i;
+}
+
+/* Is at most half of what is known of the rows different? */
+static bool is_mostly_equal(const struct nr_cmp_table *t, size_t n_different)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < t->n; i++)
+		n += t->column[i].is_compared && (t->row[0].v[i].kind != NR_V_NULL ||
+						  t->row[1].v[i].kind != NR_V_NULL);
+	return n_different <= 1 || 2 * n_different <= n;
+}
+
+/* Of seven parts of a flow's key two may have changed. */
+static bool is_almost_one_key(const struct nr_cmp_table *t)
+{
+	static const char *const parts[] = { "proto",    "src_ip", "src_port", "dst_ip",
+					     "dst_port", "vlan",   "tunnel" };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		n += !is_equal(value(t, &t->row[0], parts[i], strlen(parts[i])),
+			       value(t, &t->row[1], parts[i], strlen(parts[i])));
+	return n <= 2;
+}
+
+static bool is_near(const struct nr_cmp_table *t)
+{
+	const struct nr_value *a = &t->row[0].v[t->time], *b = &t->row[1].v[t->time];
+
+	return a->kind == NR_V_INT && b->kind == NR_V_INT &&
+	       (a->i < b->i ? (uint64_t)b->i - (uint64_t)a->i
+			    : (uint64_t)a->i - (uint64_t)b->i) <= NEAR_NS;
+}
+
 /*
- * Rows without a flow that only happen to share a packet's number, and flows that only
- * begin at the same time, are not one thing that changed: most of it must be equal.
+ * Rows without a flow that only happen to share a packet's number, flows that only begin
+ * at the same time, and flows that use a key again later are not one thing that changed.
  */
 bool nr_cmp_is_likely(const struct nr_cmp *c, const char *words, size_t n_different)
 {
 	const struct nr_cmp_table *t = c->t;
-	static const char *const parts[] = { "proto",    "src_ip", "src_port", "dst_ip",
-					     "dst_port", "vlan",   "tunnel" };
-	const struct nr_cmp_row *a = &t->row[0], *b = &t->row[1];
-	size_t n = 0, n_known = 0;
 
-	if (!strcmp(words, "first_ns @level")) {
-		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-			const struct nr_value *x =
-				value(t, a, parts[i], strlen(parts[i]));
-			const struct nr_value *y =
-				value(t, b, parts[i], strlen(parts[i]));
-
-			n += x->kind != y->kind ||
-			     (x->kind == NR_V_INT && x->i != y->i) ||
-			     (x->kind == NR_V_TEXT &&
-			      (x->len != y->len || memcmp(x->p, y->p, x->len) != 0));
-		}
-		return n <= 2;
-	}
-	if (!(t->type->flags & NR_R_SESSION) ||
-	    value(t, a, "flow_id", 7)->kind != NR_V_NULL)
-		return true;
-	for (unsigned i = 0; i < t->n; i++)
-		n_known += t->column[i].is_compared &&
-			   (a->v[i].kind != NR_V_NULL || b->v[i].kind != NR_V_NULL);
-	return n_different <= 1 || 2 * n_different <= n_known;
+	if (!strcmp(words, "first_ns @level"))
+		return is_almost_one_key(t);
+	if (!strcmp(words, "@flow"))
+		return is_near(t) || is_mostly_equal(t, n_different);
+	if (t->type->flags & NR_R_SESSION &&
+	    value(t, &t->row[0], "flow_id", 7)->kind == NR_V_NULL)
+		return is_mostly_equal(t, n_different);
+	return true;
 }
 
 static struct nr_value value_of(sqlite3_value *v)

@@ -22,16 +22,80 @@ static int step(struct nr_cmp *c, struct stream *s, struct nr_err *err)
 		       : nr_cmp_fail(c, sqlite3_db_handle(s->st), err);
 }
 
+/* The statements that write into `work` while a table is matched. */
+struct writes {
+	sqlite3_stmt *left, *rest, *met, *pair, *remove;
+};
+
+/* Runs a statement with n numbers. */
+static int write_row(struct nr_cmp *c, sqlite3_stmt *st, const int64_t *v, int n,
+		     struct nr_err *err)
+{
+	for (int i = 0; i < n; i++)
+		sqlite3_bind_int64(st, i + 1, v[i]);
+	sqlite3_step(st);
+	return sqlite3_reset(st) ? nr_cmp_fail(c, c->work, err) : 0;
+}
+
 /* Numbers of rows that are the same on both sides, where they are needed for others. */
-static int note_pair(struct nr_cmp *c, int64_t a, int64_t b, sqlite3_stmt *st,
+static int note_pair(struct nr_cmp *c, struct writes *w, int64_t a, int64_t b,
 		     struct nr_err *err)
 {
 	if (!c->t->map || a == b)
 		return 0;
-	sqlite3_bind_int64(st, 1, b);
-	sqlite3_bind_int64(st, 2, a);
-	sqlite3_step(st);
-	return sqlite3_reset(st) ? nr_cmp_fail(c, c->work, err) : 0;
+	return write_row(c, w->pair, (const int64_t[]){ b, a }, 2, err);
+}
+
+/* ---- what is equal ---- */
+
+/* Merges the rows of both sides by their hash: all that is equal goes. */
+static int merge_equal(struct nr_cmp *c, struct stream s[2], struct writes *w,
+		       struct nr_err *err)
+{
+	int rc = step(c, &s[0], err);
+
+	if (!rc)
+		rc = step(c, &s[1], err);
+	while (!rc && (s[0].has_row || s[1].has_row)) {
+		int order = !s[1].has_row   ? -1
+			    : !s[0].has_row ? 1
+					    : memcmp(sqlite3_column_blob(s[0].st, 0),
+						     sqlite3_column_blob(s[1].st, 0), 16);
+		int64_t id[2];
+
+		for (int i = 0; i < 2; i++)
+			id[i] = s[i].has_row ? sqlite3_column_int64(s[i].st, 1) : 0;
+		if (!order)
+			rc = note_pair(c, w, id[0], id[1], err);
+		else
+			rc = write_row(c, w->left,
+				       (const int64_t[]){ order > 0, id[order > 0] }, 2,
+				       err);
+		if (!rc && order <= 0)
+			rc = step(c, &s[0], err);
+		if (!rc && order >= 0)
+			rc = step(c, &s[1], err);
+	}
+	return rc;
+}
+
+static int match_equal(struct nr_cmp *c, struct writes *w, struct nr_err *err)
+{
+	struct stream s[2] = { 0 };
+	struct nr_buf sql = { 0 };
+	int rc = 0;
+
+	nr_buf_str(&sql, "SELECT nr_row(");
+	nr_cmp_put_columns(&sql, c->t);
+	nr_buf_printf(&sql, "), rowid FROM main.\"%s\" ORDER BY 1, 2", c->t->type->name);
+	for (int side = 0; side < 2 && !rc; side++)
+		rc = nr_cmp_prepare(c, c->db[side], sql.p, &s[side].st, err);
+	nr_buf_fini(&sql);
+	if (!rc)
+		rc = merge_equal(c, s, w, err);
+	sqlite3_finalize(s[0].st);
+	sqlite3_finalize(s[1].st);
+	return rc;
 }
 
 /* A row that has no equal goes to `rest`, with its keys. */
@@ -45,72 +109,36 @@ static int put_rest(struct nr_cmp *c, sqlite3_stmt *insert, int side, int64_t ro
 
 	if (rc)
 		return rc;
-	sqlite3_bind_int(insert, 1, side);
-	sqlite3_bind_int64(insert, 2, rowid);
-	sqlite3_bind_int64(
-		insert, 3,
-		t->time >= 0 && r->v[t->time].kind == NR_V_INT ? r->v[t->time].i : 0);
-	for (i = 0; i < NR_CMP_KEYS; i++)
-		sqlite3_bind_null(insert, 4 + i);
+	sqlite3_clear_bindings(insert);
 	for (i = 0; i < NR_CMP_KEYS && t->keys[i]; i++)
 		if (nr_cmp_key(c, t->keys[i], r, &key))
 			sqlite3_bind_int64(insert, 4 + i, key);
 	if (c->o->tolerance_ns && nr_cmp_key(c, "@steady", r, &key))
 		sqlite3_bind_int64(insert, 4 + NR_CMP_KEYS, key);
-	sqlite3_step(insert);
-	return sqlite3_reset(insert) ? nr_cmp_fail(c, c->work, err) : 0;
+	key = t->time >= 0 && r->v[t->time].kind == NR_V_INT ? r->v[t->time].i : 0;
+	return write_row(c, insert, (const int64_t[]){ side, rowid, key }, 3, err);
 }
 
-/* Merges the rows of both sides by their hash: all that is equal goes. */
-static int merge_equal(struct nr_cmp *c, struct stream s[2], sqlite3_stmt *rest,
-		       sqlite3_stmt *pairs, struct nr_err *err)
+/* In the order of their rowids, so that they are read as they lie. */
+static int fill_rest(struct nr_cmp *c, struct writes *w, struct nr_err *err)
 {
-	int rc = step(c, &s[0], err);
+	struct stream s = { 0 };
+	int rc = nr_cmp_prepare(c, c->work, "SELECT side, id FROM \"left\" ORDER BY 1, 2",
+				&s.st, err);
 
 	if (!rc)
-		rc = step(c, &s[1], err);
-	while (!rc && (s[0].has_row || s[1].has_row)) {
-		int order = !s[1].has_row   ? -1
-			    : !s[0].has_row ? 1
-					    : memcmp(sqlite3_column_blob(s[0].st, 0),
-						     sqlite3_column_blob(s[1].st, 0), 16);
-
-		if (order) {
-			int side = order > 0;
-
-			rc = put_rest(c, rest, side, sqlite3_column_int64(s[side].st, 1),
-				      err);
-			if (!rc)
-				rc = step(c, &s[side], err);
-			continue;
-		}
-		rc = note_pair(c, sqlite3_column_int64(s[0].st, 1),
-			       sqlite3_column_int64(s[1].st, 1), pairs, err);
-		for (int side = 0; side < 2 && !rc; side++)
-			rc = step(c, &s[side], err);
+		rc = step(c, &s, err);
+	while (!rc && s.has_row) {
+		rc = put_rest(c, w->rest, sqlite3_column_int(s.st, 0),
+			      sqlite3_column_int64(s.st, 1), err);
+		if (!rc)
+			rc = step(c, &s, err);
 	}
+	sqlite3_finalize(s.st);
 	return rc;
 }
 
-static int match_equal(struct nr_cmp *c, sqlite3_stmt *rest, sqlite3_stmt *pairs,
-		       struct nr_err *err)
-{
-	struct stream s[2] = { 0 };
-	struct nr_buf sql = { 0 };
-	int rc = 0;
-
-	nr_buf_str(&sql, "SELECT nr_row(");
-	nr_cmp_put_columns(&sql, c->t);
-	nr_buf_printf(&sql, "), rowid FROM main.\"%s\" ORDER BY 1, 2", c->t->type->name);
-	for (int side = 0; side < 2 && !rc; side++)
-		rc = nr_cmp_prepare(c, c->db[side], sql.p, &s[side].st, err);
-	nr_buf_fini(&sql);
-	if (!rc)
-		rc = merge_equal(c, s, rest, pairs, err);
-	sqlite3_finalize(s[0].st);
-	sqlite3_finalize(s[1].st);
-	return rc;
-}
+/* ---- the rest, by one key ---- */
 
 /* Which of two rows of `rest` comes first; 0 where they meet. */
 static int compare_rest(const struct nr_cmp *c, struct stream s[2], bool timed)
@@ -131,37 +159,15 @@ static int compare_rest(const struct nr_cmp *c, struct stream s[2], bool timed)
 	return (uint64_t)t[0] - (uint64_t)t[1] > (uint64_t)c->o->tolerance_ns ? 1 : 0;
 }
 
-/* Takes the two rows that the streams stand at out of `rest`, if they are a pair. */
-static int meet(struct nr_cmp *c, struct stream s[2], const char *words,
-		sqlite3_stmt *pairs, sqlite3_stmt *remove, struct nr_err *err)
+/* Who meets goes to `met`. */
+static int merge_rest(struct nr_cmp *c, struct writes *w, int key, bool timed,
+		      struct nr_err *err)
 {
-	int64_t a = sqlite3_column_int64(s[0].st, 1);
-	int64_t b = sqlite3_column_int64(s[1].st, 1);
-	bool met;
-	int rc = nr_cmp_pair(c, words, a, b, &met, err);
-
-	if (rc || !met)
-		return rc;
-	for (int side = 0; side < 2 && !rc; side++) {
-		sqlite3_bind_int64(remove, 1, sqlite3_column_int64(s[side].st, 0));
-		sqlite3_step(remove);
-		rc = sqlite3_reset(remove) ? nr_cmp_fail(c, c->work, err) : 0;
-	}
-	return rc ? rc : note_pair(c, a, b, pairs, err);
-}
-
-static int match_by(struct nr_cmp *c, const char *words, int key, sqlite3_stmt *pairs,
-		    struct nr_err *err)
-{
-	bool timed = nr_cmp_key_is_timed(words);
 	struct stream s[2] = { 0 };
-	sqlite3_stmt *remove = NULL;
 	char sql[MAX_STATEMENT];
-	int rc = nr_cmp_prepare(c, c->work, "DELETE FROM rest WHERE rowid = ?1", &remove,
-				err);
+	int rc = 0;
 
 	for (int side = 0; side < 2 && !rc; side++) {
-		/* sorted, not by an index: rows may be deleted on the way */
 		snprintf(sql, sizeof(sql),
 			 "SELECT rowid, id, k%d, t FROM rest WHERE side = %d AND k%d IS"
 			 " NOT NULL ORDER BY 3, 4, 2",
@@ -172,9 +178,12 @@ static int match_by(struct nr_cmp *c, const char *words, int key, sqlite3_stmt *
 	}
 	while (!rc && s[0].has_row && s[1].has_row) {
 		int order = compare_rest(c, s, timed);
+		int64_t v[4];
 
+		for (int i = 0; i < 4; i++)
+			v[i] = sqlite3_column_int64(s[i & 1].st, i / 2);
 		if (!order)
-			rc = meet(c, s, words, pairs, remove, err);
+			rc = write_row(c, w->met, v, 4, err);
 		if (!rc && order <= 0)
 			rc = step(c, &s[0], err);
 		if (!rc && order >= 0)
@@ -182,9 +191,47 @@ static int match_by(struct nr_cmp *c, const char *words, int key, sqlite3_stmt *
 	}
 	sqlite3_finalize(s[0].st);
 	sqlite3_finalize(s[1].st);
-	sqlite3_finalize(remove);
 	return rc;
 }
+
+/* Takes two rows that met out of `rest`, if they are a pair. */
+static int settle(struct nr_cmp *c, struct writes *w, const char *words,
+		  sqlite3_stmt *met, struct nr_err *err)
+{
+	int64_t a = sqlite3_column_int64(met, 2), b = sqlite3_column_int64(met, 3);
+	bool are_pair;
+	int rc = nr_cmp_pair(c, words, a, b, &are_pair, err);
+
+	for (int i = 0; i < 2 && !rc && are_pair; i++) {
+		int64_t at = sqlite3_column_int64(met, i);
+
+		rc = write_row(c, w->remove, &at, 1, err);
+	}
+	return rc || !are_pair ? rc : note_pair(c, w, a, b, err);
+}
+
+static int match_by(struct nr_cmp *c, struct writes *w, const char *words, int key,
+		    struct nr_err *err)
+{
+	struct stream s = { 0 };
+	int rc = merge_rest(c, w, key, nr_cmp_key_is_timed(words), err);
+
+	if (!rc) /* again as they lie */
+		rc = nr_cmp_prepare(c, c->work,
+				    "SELECT rest_a, rest_b, a, b FROM met ORDER BY a",
+				    &s.st, err);
+	if (!rc)
+		rc = step(c, &s, err);
+	while (!rc && s.has_row) {
+		rc = settle(c, w, words, s.st, err);
+		if (!rc)
+			rc = step(c, &s, err);
+	}
+	sqlite3_finalize(s.st);
+	return rc ? rc : nr_cmp_run(c, "DELETE FROM met", err);
+}
+
+/* ---- what is left ---- */
 
 /* What is left is missing or new; flows and sources get a number that is nobody's. */
 static int tell_rest(struct nr_cmp *c, struct nr_err *err)
@@ -197,7 +244,7 @@ static int tell_rest(struct nr_cmp *c, struct nr_err *err)
 	if (t->map) {
 		snprintf(sql, sizeof(sql),
 			 "INSERT INTO pairs SELECT id, ~id FROM rest WHERE side = 1;"
-			 "INSERT INTO %s_gone SELECT id FROM rest WHERE side = 0",
+			 "INSERT INTO %s_alone SELECT side, id FROM rest",
 			 t->map->name);
 		rc = nr_cmp_run(c, sql, err);
 	}
@@ -226,10 +273,13 @@ static int tell_rest(struct nr_cmp *c, struct nr_err *err)
 	return rc;
 }
 
-static const char rest_sql[] =
-	"DROP TABLE IF EXISTS rest; DROP TABLE IF EXISTS pairs;"
+static const char work_sql[] =
+	"DROP TABLE IF EXISTS \"left\"; DROP TABLE IF EXISTS rest;"
+	"DROP TABLE IF EXISTS met; DROP TABLE IF EXISTS pairs;"
+	"CREATE TABLE \"left\" (side INTEGER, id INTEGER);"
 	"CREATE TABLE rest (side INTEGER, id INTEGER, t INTEGER, k0 INTEGER, k1 INTEGER,"
 	" k2 INTEGER, k3 INTEGER, k4 INTEGER, k5 INTEGER, k6 INTEGER);"
+	"CREATE TABLE met (rest_a INTEGER, rest_b INTEGER, a INTEGER, b INTEGER);"
 	"CREATE TABLE pairs (b INTEGER, a INTEGER);";
 
 static int fill_map(struct nr_cmp *c, struct nr_err *err)
@@ -258,28 +308,49 @@ static bool has_rest(struct nr_cmp *c)
 	return is;
 }
 
+static int open_writes(struct nr_cmp *c, struct writes *w, struct nr_err *err)
+{
+	const struct {
+		sqlite3_stmt **st;
+		const char *sql;
+	} all[] = {
+		{ &w->left, "INSERT INTO \"left\" VALUES (?, ?)" },
+		{ &w->rest, "INSERT INTO rest VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
+		{ &w->met, "INSERT INTO met VALUES (?, ?, ?, ?)" },
+		{ &w->pair, "INSERT INTO pairs VALUES (?, ?)" },
+		{ &w->remove, "DELETE FROM rest WHERE rowid = ?1" },
+	};
+	int rc = nr_cmp_run(c, work_sql, err);
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all) && !rc; i++)
+		rc = nr_cmp_prepare(c, c->work, all[i].sql, all[i].st, err);
+	return rc;
+}
+
+static void close_writes(struct writes *w)
+{
+	sqlite3_finalize(w->left);
+	sqlite3_finalize(w->rest);
+	sqlite3_finalize(w->met);
+	sqlite3_finalize(w->pair);
+	sqlite3_finalize(w->remove);
+}
+
 int nr_cmp_match(struct nr_cmp *c, struct nr_err *err)
 {
-	sqlite3_stmt *rest = NULL, *pairs = NULL;
 	const struct nr_cmp_table *t = c->t;
-	int rc = nr_cmp_run(c, rest_sql, err);
+	struct writes w = { 0 };
+	int rc = open_writes(c, &w, err);
 
 	if (!rc)
-		rc = nr_cmp_prepare(
-			c, c->work,
-			"INSERT INTO rest VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", &rest,
-			err);
+		rc = match_equal(c, &w, err);
 	if (!rc)
-		rc = nr_cmp_prepare(c, c->work, "INSERT INTO pairs VALUES (?, ?)", &pairs,
-				    err);
-	if (!rc)
-		rc = match_equal(c, rest, pairs, err);
+		rc = fill_rest(c, &w, err);
 	if (!rc && c->o->tolerance_ns && has_rest(c))
-		rc = match_by(c, "@steady @time", NR_CMP_KEYS, pairs, err);
+		rc = match_by(c, &w, "@steady @time", NR_CMP_KEYS, err);
 	for (int i = 0; i < NR_CMP_KEYS && t->keys[i] && !rc && has_rest(c); i++)
-		rc = match_by(c, t->keys[i], i, pairs, err);
-	sqlite3_finalize(rest);
-	sqlite3_finalize(pairs);
+		rc = match_by(c, &w, t->keys[i], i, err);
+	close_writes(&w);
 	if (!rc)
 		rc = tell_rest(c, err);
 	if (!rc && t->map)

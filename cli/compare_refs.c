@@ -29,6 +29,19 @@ static int step(struct nr_cmp *c, sqlite3_stmt *st, bool *has_row, struct nr_err
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : fail(c, st, err);
 }
 
+/* Is the flow missing or new, which is said already? */
+static bool is_alone(struct nr_cmp *c, int side, int64_t flow)
+{
+	bool is;
+
+	sqlite3_bind_int(c->alone, 1, side);
+	sqlite3_bind_int64(c->alone, 2, flow);
+	is = sqlite3_step(c->alone) == SQLITE_ROW;
+	if (sqlite3_reset(c->alone))
+		c->failed = sqlite3_errcode(c->work);
+	return is;
+}
+
 /* B's references, in A's numbers: into table refs. */
 static int load(struct nr_cmp *c, const char *column, struct nr_err *err)
 {
@@ -55,7 +68,7 @@ static int load(struct nr_cmp *c, const char *column, struct nr_err *err)
 		int64_t id = sqlite3_column_int64(read, 0);
 		int64_t flow = nr_cmp_mapped(c, NR_DBSET_FLOW, id);
 
-		if (id >= 0 && flow >= 0) { /* else it is new, and said to be */
+		if (!is_alone(c, 1, id)) {
 			sqlite3_bind_int64(write, 1, flow);
 			sqlite3_bind_int64(write, 2,
 					   nr_cmp_mapped(c, NR_DBSET_FLOW,
@@ -102,20 +115,6 @@ static int tell(struct refs *r, int64_t flow, bool in_a, bool in_b, struct nr_er
 	return 0;
 }
 
-static bool is_gone(struct nr_cmp *c, int64_t flow)
-{
-	sqlite3_stmt *st = NULL;
-	bool is = false;
-
-	if (!sqlite3_prepare_v2(c->work, "SELECT 1 FROM flow_gone WHERE a = ?1", -1, &st,
-				NULL)) {
-		sqlite3_bind_int64(st, 1, flow);
-		is = sqlite3_step(st) == SQLITE_ROW;
-	}
-	sqlite3_finalize(st);
-	return is;
-}
-
 static int merge(struct refs *r, struct nr_err *err)
 {
 	int rc = step(r->c, r->a, &r->has_a, err);
@@ -131,7 +130,7 @@ static int merge(struct refs *r, struct nr_err *err)
 			if (sqlite3_column_int64(r->a, 1) !=
 			    sqlite3_column_int64(r->b, 1))
 				rc = tell(r, a, true, true, err);
-		} else if (in_b || !is_gone(r->c, a)) {
+		} else if (in_b || !is_alone(r->c, 0, a)) {
 			rc = tell(r, in_a ? a : b, in_a, in_b, err);
 		}
 		if (!rc && in_a)
@@ -169,7 +168,9 @@ static int compare_column(struct nr_cmp *c, const struct nr_cmp_column *k,
 int nr_cmp_references(struct nr_cmp *c, struct nr_err *err)
 {
 	const struct nr_cmp_table *t = c->t;
-	int rc = 0;
+	int rc = nr_cmp_prepare(c, c->work,
+				"SELECT 1 FROM flow_alone WHERE side = ?1 AND id = ?2",
+				&c->alone, err);
 
 	for (unsigned i = 0; i < t->n && !rc; i++)
 		if (t->column[i].is_compared && t->column[i].id == NR_DBSET_FLOW)

@@ -42,7 +42,8 @@ static void add_column(struct nr_cmp *c, struct nr_cmp_table *t, unsigned at)
 {
 	static const char *const times[] = { "ts_ns", "first_ns", "from_ns", "started_ns",
 					     NULL };
-	static const char *const places[] = { "flow_id", "source_id", "packet", "ts_ns",
+	static const char *const places[] = { "flow_id", "source_id",    "packet",
+					      "ts_ns",   "query_packet", "repeat_of",
 					      NULL };
 	const struct nr_field *f = &t->type->fields[at];
 	struct nr_cmp_column *k = &t->column[t->n];

@@ -153,14 +153,14 @@ static void on_data(void *arg, const struct nr_flow *f, unsigned side, uint64_t 
 	if (w->pass != SHOW)
 		return;
 	w->res->bytes[side] += n;
-	if (f->key.proto == 6)
+	if (nr_flow_proto(f) == 6)
 		remember(&w->history[side], offset, p, n);
 	copy = nr_xmalloc(n);
 	memcpy(copy, p, n);
 	if (w->secrets)
 		nr_secret_list_mask(w->secrets, side, copy, n);
 	if (is_shown(w, side)) {
-		if (f->key.proto != 6)
+		if (nr_flow_proto(f) != 6)
 			w->shown = w->shown < 0 ? -1 : 2; /* each datagram by itself */
 		show_turn(w, side, at);
 		switch (w->f->format) {

@@ -288,6 +288,17 @@ static enum nr_verdict icmp_datagram(struct nr_parse *p, void *ctx, unsigned sid
 	return NR_MORE;
 }
 
+static bool icmp_quotes(unsigned proto, const uint8_t *data, size_t len,
+			struct nr_tuple *out)
+{
+	struct nr_icmp_quoted q;
+
+	if (!nr_icmp_find_quoted(&q, proto, data, len) || !q.has_ports)
+		return false;
+	*out = q.tuple;
+	return true;
+}
+
 const struct nr_parser nr_parser_icmp = {
 	.name = "icmp",
 	.about = "ICMP and ICMPv6 (RFC 792, RFC 4443), neighbour discovery",
@@ -296,4 +307,5 @@ const struct nr_parser nr_parser_icmp = {
 	.records = (const struct nr_record_type *const[]){ &nr_rt_icmp, NULL },
 	.probe = icmp_probe,
 	.datagram = icmp_datagram,
+	.quotes = icmp_quotes,
 };

@@ -209,3 +209,46 @@ bool nr_icmp_read_quoted(struct nr_icmp_quoted *q, unsigned version, const uint8
 	*q = (struct nr_icmp_quoted){ .tuple.ip_version = (uint8_t)version };
 	return version == 4 ? read_v4(q, p, n) : read_v6(q, p, n);
 }
+
+enum { HEADER = 8, REDIRECT6 = 137, REDIRECT6_FIXED = 32, REDIRECTED = 4 };
+
+static bool find_option(struct nr_icmp_quoted *q, struct nr_cursor c)
+{
+	bool found = false;
+
+	nr_get(&c, REDIRECT6_FIXED);
+	while (nr_left(&c)) {
+		uint8_t type = nr_get_u8(&c), units = nr_get_u8(&c);
+		struct nr_cursor one = nr_sub(&c, units ? (size_t)units * 8 - 2 : 0);
+		struct nr_icmp_quoted last;
+
+		if (c.bad || !units)
+			break;
+		if (type != REDIRECTED)
+			continue;
+		nr_get(&one, 6);
+		if (!nr_icmp_read_quoted(&last, 6, one.p, nr_left(&one)) ||
+		    !last.has_ports)
+			continue;
+		*q = last;
+		found = true;
+	}
+	return found;
+}
+
+bool nr_icmp_find_quoted(struct nr_icmp_quoted *q, unsigned proto, const uint8_t *p,
+			 size_t n)
+{
+	static const uint8_t errors4[] = { 3, 4, 5, 11, 12 }, errors6[] = { 1, 2, 3, 4 };
+	bool is_v6 = proto == ICMP6;
+	struct nr_cursor c = nr_cursor(p, n);
+
+	if (!nr_take(&c, HEADER))
+		return false;
+	if (is_v6 && p[0] == REDIRECT6)
+		return find_option(q, c);
+	if (is_v6 ? !memchr(errors6, p[0], sizeof(errors6))
+		  : !memchr(errors4, p[0], sizeof(errors4)))
+		return false;
+	return nr_icmp_read_quoted(q, is_v6 ? 6 : 4, c.p, nr_left(&c));
+}

@@ -19,3 +19,9 @@ struct nr_icmp_quoted {
  */
 bool nr_icmp_read_quoted(struct nr_icmp_quoted *q, unsigned version, const uint8_t *p,
 			 size_t n);
+/*
+ * The packet that a message quotes (n bytes from its type on; proto 1 or 58): of errors
+ * what stands behind their header, of a redirect of IPv6 its last such option with ports.
+ */
+bool nr_icmp_find_quoted(struct nr_icmp_quoted *q, unsigned proto, const uint8_t *p,
+			 size_t n);

@@ -11,7 +11,7 @@ CREATE TABLE run ( -- runs of nrtool that wrote into this database
 	host TEXT, -- name of the host it ran on
 	started_ns INTEGER, -- wall-clock time at the start of the run [ns]
 	finished_ns INTEGER, -- wall-clock time at its end [ns]
-	threads INTEGER, -- worker threads used; records do not depend on it [threads]
+	threads INTEGER, -- threads of the engine; records do not depend on it [threads]
 	libraries TEXT, -- object of library names and versions in use
 	sandbox TEXT, -- what confined the run: no_new_privs, seccomp, landlock, or none
 	clock_state TEXT, -- capture only: whether the host's clock was synchronised, and by how much it could be off
@@ -93,7 +93,7 @@ CREATE TABLE name ( -- names of addresses that the sources hold
 ) STRICT;
 
 CREATE TABLE flow ( -- flows: the packets of one key until it ends
-	flow_id INTEGER PRIMARY KEY, -- ordinal of the flow's first packet in the merged input times 16, plus the nesting in tunnels
+	flow_id INTEGER PRIMARY KEY, -- ordinal of the flow's first packet in the merged input times 16, plus the nesting in tunnels; of one that continues another file's, a number behind that file's last packet
 	source_id INTEGER NOT NULL REFERENCES source(source_id), -- source of the first packet
 	interface_id INTEGER, -- interface of the first packet in that source
 	parent_flow_id INTEGER REFERENCES flow(flow_id), -- the flow that carries this one in a UDP tunnel
@@ -143,7 +143,7 @@ CREATE TABLE flow ( -- flows: the packets of one key until it ends
 	handshake_rtt_ns INTEGER, -- from the SYN to the ACK that completes the handshake [ns]
 	overlap_unverified INTEGER, -- parsed TCP streams: segments that overlap bytes which were delivered and could not be compared; NULL for none [segments]
 	bad_checksums INTEGER, -- packets whose IP or transport checksum is wrong [packets]
-	continues INTEGER -- flow_id of the same flow in the previous file of a rotated set
+	continues INTEGER -- flow_id of the same flow in the previous file of a rotated set; what is counted is that of this part, what tells of the connection (state, history, service) that of the whole
 ) STRICT;
 
 CREATE TABLE flow_packets ( -- the packets of each flow

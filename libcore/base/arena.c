@@ -17,7 +17,8 @@ struct nr_arena_block {
 
 static struct nr_arena_block *block_new(struct nr_arena *a, size_t at_least)
 {
-	size_t size = at_least > BLOCK_SIZE ? at_least : BLOCK_SIZE;
+	size_t usual = a->block ? a->block : BLOCK_SIZE;
+	size_t size = at_least > usual ? at_least : usual;
 	struct nr_arena_block *b = nr_xmalloc(sizeof(*b) + size);
 
 	b->next = NULL;
@@ -47,6 +48,16 @@ void *nr_arena_alloc(struct nr_arena *a, size_t n)
 	a->handed += need;
 	NR_UNPOISON(p, n);
 	return p;
+}
+
+void nr_arena_shrink(struct nr_arena *a, void *p, size_t old, size_t n)
+{
+	size_t had = (old + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	size_t need = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+
+	NR_POISON((uint8_t *)p + n, old - n);
+	a->used -= had - need;
+	a->handed -= had - need;
 }
 
 void *nr_arena_zalloc(struct nr_arena *a, size_t n)
@@ -114,5 +125,5 @@ void nr_arena_reset(struct nr_arena *a)
 void nr_arena_fini(struct nr_arena *a)
 {
 	free_blocks(a, a->first);
-	*a = (struct nr_arena){ 0 };
+	*a = (struct nr_arena){ .block = a->block };
 }

@@ -28,6 +28,11 @@ void nr_decoder_release(struct nr_decoder *d)
 	nr_defrag_release(d->defrag);
 }
 
+uint8_t **nr_decoder_take(struct nr_decoder *d, size_t *n)
+{
+	return nr_defrag_take(d->defrag, n);
+}
+
 void nr_decoder_expire(struct nr_decoder *d, int64_t clock_ns, nr_frag_lost_fn *lost,
 		       void *arg)
 {

@@ -223,6 +223,12 @@ void nr_decode(struct nr_decoder *d, const struct nr_packet *p, struct nr_decode
 
 /* Frees the reassembled datagrams handed out so far: called at the end of a batch. */
 void nr_decoder_release(struct nr_decoder *d);
+/*
+ * The reassembled datagrams handed out so far, for who needs them longer than the next
+ * packets are decoded: *n of them (NULL and 0: none). Each, and the list, is the caller's
+ * to free with nr_free(); release then knows nothing of them.
+ */
+uint8_t **nr_decoder_take(struct nr_decoder *d, size_t *n);
 
 /*
  * What happened to datagrams that will not complete. Each record is passed once, with

@@ -208,6 +208,18 @@ void nr_defrag_release(struct nr_defrag *d)
 	d->n_done = 0;
 }
 
+uint8_t **nr_defrag_take(struct nr_defrag *d, size_t *n)
+{
+	uint8_t **done = d->n_done ? d->done : NULL;
+
+	*n = d->n_done;
+	if (!done)
+		return NULL;
+	d->done = NULL;
+	d->n_done = d->room_done = 0;
+	return done;
+}
+
 void nr_defrag_free(struct nr_defrag *d)
 {
 	if (!d)

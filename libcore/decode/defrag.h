@@ -69,6 +69,7 @@ void nr_defrag_free(struct nr_defrag *d);
 enum nr_frag_verdict nr_defrag_add(struct nr_defrag *d, const struct nr_fragment *f,
 				   struct nr_datagram *done, struct nr_frag_oddity *odd);
 void nr_defrag_release(struct nr_defrag *d);
+uint8_t **nr_defrag_take(struct nr_defrag *d, size_t *n); /* see nr_decoder_take() */
 void nr_defrag_expire(struct nr_defrag *d, int64_t clock_ns, nr_frag_lost_fn *lost,
 		      void *arg);
 void nr_defrag_flush(struct nr_defrag *d, nr_frag_lost_fn *lost, void *arg);

@@ -55,12 +55,12 @@ static const char *operation_name(struct nr_engine *e, unsigned op)
 
 	if (op < sizeof(names) / sizeof(names[0]) && names[op])
 		return names[op];
-	return nr_arena_printf(&e->arena, "%u", op);
+	return nr_arena_printf(&e->out->arena, "%u", op);
 }
 
 static const char *address(struct nr_engine *e, const uint8_t *b)
 {
-	char *s = nr_arena_alloc(&e->arena, NR_IP_TEXT);
+	char *s = nr_arena_alloc(&e->out->arena, NR_IP_TEXT);
 
 	nr_ip_format(s, 4, b);
 	return s;
@@ -68,30 +68,36 @@ static const char *address(struct nr_engine *e, const uint8_t *b)
 
 static const char *mac(struct nr_engine *e, const uint8_t *b)
 {
-	char *s = nr_arena_alloc(&e->arena, 18);
+	char *s = nr_arena_alloc(&e->out->arena, 18);
 
 	nr_mac_format(s, b);
 	return s;
 }
 
-void nr_arp_packet(struct nr_engine *e, const struct nr_work *w, uint64_t flow_id)
+void nr_arp_packet(struct nr_engine *e, const struct nr_work *w)
 {
-	const struct nr_arp *a = &w->dec.arp;
+	const struct nr_arp *a = &w->dec->arp;
 	bool conflict = moved(e, a->sender_ip, a->sender_mac);
 	struct nr_record *r;
 
 	if (conflict)
-		nr_engine_anomaly(
-			e, NR_ANOM_ARP_CONFLICT,
-			nr_arena_printf(&e->arena, "{\"address\":\"%s\",\"mac\":\"%s\"}",
-					address(e, a->sender_ip), mac(e, a->sender_mac)));
-	r = nr_engine_row(e, &nr_rt_arp, flow_id);
-	if (flow_id)
-		nr_set_int(r, NR_ARP_flow_id, (int64_t)flow_id);
-	else
+		nr_engine_anomaly(e, NR_ANOM_ARP_CONFLICT,
+				  nr_arena_printf(&e->out->arena,
+						  "{\"address\":\"%s\",\"mac\":\"%s\"}",
+						  address(e, a->sender_ip),
+						  mac(e, a->sender_mac)));
+	r = nr_out_row(e->out, &nr_rt_arp);
+	if (w->n_items) {
+		struct nr_join *j = nr_join_add(e->out, r, NR_JOIN_CARRIER);
+
+		j->level = w->items[w->n_items - 1].level;
+		j->field = NR_ARP_flow_id;
+	} else {
 		e->rows_arp++;
+	}
 	nr_set_int(r, NR_ARP_source_id, nr_engine_source_id(e, w->pkt->source));
-	nr_set_int(r, NR_ARP_packet, (int64_t)w->pkt->record);
+	if (w->pkt->record)
+		nr_set_int(r, NR_ARP_packet, (int64_t)w->pkt->record);
 	nr_set_int(r, NR_ARP_ts_ns, w->pkt->ts_ns);
 	nr_set_str(r, NR_ARP_operation, operation_name(e, a->operation));
 	nr_set_str(r, NR_ARP_sender_mac, mac(e, a->sender_mac));

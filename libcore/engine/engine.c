@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The loop: batches from the merge, decoded a few at a time, then processed one by one.
+ * The engine's life; with one thread also its loop: batches from the merge, decoded a few
+ * packets at a time, then processed one by one.
  *
  * Pass 1 decodes NR_WORK packets, computes keys and hashes and asks for the cache lines;
- * pass 2 runs the flow table over them in order. Clock marks are placed where packet time
- * crosses a multiple of 100 ms, before the packet that crosses it, so that nothing
- * depends on the size of batches.
+ * pass 2 runs the flow table over them in order.
  */
 #include "engine/internal.h"
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "decode/checksum.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/random.h>
 
 void nr_engine_config_defaults(struct nr_engine_config *c)
@@ -46,7 +45,16 @@ void nr_engine_config_defaults(struct nr_engine_config *c)
 		.index_memory = 512 << 20,
 		.first_source_id = 1,
 		.run_id = 1,
+		.threads = 1,
 	};
+}
+
+unsigned nr_engine_cpus(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+
+	return n < 1 ? 1 : n > NR_THREADS_MAX ? NR_THREADS_MAX : (unsigned)n;
 }
 
 static void random_key(struct nr_siphash_key *k)
@@ -69,6 +77,9 @@ static int check_config(const struct nr_engine_config *c, struct nr_err *err)
 			"and %llu",
 			NR_SHARD_MIN_FLOWS * NR_N_SHARDS, NR_SHARD_MIN_FLOWS, NR_N_SHARDS,
 			(unsigned long long)NR_N_SHARDS << 28);
+	if (c->threads < 1 || c->threads > NR_THREADS_MAX)
+		return nr_fail(err, -EINVAL, "--threads must lie between 1 and %d",
+			       NR_THREADS_MAX);
 	return 0;
 }
 
@@ -103,12 +114,12 @@ static struct nr_flow_table *flows_new(struct nr_engine *e)
 	};
 	struct nr_flow_events ev = {
 		.arg = e,
-		.started = nr_engine_flow_started,
-		.ended = nr_engine_flow_ended,
-		.discarded = nr_engine_flow_discarded,
-		.mark = c->no_sessions ? NULL : nr_engine_mark,
-		.woken = nr_engine_woken,
-		.anomaly = nr_engine_flow_anomaly,
+		.started = nr_part_flow_started,
+		.ended = nr_part_flow_ended,
+		.discarded = nr_part_flow_discarded,
+		.mark = c->no_sessions ? NULL : nr_part_mark,
+		.woken = nr_part_woken,
+		.anomaly = nr_part_flow_anomaly,
 	};
 
 	return nr_flow_table_new(&f, &ev);
@@ -130,6 +141,29 @@ static bool index_wanted(struct nr_sink *const *sinks, size_t n)
 			return true;
 	}
 	return false;
+}
+
+/* Room for packets between the passes of one thread. */
+static void work_init(struct nr_engine *e)
+{
+	e->batch = nr_xcalloc(1, sizeof(*e->batch));
+	e->work = nr_xcalloc(NR_WORK, sizeof(e->work[0]));
+	for (unsigned i = 0; i < NR_WORK; i++) {
+		e->work[i].dec = nr_xcalloc(1, sizeof(*e->work[i].dec));
+		e->work[i].items = nr_xcalloc(NR_MAX_ITEMS, sizeof(struct nr_item));
+	}
+}
+
+static void work_fini(struct nr_engine *e)
+{
+	for (unsigned i = 0; e->work && i < NR_WORK; i++) {
+		nr_free(e->work[i].dec);
+		nr_free(e->work[i].items);
+	}
+	nr_free(e->work);
+	if (e->batch)
+		nr_batch_release(e->batch);
+	nr_free(e->batch);
 }
 
 int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
@@ -157,21 +191,20 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->key.no_vlan = c->no_vlan_key;
 	e->decoder = decoder_new(c);
 	e->flows = flows_new(e);
-	e->records.arena = &e->arena;
-	e->labels = nr_labels_new();
+	e->single.records.arena = &e->single.arena;
+	e->out = &e->single;
+	e->joins = nr_joins_new(e->key.secret);
 	e->firsts = nr_firsts_new(e->key.secret);
-	if (!c->no_sessions)
-		e->sessions = nr_engine_sessions_new(e);
-	e->community = nr_community_new();
+	nr_parts_init(e);
 	e->dedup = c->dedup_window ? nr_dedup_new(c->dedup_window, c->dedup_time, false)
 				   : nr_dedup_new(256, c->dedup_time, true);
 	e->tunnels = nr_tunnels_new();
-	for (unsigned i = 0; i < NR_N_SHARDS; i++)
-		e->way_backs[i].max_bytes = c->index_memory / NR_N_SHARDS;
 	e->arp = nr_arp_new();
-	e->offload = nr_offload_new();
-	e->work = nr_xcalloc(NR_WORK, sizeof(e->work[0]));
-	e->batch = nr_xcalloc(1, sizeof(*e->batch));
+	/* Who reads along is called in order of packets, from one thread. */
+	if (c->threads > 1 && !c->tap && !c->parse.secret_seen)
+		e->pipeline = nr_pipeline_new(e, c->threads);
+	else
+		work_init(e);
 	*out = e;
 	return 0;
 }
@@ -180,294 +213,95 @@ void nr_engine_free(struct nr_engine *e)
 {
 	if (!e)
 		return;
-	nr_batch_release(e->batch);
-	nr_free(e->batch);
-	nr_free(e->work);
-	nr_offload_free(e->offload);
+	nr_pipeline_free(e->pipeline);
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		nr_part_into(&e->parts[i], &e->single);
+	work_fini(e);
+	nr_flow_table_free(e->flows);
+	nr_parts_fini(e);
 	nr_arp_free(e->arp);
 	nr_tunnels_free(e->tunnels);
 	nr_dedup_free(e->dedup);
 	nr_filter_free(e->filter);
-	nr_community_free(e->community);
-	nr_flow_table_free(e->flows);
-	nr_sessions_free(e->sessions);
-	nr_labels_free(e->labels);
+	nr_joins_free(e->joins);
 	nr_firsts_free(e->firsts);
 	nr_decoder_free(e->decoder);
+	nr_engine_live_free(e);
 	nr_engine_sources_free(e);
 	nr_ledger_free(e->ledger);
 	nr_arena_fini(&e->work_arena);
-	nr_arena_fini(&e->arena);
+	nr_arena_fini(&e->single.arena);
 	nr_free(e);
 }
 
-static int64_t mark_before(int64_t t)
+static void process(struct nr_engine *e, const struct nr_work *w)
 {
-	int64_t r = t % NR_MARK_NS;
+	struct nr_step_mark m;
 
-	if (r < 0)
-		r += NR_MARK_NS;
-	return t < INT64_MIN + NR_MARK_NS ? INT64_MIN : t - r;
-}
-
-/* Whether t lies in the 100 ms behind mark: the common case, without a division. */
-static inline bool is_near(int64_t mark, int64_t t)
-{
-	return (uint64_t)t - (uint64_t)mark < NR_MARK_NS;
-}
-
-static void fragment_lost(void *arg, const struct nr_frag_record *r, const char *why,
-			  unsigned ip_version)
-{
-	struct nr_engine *e = arg;
-
-	(void)why;
-	(void)ip_version;
-	nr_ledger_add(e->ledger, r->source, NR_BUCKET_FRAGMENT_INCOMPLETE, 0,
-		      r->wire_len);
-}
-
-static void judge_checksums(struct nr_engine *e, struct nr_work *w)
-{
-	w->bad = 0;
-	if (e->cfg.checksums == NR_CSUM_IGNORE)
-		return;
-	for (unsigned i = 0; i < w->dec.n_levels; i++) {
-		const struct nr_level *l = &w->dec.level[i];
-
-		if ((l->flags & NR_L_IP_CSUM_BAD) || nr_level_csum(l) == NR_CSUM_BAD)
-			w->bad |= (uint16_t)(1u << i);
+	if (nr_intake_clock(e, w->pkt, &m)) {
+		e->single.now = NULL;
+		e->single.order = (struct nr_order){ .ordinal = m.ordinal,
+						     .turn = m.turn,
+						     .phase = NR_PHASE_MARK };
+		nr_flow_mark(e->flows, m.mark_ns);
 	}
-}
-
-static void expire_fragments(struct nr_engine *e, int64_t clock_ns)
-{
-	int64_t mark;
-
-	if (is_near(e->decoder_mark_ns, clock_ns))
-		return;
-	mark = mark_before(clock_ns);
-	if (mark <= e->decoder_mark_ns)
-		return;
-	e->decoder_mark_ns = mark;
-	nr_decoder_expire(e->decoder, mark, fragment_lost, e);
-}
-
-/* Decodes a packet and says which bucket it is in, as far as that is known yet. */
-static void prepare(struct nr_engine *e, struct nr_work *w, const struct nr_packet *p)
-{
-	w->pkt = p;
-	w->detail = 0;
-	w->dec.n_levels = 0;
-	if (p->event) {
-		if (p->event->kind == NR_EVENT_TICK)
-			expire_fragments(e, p->clock_ns);
-		return;
-	}
-	if (p->ts_ns < e->cfg.from || (e->cfg.to != INT64_MAX && p->ts_ns >= e->cfg.to)) {
-		w->bucket = NR_BUCKET_OUT_OF_RANGE;
-		return;
-	}
-	if (e->filter && !nr_filter_pass(e->filter, p)) {
-		w->bucket = NR_BUCKET_FILTERED;
-		return;
-	}
-	if (nr_dedup_seen(e->dedup, p) && e->cfg.dedup_window) {
-		w->bucket = NR_BUCKET_DUPLICATE;
-		return;
-	}
-	expire_fragments(e, p->clock_ns);
-	nr_decode(e->decoder, p, &w->dec);
-	w->bucket = w->dec.bucket;
-	w->detail = w->dec.detail;
-	w->frags = NULL;
-	if (w->dec.n_frags) {
-		size_t n = w->dec.n_frags * sizeof(w->frags[0]);
-
-		w->frags = nr_arena_alloc(&e->work_arena, n);
-		memcpy(w->frags, w->dec.frags, n);
-	}
-	judge_checksums(e, w);
-	for (unsigned i = 0; i < w->dec.n_levels; i++) {
-		nr_key_make(&w->key[i], &w->src_is_hi[i], &e->key, &w->dec, i);
-		w->hash[i] = nr_key_hash(&w->key[i], e->key.secret);
-		nr_flow_prefetch(e->flows, w->hash[i]);
-	}
-}
-
-static void credit(struct nr_engine *e, struct nr_flow *f, uint32_t source,
-		   uint64_t record, uint32_t wire_len)
-{
-	struct nr_way_backs *b;
-
-	f->records++;
-	f->wire_bytes += wire_len;
-	nr_ledger_add(e->ledger, source, NR_BUCKET_FLOW, 0, wire_len);
-	if (e->cfg.no_index)
-		return;
-	b = &e->way_backs[f->shard];
-	nr_way_back_turn(b, f, source);
-	if (nr_way_back_full(f->way_back, source))
-		nr_engine_flow_packets(e, f);
-	nr_way_back_add(b, f, source, record);
-	while ((f = nr_way_back_over(b))) {
-		if (f->way_back->len)
-			nr_engine_flow_packets(e, f);
-		nr_way_back_drop(b, f);
-	}
-}
-
-/* What the decoder noticed of one level, told with its flow. */
-static void decode_anomalies(struct nr_engine *e, const struct nr_work *w, unsigned level,
-			     struct nr_flow *f)
-{
-	for (unsigned i = 0; i < w->dec.n_anomalies; i++) {
-		const struct nr_decode_anomaly *a = &w->dec.anomaly[i];
-		bool homeless = a->level >= w->dec.n_levels;
-
-		if (f && a->level == level)
-			nr_engine_flow_anomaly(e, f, a->kind, -1, a->a, a->b);
-		else if (!f && homeless)
-			nr_engine_decode_anomaly(e, a);
-	}
-}
-
-/* Fragments that came before this packet share its fate. */
-static void credit_fragments(struct nr_engine *e, const struct nr_work *w,
-			     struct nr_flow *f, unsigned bucket)
-{
-	for (uint32_t i = 0; i < w->dec.n_frags; i++) {
-		const struct nr_frag_record *r = &w->frags[i];
-
-		if (bucket == NR_BUCKET_FLOW)
-			credit(e, f, r->source, r->record, r->wire_len);
-		else
-			nr_ledger_add(e->ledger, r->source, bucket, w->detail,
-				      r->wire_len);
-	}
-}
-
-/* Runs the flows of a packet, outermost first; the innermost owns the record. */
-static void run_levels(struct nr_engine *e, struct nr_work *w)
-{
-	const struct nr_packet *p = w->pkt;
-	struct nr_tcp_seen seen;
-	struct nr_flow_packet fp = { .pkt = p, .dec = &w->dec, .seen = &seen };
-	unsigned bucket = w->bucket;
-	struct nr_flow *f = NULL;
-
-	for (unsigned i = 0; i < w->dec.n_levels; i++) {
-		fp.bad_checksum = w->bad >> i & 1;
-		fp.drop_bad = fp.bad_checksum && e->cfg.checksums == NR_CSUM_VERIFY;
-		fp.parent_flow_id = f ? f->flow_id : 0;
-		f = nr_flow_update(e->flows, &fp, i, &w->key[i], w->hash[i],
-				   w->src_is_hi[i]);
-		decode_anomalies(e, w, i, f);
-		if (e->sessions && !fp.drop_bad)
-			nr_sessions_packet(e->sessions, f,
-					   w->src_is_hi[i] != f->src_is_hi, p,
-					   &w->dec.level[i], &seen);
-		if (fp.drop_bad) {
-			if (bucket != NR_BUCKET_HELD) /* the decoder still counts it */
-				bucket = NR_BUCKET_CHECKSUM_DROPPED;
-			break;
-		}
-	}
-	if (w->dec.has_arp)
-		nr_arp_packet(e, w, f ? f->flow_id : 0);
-	if (bucket == NR_BUCKET_HELD)
-		return;
-	credit_fragments(e, w, f, bucket);
-	if (bucket == NR_BUCKET_FLOW)
-		credit(e, f, p->source, p->record, p->wire_len);
-	else
-		nr_ledger_add(e->ledger, p->source, bucket, w->detail, p->wire_len);
-}
-
-/* The clock marks before the packet `ordinal`. */
-static void advance_clock(struct nr_engine *e, int64_t clock_ns, uint64_t ordinal)
-{
-	int64_t mark;
-
-	if (is_near(e->mark_ns, clock_ns))
-		return;
-	mark = mark_before(clock_ns);
-	if (mark <= e->mark_ns)
-		return;
-	e->mark_ns = mark;
-	e->now = NULL;
-	e->order = (struct nr_order){ .ordinal = ordinal, .phase = NR_PHASE_MARK };
-	nr_flow_mark(e->flows, mark);
-}
-
-static void process(struct nr_engine *e, struct nr_work *w)
-{
-	const struct nr_packet *p = w->pkt;
-
-	if (p->event) {
-		uint64_t next = e->cfg.first_ordinal + e->stats.packets + 1;
-
-		if (p->event->kind == NR_EVENT_TICK)
-			advance_clock(e, p->clock_ns, next);
-		e->order = (struct nr_order){ .ordinal = next,
-					      .phase = NR_PHASE_CONTAINER };
-		nr_engine_event(e, p);
-		nr_engine_breathe(e);
-		return;
-	}
-	advance_clock(e, p->clock_ns, p->ordinal);
-	e->now = p;
-	e->order = (struct nr_order){ .ordinal = p->ordinal, .phase = NR_PHASE_PACKET };
-	e->stats.packets++;
-	e->stats.wire_bytes += p->wire_len;
-	e->stats.captured_bytes += p->cap_len;
-	nr_engine_source_packet(e, p);
-	if (w->bucket == NR_BUCKET_OUT_OF_RANGE || w->bucket == NR_BUCKET_FILTERED ||
-	    w->bucket == NR_BUCKET_DUPLICATE) {
-		nr_ledger_add(e->ledger, p->source, w->bucket, 0, p->wire_len);
-		nr_engine_breathe(e);
-		return;
-	}
-	decode_anomalies(e, w, NR_NO_LEVEL, NULL);
-	if (w->dec.n_tunnels)
-		nr_tunnels_packet(e, w);
-	run_levels(e, w);
+	nr_intake_tell(e, w);
+	for (unsigned i = 0; i < w->n_items; i++)
+		nr_part_item(&e->parts[nr_key_shard(w->items[i].hash)], &w->items[i]);
+	nr_intake_tell_last(e, w);
 	nr_engine_breathe(e);
 }
 
-/*
- * A batch, NR_WORK packets at a time. Returns false when a packet beyond --count is met:
- * not before, so that what the file says behind the last one is heard for every size of
- * batches.
+bool nr_engine_number(const struct nr_engine *e, struct nr_packet *p)
+{
+	if (p->event)
+		return true;
+	if (e->cfg.count && p->ordinal > e->cfg.count)
+		return false;
+	p->ordinal += e->cfg.first_ordinal;
+	return true;
+}
+
+/* Between decoding and processing: the lines of the flows that the work will meet. */
+static void prefetch_flows(struct nr_engine *e, unsigned n)
+{
+	bool anyway = !e->cfg.no_index || !e->cfg.no_sessions;
+
+	for (unsigned k = 0; k < n; k++) {
+		struct nr_work *w = &e->work[k];
+
+		for (unsigned j = 0; j < w->n_items; j++)
+			w->items[j].guess =
+				nr_flow_prefetch_hit(e->flows, w->items[j].hash);
+	}
+	for (unsigned k = 0; k < n; k++) {
+		for (unsigned j = 0; j < e->work[k].n_items; j++)
+			nr_flow_prefetch_cold(e->flows, e->work[k].items[j].guess,
+					      anyway);
+	}
+}
+
+/* A batch, NR_WORK packets at a time. Returns false when a packet beyond --count is met.
  */
 static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 {
 	bool more = true;
 
-	for (unsigned i = 0; i < b->n && !e->error;) {
+	for (unsigned i = 0; i < b->n && more && !e->error;) {
 		unsigned n = 0;
 
 		while (n < NR_WORK && i < b->n) {
-			struct nr_packet *p = &b->pkt[i++];
-
-			if (e->cfg.count && !p->event && p->ordinal > e->cfg.count) {
-				more = false;
-				i = b->n;
+			more = nr_engine_number(e, &b->pkt[i]);
+			if (!more)
 				break;
-			}
-			if (!p->event)
-				p->ordinal += e->cfg.first_ordinal;
-			prepare(e, &e->work[n++], p);
+			nr_intake_prepare(e, &e->work[n++], &b->pkt[i++], &e->work_arena);
 		}
-		for (unsigned k = 0; k < n; k++) {
-			for (unsigned j = 0; j < e->work[k].dec.n_levels; j++)
-				nr_flow_prefetch_hit(e->flows, e->work[k].hash[j]);
-		}
+		prefetch_flows(e, n);
 		for (unsigned k = 0; k < n; k++)
 			process(e, &e->work[k]);
 		nr_decoder_release(e->decoder);
 		/* hands over what was lost: a flood of it must not gather */
-		nr_decoder_expire(e->decoder, e->decoder_mark_ns, fragment_lost, e);
+		nr_intake_lost(e);
 		nr_arena_reset(&e->work_arena);
 	}
 	return more;
@@ -482,7 +316,7 @@ static void report_duplicates(struct nr_engine *e)
 		return;
 	e->stats.many_duplicates = true;
 	nr_engine_anomaly(e, NR_ANOM_DUPLICATES,
-			  nr_arena_printf(&e->arena,
+			  nr_arena_printf(&e->out->arena,
 					  "{\"compared\":%llu,\"copies\":%llu}",
 					  (unsigned long long)compared,
 					  (unsigned long long)copies));
@@ -501,21 +335,28 @@ static void report_filter(struct nr_engine *e)
 		nr_buf_json(&b, reason, strlen(reason));
 		nr_buf_str(&b, "}");
 		nr_engine_anomaly(e, NR_ANOM_FILTER_UNUSABLE,
-				  nr_arena_copy(&e->arena, b.p, b.len));
+				  nr_arena_copy(&e->out->arena, b.p, b.len));
 		nr_buf_fini(&b);
 	}
 }
 
 static void end_of_input(struct nr_engine *e)
 {
-	e->now = NULL;
-	e->order =
+	e->out = &e->single;
+	e->single.now = NULL;
+	e->single.order =
 		(struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets + 1,
+				   .turn = NR_TURN_PACKET,
 				   .phase = NR_PHASE_END };
-	nr_decoder_flush(e->decoder, fragment_lost, e);
-	nr_flow_flush(e->flows, NR_END_OF_INPUT);
+	nr_intake_end(e);
+	if (e->pipeline)
+		nr_pipeline_end(e->pipeline);
+	else
+		nr_flow_flush(e->flows, NR_END_OF_INPUT);
+	nr_engine_flush(e); /* so that all is joined */
+	e->single.order.place = UINT64_MAX;
 	nr_tunnels_flush(e);
-	nr_offload_report(e);
+	nr_offload_report(e, nr_joins_offload(e->joins));
 	report_duplicates(e);
 	report_filter(e);
 }
@@ -540,10 +381,9 @@ static void add_up_sources(struct nr_engine *e)
 	}
 }
 
-/* The ledger against what went into the tables. */
-static int check_ledger(struct nr_engine *e, struct nr_err *err)
+int nr_engine_check_ledger(struct nr_engine *e, struct nr_err *err)
 {
-	uint64_t packets = 0, bytes = 0;
+	uint64_t packets = 0, bytes = 0, rows = 0, row_bytes = 0;
 	const struct nr_engine_stats *s = &e->stats;
 
 	for (unsigned i = 0; i < NR_N_BUCKETS; i++) {
@@ -556,15 +396,19 @@ static int check_ledger(struct nr_engine *e, struct nr_err *err)
 			"the ledger does not add up: %llu packets were read and %llu "
 			"are in its buckets; this is a bug in nrtool, please report it",
 			(unsigned long long)s->packets, (unsigned long long)packets);
-	if (e->rows_flow_records != s->bucket_packets[NR_BUCKET_FLOW] ||
-	    e->rows_flow_bytes != s->bucket_bytes[NR_BUCKET_FLOW] ||
+	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
+		rows += e->parts[i].flow_records;
+		row_bytes += e->parts[i].flow_bytes;
+	}
+	if (rows != s->bucket_packets[NR_BUCKET_FLOW] ||
+	    row_bytes != s->bucket_bytes[NR_BUCKET_FLOW] ||
 	    e->rows_arp != s->bucket_packets[NR_BUCKET_ARP])
 		return nr_fail(
 			err, -EBADMSG,
 			"the ledger does not add up: rows of flow hold %llu packets, "
 			"its bucket %llu; rows of arp %llu, its bucket %llu; this is "
 			"a bug in nrtool, please report it",
-			(unsigned long long)e->rows_flow_records,
+			(unsigned long long)rows,
 			(unsigned long long)s->bucket_packets[NR_BUCKET_FLOW],
 			(unsigned long long)e->rows_arp,
 			(unsigned long long)s->bucket_packets[NR_BUCKET_ARP]);
@@ -604,7 +448,11 @@ void nr_engine_begin(struct nr_engine *e, size_t n_sources, struct nr_err *err)
 
 int nr_engine_feed(struct nr_engine *e, struct nr_batch *b)
 {
-	if (!e->error)
+	if (e->error)
+		return e->error;
+	if (e->pipeline)
+		nr_pipeline_feed(e->pipeline, b);
+	else
 		run_batch(e, b);
 	return e->error;
 }
@@ -625,7 +473,10 @@ int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_i
 	int rc;
 
 	nr_engine_begin(e, nr_merge_n_sources(m), err);
-	rc = run_input(e, m, stop, progress, arg);
+	if (e->pipeline)
+		rc = nr_pipeline_run(e->pipeline, m, stop, progress, arg);
+	else
+		rc = run_input(e, m, stop, progress, arg);
 	if (stop && atomic_load_explicit(stop, memory_order_relaxed))
 		e->stats.interrupted = true;
 	if (e->error)
@@ -636,10 +487,20 @@ int nr_engine_run(struct nr_engine *e, struct nr_merge *m, const struct nr_run_i
 	add_up_sources(e);
 	if (e->error)
 		return e->error;
-	return rc ? rc : check_ledger(e, err);
+	return rc ? rc : nr_engine_check_ledger(e, err);
 }
 
+/* Sums of what the parts have: asked for where none of them is at work. */
 const struct nr_engine_stats *nr_engine_stats(const struct nr_engine *e)
 {
-	return &e->stats;
+	struct nr_engine_stats *s = (struct nr_engine_stats *)&e->stats;
+
+	s->records = e->n_records;
+	s->anomalies = e->n_anomalies;
+	s->flows = s->flows_evicted = 0;
+	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
+		s->flows += e->parts[i].flows;
+		s->flows_evicted += e->parts[i].flows_evicted;
+	}
+	return s;
 }

@@ -20,6 +20,8 @@ struct nr_filter; /* engine/filter.h */
 
 struct nr_engine_config {   /* what changes records; durations in ns of packet time */
 	uint32_t batch;     /* packets per batch, 1 … NR_BATCH_MAX; 256 */
+	unsigned threads;   /* 1 … 64; 1. Records do not depend on it. With a tap or
+			       secret_seen it is 1. */
 	uint64_t max_flows; /* 4 194 304; at least 16 × 64 */
 	int64_t tcp_timeout, udp_timeout, icmp_timeout, other_timeout;
 	int64_t attempt_timeout, closed_timeout, reset_timeout, half_closed_timeout;
@@ -45,6 +47,8 @@ struct nr_engine_config {   /* what changes records; durations in ns of packet t
 	const struct nr_session_tap *tap; /* session/session.h; NULL: nobody */
 	bool no_flip;                     /* never turn a midstream flow around */
 	bool no_vlan_key;                 /* the same 5-tuple in two VLANs is one flow */
+	int64_t active_timeout; /* capture: flow_update records of flows that are open so
+				   long, again and again (JSON lines only); 0: none */
 	bool flow_start;                  /* emit flow_start records (JSON lines only) */
 	uint64_t index_memory;  /* bytes for numbers of packets not yet written; 512 MiB,
 				   cut into shards */
@@ -55,6 +59,8 @@ struct nr_engine_config {   /* what changes records; durations in ns of packet t
 };
 
 void nr_engine_config_defaults(struct nr_engine_config *c);
+/* As many threads as CPUs that the process may use, at most 64. */
+unsigned nr_engine_cpus(void);
 
 /* Totals for the summary; all also stand in the tables. */
 struct nr_engine_stats {
@@ -73,6 +79,7 @@ struct nr_run_info {
 	const char *argv, *cwd, *host, *libraries, *sandbox, *record_options;
 	int64_t started_ns;
 	unsigned threads;
+	const char *clock_state; /* of a capture; NULL: none */
 }; /* run.exit_status is the engine's: 3 where damaged or interrupted, else 0 */
 
 struct nr_engine;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What one flow says of another: data connections announced by FTP, packets quoted by
- * ICMP. Rows get the other's flow_id, announced flows their service.
+ * Flows that another announces: data connections of FTP. Rows get the other's flow_id,
+ * announced flows their service. Part of the ordered merge.
  *
  * The last NR_MAX_EXPECTED announcements are kept, for 60 s of packet time each.
  */
@@ -15,16 +15,17 @@ enum { NR_MAX_EXPECTED = 4096, N_BUCKETS = 1024 };
 
 struct expected {
 	struct nr_expectation x;
-	uint64_t serial;  /* from 1; 0: free */
+	uint64_t token;   /* 0: free */
 	uint64_t flow_id; /* that came; 0: none yet */
 	int64_t until_ns;
-	uint32_t next; /* in its bucket, slot + 1 */
+	uint32_t next, next_token; /* in their buckets, slot + 1 */
 };
 
 struct nr_labels {
 	struct expected slot[NR_MAX_EXPECTED];
-	uint32_t bucket[N_BUCKETS]; /* slot + 1 */
-	uint64_t serial;
+	uint32_t bucket[N_BUCKETS];   /* slot + 1, by destination */
+	uint32_t by_token[N_BUCKETS]; /* the same */
+	uint64_t n;
 };
 
 struct nr_labels *nr_labels_new(void)
@@ -46,6 +47,12 @@ static uint32_t *bucket_of(struct nr_labels *t, const uint8_t *dst_ip, uint16_t 
 	return &t->bucket[nr_mix(a ^ dst_port, b ^ 0x9e3779b97f4a7c15) % N_BUCKETS];
 }
 
+/* Tokens of one shard count up: they spread by themselves. */
+static size_t token_bucket(uint64_t token)
+{
+	return (token ^ token >> 56) % N_BUCKETS;
+}
+
 static void unlink_slot(struct nr_labels *t, struct expected *s)
 {
 	uint32_t *at = bucket_of(t, s->x.dst_ip, s->x.dst_port);
@@ -55,24 +62,31 @@ static void unlink_slot(struct nr_labels *t, struct expected *s)
 		at = &t->slot[*at - 1].next;
 	if (*at)
 		*at = s->next;
+	at = &t->by_token[token_bucket(s->token)];
+	while (*at && *at != me)
+		at = &t->slot[*at - 1].next_token;
+	if (*at)
+		*at = s->next_token;
 }
 
-uint64_t nr_labels_expect(struct nr_labels *t, const struct nr_expectation *x,
-			  int64_t clock_ns)
+void nr_labels_expect(struct nr_labels *t, const struct nr_join *j)
 {
-	struct expected *s = &t->slot[t->serial % NR_MAX_EXPECTED];
-	uint32_t *bucket = bucket_of(t, x->dst_ip, x->dst_port);
+	struct expected *s = &t->slot[t->n++ % NR_MAX_EXPECTED];
+	const struct nr_expectation *x = &j->expect.x;
+	uint32_t *bucket, *by_token = &t->by_token[token_bucket(j->id)];
+	int64_t now = j->expect.clock_ns;
 
-	if (s->serial)
+	if (s->token)
 		unlink_slot(t, s);
+	bucket = bucket_of(t, x->dst_ip, x->dst_port);
 	*s = (struct expected){ .x = *x,
-				.serial = ++t->serial,
-				.until_ns = clock_ns > INT64_MAX - EXPECTED_FOR
+				.token = j->id,
+				.until_ns = now > INT64_MAX - EXPECTED_FOR
 						    ? INT64_MAX
-						    : clock_ns + EXPECTED_FOR,
-				.next = *bucket };
-	*bucket = (uint32_t)(s - t->slot) + 1;
-	return s->serial;
+						    : now + EXPECTED_FOR,
+				.next = *bucket,
+				.next_token = *by_token };
+	*bucket = *by_token = (uint32_t)(s - t->slot) + 1;
 }
 
 static bool is_source(const struct expected *s, const uint8_t *ip, uint16_t port)
@@ -83,42 +97,42 @@ static bool is_source(const struct expected *s, const uint8_t *ip, uint16_t port
 	       (!memcmp(s->x.src_ip, anybody, 16) || !memcmp(s->x.src_ip, ip, 16));
 }
 
-void nr_labels_flow(struct nr_labels *t, struct nr_flow *f)
+const char *nr_labels_born(struct nr_labels *t, const struct nr_join *j)
 {
-	const struct nr_key *k = &f->key;
-	const uint8_t *src = f->src_is_hi ? k->hi : k->lo;
-	const uint8_t *dst = f->src_is_hi ? k->lo : k->hi;
-	uint16_t src_port = f->src_is_hi ? k->hi_port : k->lo_port;
-	uint16_t dst_port = f->src_is_hi ? k->lo_port : k->hi_port;
+	const struct nr_key *k = &j->born.key;
+	bool hi = j->born.src_is_hi;
+	const uint8_t *src = hi ? k->hi : k->lo;
+	const uint8_t *dst = hi ? k->lo : k->hi;
+	uint16_t src_port = hi ? k->hi_port : k->lo_port;
+	uint16_t dst_port = hi ? k->lo_port : k->hi_port;
 
-	if (!t->serial)
-		return;
+	if (!t->n)
+		return NULL;
 	for (uint32_t i = *bucket_of(t, dst, dst_port); i; i = t->slot[i - 1].next) {
 		struct expected *s = &t->slot[i - 1];
 
 		if (s->flow_id || s->x.dst_port != dst_port || s->x.proto != k->proto ||
 		    s->x.ip_version != k->ip_version || memcmp(s->x.dst_ip, dst, 16) ||
-		    !is_source(s, src, src_port) || f->last_clock_ns > s->until_ns)
+		    !is_source(s, src, src_port) || j->born.clock_ns > s->until_ns)
 			continue;
-		s->flow_id = f->flow_id;
-		nr_flow_add_service(f, s->x.service);
-		return;
+		s->flow_id = j->id;
+		return s->x.service;
 	}
+	return NULL;
 }
 
-void nr_labels_link(struct nr_labels *t, struct nr_record *r, unsigned field,
-		    uint64_t token)
+uint64_t nr_labels_came(const struct nr_labels *t, uint64_t token)
 {
-	const struct expected *s = &t->slot[(token - 1) % NR_MAX_EXPECTED];
+	uint32_t i = token ? t->by_token[token_bucket(token)] : 0;
 
-	if (token && s->serial == token && s->flow_id)
-		nr_set_int(r, field, (int64_t)s->flow_id);
+	while (i && t->slot[i - 1].token != token)
+		i = t->slot[i - 1].next_token;
+	return i ? t->slot[i - 1].flow_id : 0;
 }
 
-/* The key that a quoted packet has in the surroundings (VLAN, tunnel) of f. */
-static struct nr_key quoted_key(const struct nr_flow *f, const struct nr_tuple *q)
+struct nr_key nr_quoted_key(const struct nr_key *at, const struct nr_tuple *q)
 {
-	struct nr_key k = f->key;
+	struct nr_key k = *at;
 	int order = memcmp(q->src_ip, q->dst_ip, 16);
 	bool hi = order > 0 || (order == 0 && q->src_port > q->dst_port);
 
@@ -130,15 +144,4 @@ static struct nr_key quoted_key(const struct nr_flow *f, const struct nr_tuple *
 	k.ip_version = q->ip_version;
 	k.one_way = 0;
 	return k;
-}
-
-void nr_labels_link_quoted(struct nr_engine *e, const struct nr_flow *f,
-			   struct nr_record *r, unsigned field, const struct nr_tuple *q)
-{
-	struct nr_key k = quoted_key(f, q);
-	const struct nr_flow *g =
-		nr_flow_find(e->flows, &k, nr_key_hash(&k, e->key.secret));
-
-	if (g)
-		nr_set_int(r, field, (int64_t)g->flow_id);
 }

@@ -26,6 +26,14 @@ struct nr_ledger *nr_ledger_new(size_t n_sources)
 	return l;
 }
 
+void nr_ledger_grow(struct nr_ledger *l, size_t n_sources)
+{
+	l->flow = nr_xrealloc(l->flow, n_sources * sizeof(l->flow[0]));
+	for (size_t i = l->n_sources; i < n_sources; i++)
+		l->flow[i] = (struct nr_ledger_line){ .source = (uint32_t)i };
+	l->n_sources = n_sources;
+}
+
 void nr_ledger_free(struct nr_ledger *l)
 {
 	if (!l)

@@ -15,6 +15,8 @@ struct nr_ledger_line {
 };
 
 struct nr_ledger *nr_ledger_new(size_t n_sources);
+/* More sources: n in all. */
+void nr_ledger_grow(struct nr_ledger *l, size_t n_sources);
 void nr_ledger_free(struct nr_ledger *l);
 void nr_ledger_add(struct nr_ledger *l, uint32_t source, enum nr_bucket b,
 		   uint32_t detail, uint32_t wire_len);

@@ -11,7 +11,7 @@ static void set_count(struct nr_record *r, unsigned field, uint64_t v)
 void nr_engine_loss(struct nr_engine *e, const struct nr_packet *p)
 {
 	const struct nr_loss *l = &p->event->loss;
-	struct nr_record *r = nr_engine_row(e, &nr_rt_capture_stats, 0);
+	struct nr_record *r = nr_out_row(e->out, &nr_rt_capture_stats);
 
 	nr_set_int(r, NR_CAPTURE_STATS_source_id, nr_engine_source_id(e, p->source));
 	nr_set_int(r, NR_CAPTURE_STATS_interface_id, p->event->interface_id);
@@ -25,5 +25,5 @@ void nr_engine_loss(struct nr_engine *e, const struct nr_packet *p)
 	set_count(r, NR_CAPTURE_STATS_ring_freezes, l->ring_freezes);
 	if (l->detail)
 		nr_set_str(r, NR_CAPTURE_STATS_detail,
-			   nr_arena_copy(&e->arena, l->detail, strlen(l->detail)));
+			   nr_arena_copy(&e->out->arena, l->detail, strlen(l->detail)));
 }

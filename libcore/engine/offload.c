@@ -32,34 +32,30 @@ void nr_offload_free(struct nr_offload *o)
 	nr_free(o);
 }
 
-void nr_offload_flow(struct nr_engine *e, const struct nr_flow *f)
+void nr_offload_flow(struct nr_offload *o, const struct nr_join *j)
 {
-	struct nr_offload *o = e->offload;
-
 	for (unsigned s = 0; s < 2; s++) {
-		const uint8_t *ip = (s == 0) == f->src_is_hi ? f->key.hi : f->key.lo;
 		size_t i = 0;
 
-		if (!f->side[s].n_bad_checksums)
+		if (!j->hosts.bad[s])
 			continue;
-		while (i < o->n && (o->host[i].ip_version != f->key.ip_version ||
-				    memcmp(o->host[i].ip, ip, 16) != 0))
+		while (i < o->n && (o->host[i].ip_version != j->hosts.ip_version ||
+				    memcmp(o->host[i].ip, j->hosts.ip[s], 16) != 0))
 			i++;
 		if (i == MAX_HOSTS)
 			continue; /* enough to tell what the capture is like */
 		if (i == o->n) {
-			memcpy(o->host[i].ip, ip, 16);
-			o->host[i].ip_version = f->key.ip_version;
+			memcpy(o->host[i].ip, j->hosts.ip[s], 16);
+			o->host[i].ip_version = j->hosts.ip_version;
 			o->n++;
 		}
-		o->host[i].packets += f->side[s].packets;
-		o->host[i].bad += f->side[s].n_bad_checksums;
+		o->host[i].packets += j->hosts.packets[s];
+		o->host[i].bad += j->hosts.bad[s];
 	}
 }
 
-void nr_offload_report(struct nr_engine *e)
+void nr_offload_report(struct nr_engine *e, const struct nr_offload *o)
 {
-	struct nr_offload *o = e->offload;
 	char ip[NR_IP_TEXT];
 
 	for (size_t i = 0; i < o->n; i++) {
@@ -70,7 +66,7 @@ void nr_offload_report(struct nr_engine *e)
 		nr_ip_format(ip, h->ip_version, h->ip);
 		e->stats.checksum_offload_seen = true;
 		nr_engine_anomaly(e, NR_ANOM_CHECKSUM_OFFLOAD,
-				  nr_arena_printf(&e->arena,
+				  nr_arena_printf(&e->out->arena,
 						  "{\"host\":\"%s\",\"packets\":%llu,"
 						  "\"bad\":%llu}",
 						  ip, (unsigned long long)h->packets,

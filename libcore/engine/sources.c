@@ -46,49 +46,54 @@ static void add_interface(struct nr_source_state *s, const struct nr_interface *
 	r->inbound = r->outbound = 0;
 }
 
+void nr_engine_source_forget(struct nr_source_state *s)
+{
+	for (size_t j = 0; j < s->n_interfaces; j++) {
+		const struct nr_interface *i = &s->interfaces[j].i;
+
+		nr_free((void *)i->name.p);
+		nr_free((void *)i->description.p);
+		nr_free((void *)i->filter.p);
+		nr_free((void *)i->os.p);
+		nr_free((void *)i->hardware.p);
+	}
+	nr_free(s->interfaces);
+	nr_free(s->damage);
+	s->interfaces = NULL;
+	s->n_interfaces = 0;
+	s->damage = NULL;
+}
+
 void nr_engine_sources_free(struct nr_engine *e)
 {
-	for (size_t k = 0; k < e->n_sources; k++) {
-		struct nr_source_state *s = &e->sources[k];
-
-		for (size_t j = 0; j < s->n_interfaces; j++) {
-			const struct nr_interface *i = &s->interfaces[j].i;
-
-			nr_free((void *)i->name.p);
-			nr_free((void *)i->description.p);
-			nr_free((void *)i->filter.p);
-			nr_free((void *)i->os.p);
-			nr_free((void *)i->hardware.p);
-		}
-		nr_free(s->interfaces);
-		nr_free(s->damage);
-	}
+	for (size_t k = 0; k < e->n_sources; k++)
+		nr_engine_source_forget(&e->sources[k]);
 	nr_free(e->sources);
 }
 
 static void comment_row(struct nr_engine *e, const struct nr_packet *p)
 {
-	struct nr_record *r = nr_engine_row(e, &nr_rt_comment, 0);
+	struct nr_record *r = nr_out_row(e->out, &nr_rt_comment);
 	const struct nr_event *v = p->event;
 
 	nr_set_int(r, NR_COMMENT_source_id, nr_engine_source_id(e, p->source));
 	if (v->record)
 		nr_set_int(r, NR_COMMENT_packet, (int64_t)v->record);
-	nr_set_text(r, NR_COMMENT_text, nr_arena_copy(&e->arena, v->text.p, v->text.len),
-		    v->text.len);
+	nr_set_text(r, NR_COMMENT_text,
+		    nr_arena_copy(&e->out->arena, v->text.p, v->text.len), v->text.len);
 }
 
 static void name_row(struct nr_engine *e, const struct nr_packet *p)
 {
-	struct nr_record *r = nr_engine_row(e, &nr_rt_name, 0);
+	struct nr_record *r = nr_out_row(e->out, &nr_rt_name);
 	const struct nr_event *v = p->event;
 
 	nr_set_int(r, NR_NAME_source_id, nr_engine_source_id(e, p->source));
 	nr_set_text(r, NR_NAME_address,
-		    nr_arena_copy(&e->arena, v->address.p, v->address.len),
+		    nr_arena_copy(&e->out->arena, v->address.p, v->address.len),
 		    v->address.len);
-	nr_set_text(r, NR_NAME_name, nr_arena_copy(&e->arena, v->text.p, v->text.len),
-		    v->text.len);
+	nr_set_text(r, NR_NAME_name,
+		    nr_arena_copy(&e->out->arena, v->text.p, v->text.len), v->text.len);
 	nr_set_str(r, NR_NAME_origin, "nrb");
 }
 
@@ -158,8 +163,8 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 	s->packets++;
 	s->wire_bytes += p->wire_len;
 	s->captured_bytes += p->cap_len;
-	if (!e->cfg.no_index && p->offset >= s->next_block) {
-		struct nr_record *r = nr_engine_row(e, &nr_rt_source_block, 0);
+	if (!e->cfg.no_index && p->record && p->offset >= s->next_block) {
+		struct nr_record *r = nr_out_row(e->out, &nr_rt_source_block);
 
 		nr_set_int(r, NR_SOURCE_BLOCK_source_id,
 			   nr_engine_source_id(e, p->source));
@@ -192,7 +197,7 @@ static const char *link_name(struct nr_engine *e, unsigned link_type)
 {
 	const char *s = nr_link_type_name(link_type);
 
-	return s ? s : nr_arena_printf(&e->arena, "%u", link_type);
+	return s ? s : nr_arena_printf(&e->out->arena, "%u", link_type);
 }
 
 static const char *link_types(struct nr_engine *e, const struct nr_source_state *s)
@@ -208,13 +213,13 @@ static const char *link_types(struct nr_engine *e, const struct nr_source_state 
 		if (k < n || n == 32)
 			continue;
 		seen[n++] = t;
-		text = nr_arena_printf(&e->arena, "%s%s\"%s\"", text, *text ? "," : "",
-				       link_name(e, t));
+		text = nr_arena_printf(&e->out->arena, "%s%s\"%s\"", text,
+				       *text ? "," : "", link_name(e, t));
 	}
-	return nr_arena_printf(&e->arena, "[%s]", text);
+	return nr_arena_printf(&e->out->arena, "[%s]", text);
 }
 
-static void interface_rows(struct nr_engine *e, uint32_t source)
+void nr_engine_interface_rows(struct nr_engine *e, uint32_t source)
 {
 	const struct nr_source_state *s = &e->sources[source];
 
@@ -224,7 +229,7 @@ static void interface_rows(struct nr_engine *e, uint32_t source)
 		struct nr_record *r;
 
 		nr_engine_breathe(e);
-		r = nr_engine_row(e, &nr_rt_interface, 0);
+		r = nr_out_row(e->out, &nr_rt_interface);
 		nr_set_int(r, NR_INTERFACE_source_id, nr_engine_source_id(e, source));
 		nr_set_int(r, NR_INTERFACE_interface_id, i->interface_id);
 		nr_set_int(r, NR_INTERFACE_section, i->section);
@@ -249,11 +254,12 @@ static void interface_rows(struct nr_engine *e, uint32_t source)
 	}
 }
 
-static void source_row(struct nr_engine *e, uint32_t source,
-		       const struct nr_source_info *info, const struct nr_run_info *run)
+void nr_engine_source_row(struct nr_engine *e, uint32_t source,
+			  const struct nr_source_info *info,
+			  const struct nr_run_info *run)
 {
 	const struct nr_source_state *s = &e->sources[source];
-	struct nr_record *r = nr_engine_row(e, &nr_rt_source, 0);
+	struct nr_record *r = nr_out_row(e->out, &nr_rt_source);
 	uint32_t snap = 0;
 	bool no_limit = false;
 	/* A signal ends a pipe early without the reader knowing. */
@@ -290,7 +296,7 @@ static void source_row(struct nr_engine *e, uint32_t source,
 		nr_set_int(r, NR_SOURCE_snap_len, snap);
 	if (s->n_damages > 1)
 		nr_set_str(r, NR_SOURCE_damage,
-			   nr_arena_printf(&e->arena, "%s (and %u more)", s->damage,
+			   nr_arena_printf(&e->out->arena, "%s (and %u more)", s->damage,
 					   s->n_damages - 1));
 	else
 		nr_set_str(r, NR_SOURCE_damage, s->damage);
@@ -301,7 +307,7 @@ static void source_row(struct nr_engine *e, uint32_t source,
 	nr_set_int(r, NR_SOURCE_times_clamped, (int64_t)s->times_clamped);
 }
 
-static void ledger_rows(struct nr_engine *e)
+void nr_engine_ledger_rows(struct nr_engine *e)
 {
 	size_t n;
 	const struct nr_ledger_line *l = nr_ledger_lines(e->ledger, &n);
@@ -312,12 +318,12 @@ static void ledger_rows(struct nr_engine *e)
 		const char *d = nr_ledger_detail(&l[i], buf);
 
 		nr_engine_breathe(e);
-		r = nr_engine_row(e, &nr_rt_ledger, 0);
+		r = nr_out_row(e->out, &nr_rt_ledger);
 		nr_set_int(r, NR_LEDGER_source_id, nr_engine_source_id(e, l[i].source));
 		nr_set_str(r, NR_LEDGER_bucket, nr_bucket_name(l[i].bucket));
 		if (d)
 			nr_set_str(r, NR_LEDGER_detail,
-				   nr_arena_copy(&e->arena, d, strlen(d)));
+				   nr_arena_copy(&e->out->arena, d, strlen(d)));
 		nr_set_int(r, NR_LEDGER_packets, (int64_t)l[i].packets);
 		nr_set_int(r, NR_LEDGER_wire_bytes, (int64_t)l[i].wire_bytes);
 		e->stats.bucket_packets[l[i].bucket] += l[i].packets;
@@ -325,9 +331,9 @@ static void ledger_rows(struct nr_engine *e)
 	}
 }
 
-static void run_row(struct nr_engine *e, const struct nr_run_info *run)
+void nr_engine_run_row(struct nr_engine *e, const struct nr_run_info *run, int status)
 {
-	struct nr_record *r = nr_engine_row(e, &nr_rt_run, 0);
+	struct nr_record *r = nr_out_row(e->out, &nr_rt_run);
 	struct rusage ru;
 	struct timespec now;
 
@@ -338,14 +344,16 @@ static void run_row(struct nr_engine *e, const struct nr_run_info *run)
 	nr_set_str(r, NR_RUN_cwd, run->cwd);
 	nr_set_str(r, NR_RUN_host, run->host);
 	nr_set_int(r, NR_RUN_started_ns, run->started_ns);
-	/* The run's own times are the only ones that come from the host's clock. */
-	clock_gettime(CLOCK_REALTIME, &now);
-	nr_set_int(r, NR_RUN_finished_ns, now.tv_sec * 1000000000ll + now.tv_nsec);
 	nr_set_int(r, NR_RUN_threads, run->threads);
 	nr_set_str(r, NR_RUN_libraries, run->libraries);
 	nr_set_str(r, NR_RUN_sandbox, run->sandbox);
-	nr_set_int(r, NR_RUN_exit_status,
-		   e->stats.n_damaged || e->stats.interrupted ? 3 : 0);
+	nr_set_str(r, NR_RUN_clock_state, run->clock_state);
+	if (status < 0)
+		return;
+	/* The run's own times are the only ones that come from the host's clock. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	nr_set_int(r, NR_RUN_finished_ns, now.tv_sec * 1000000000ll + now.tv_nsec);
+	nr_set_int(r, NR_RUN_exit_status, status);
 	if (getrusage(RUSAGE_SELF, &ru) == 0)
 		nr_set_int(r, NR_RUN_peak_memory, ru.ru_maxrss * 1024);
 }
@@ -355,11 +363,11 @@ void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 {
 	for (size_t i = 0; i < e->n_sources; i++) {
 		nr_engine_breathe(e);
-		source_row(e, (uint32_t)i, nr_merge_info(m, i), run);
-		interface_rows(e, (uint32_t)i);
+		nr_engine_source_row(e, (uint32_t)i, nr_merge_info(m, i), run);
+		nr_engine_interface_rows(e, (uint32_t)i);
 	}
-	ledger_rows(e);
-	run_row(e, run);
+	nr_engine_ledger_rows(e);
+	nr_engine_run_row(e, run, e->stats.n_damaged || e->stats.interrupted ? 3 : 0);
 }
 
 const char *nr_engine_damage(const struct nr_engine *e, size_t source)

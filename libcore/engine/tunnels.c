@@ -85,8 +85,8 @@ void nr_tunnels_packet(struct nr_engine *e, const struct nr_work *w)
 {
 	const struct nr_packet *p = w->pkt;
 
-	for (unsigned i = 0; i < w->dec.n_tunnels; i++) {
-		const struct nr_tunnel *u = &w->dec.tunnel[i];
+	for (unsigned i = 0; i < w->dec->n_tunnels; i++) {
+		const struct nr_tunnel *u = &w->dec->tunnel[i];
 		size_t n = u->ip_version == 6 ? 16 : 4;
 		struct row want = { .source = p->source,
 				    .id = u->has_id ? u->id : 0,
@@ -121,9 +121,9 @@ void nr_tunnels_flush(struct nr_engine *e)
 		char *src, *dst;
 
 		nr_engine_breathe(e);
-		r = nr_engine_row(e, &nr_rt_tunnel, 0);
-		src = nr_arena_alloc(&e->arena, NR_IP_TEXT);
-		dst = nr_arena_alloc(&e->arena, NR_IP_TEXT);
+		r = nr_out_row(e->out, &nr_rt_tunnel);
+		src = nr_arena_alloc(&e->out->arena, NR_IP_TEXT);
+		dst = nr_arena_alloc(&e->out->arena, NR_IP_TEXT);
 		nr_ip_format(src, x->ip_version, x->src);
 		nr_ip_format(dst, x->ip_version, x->dst);
 		nr_set_int(r, NR_TUNNEL_source_id, nr_engine_source_id(e, x->source));

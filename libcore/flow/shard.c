@@ -4,12 +4,11 @@
 #include "base/mem.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <sys/mman.h>
 
 enum {
 	FIRST_BUCKETS = 16,
-	HUGE_FROM = 512, /* flows of a shard in small pages */
+	HUGE_FROM = 16384, /* slots in small pages */
 	HUGE_PAGE = 2 << 20,
 };
 
@@ -29,38 +28,104 @@ static struct nr_bucket_line *buckets_new(uint32_t n)
 	return memset(b, 0, (size_t)n * sizeof(*b));
 }
 
-static size_t slab_bytes(const struct nr_shard *s)
+/* Thousands of flows are worth large pages; a few are not. */
+static void use_huge_pages(void *slab, size_t size, size_t n)
 {
-	return (size_t)s->max_flows * sizeof(struct nr_flow);
+	uintptr_t from = (uintptr_t)slab + HUGE_FROM * size;
+	uintptr_t to = (uintptr_t)slab + n * size;
+
+	from = (from + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+	if (to > from)
+		madvise((void *)from, to - from, MADV_HUGEPAGE); /* a hint: may fail */
 }
 
-void nr_shard_init(struct nr_shard *s, uint32_t id, uint32_t max_flows,
-		   struct nr_siphash_key secret)
+/* Address space only: pages become memory when flows first use them. */
+static void *slab_new(size_t size, size_t n)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	void *p;
 
-	s->id = id;
-	s->secret = secret;
-	s->max_flows = max_flows;
-	s->mask = FIRST_BUCKETS - 1;
-	s->buckets = buckets_new(FIRST_BUCKETS);
-	/* Address space only: pages become memory when flows first use them. */
 	/* cppcheck-suppress invalidFunctionArg */
-	p = mmap(NULL, slab_bytes(s), PROT_READ | PROT_WRITE, flags, -1, 0);
+	p = mmap(NULL, n * size, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (p == MAP_FAILED)
-		p = nr_xcalloc(max_flows, SIZE_MAX / 2); /* says so and ends */
-	s->slab = p;
+		return nr_xmalloc(SIZE_MAX); /* says so and ends */
+	use_huge_pages(p, size, n);
+	return p;
 }
 
-void nr_shard_fini(struct nr_shard *s, void (*fini)(struct nr_flow *f))
+void nr_slabs_init(struct nr_slabs *b, const struct nr_flow_config *c)
 {
-	NR_UNPOISON(s->slab, slab_bytes(s));
-	for (uint32_t i = 0; i < s->slab_used; i++) {
-		if (s->slab[i].in_use)
-			fini(&s->slab[i]);
+	size_t per_shard = c->max_flows / NR_N_SHARDS + NR_CHUNK_FLOWS;
+
+	b->n_slots = per_shard * NR_N_SHARDS;
+	b->hot = slab_new(sizeof(b->hot[0]), b->n_slots);
+	b->cold = slab_new(sizeof(b->cold[0]), b->n_slots);
+	atomic_init(&b->n_chunks, 0);
+}
+
+void nr_slabs_fini(struct nr_slabs *b)
+{
+	NR_UNPOISON(b->cold, b->n_slots * sizeof(b->cold[0]));
+	munmap(b->hot, b->n_slots * sizeof(b->hot[0]));
+	munmap(b->cold, b->n_slots * sizeof(b->cold[0]));
+}
+
+void nr_shard_init(struct nr_shard *s, uint32_t id, struct nr_slabs *b,
+		   const struct nr_flow_config *c)
+{
+	s->id = id;
+	s->general_only = c->general_only;
+	s->secret = c->key.secret;
+	s->max_flows = (uint32_t)(c->max_flows / NR_N_SHARDS);
+	s->idle[NR_TIMER_TCP] = c->tcp_timeout;
+	s->idle[NR_TIMER_HALF_CLOSED] = c->half_closed_timeout;
+	s->idle[NR_TIMER_UDP] = c->udp_timeout;
+	s->idle[NR_TIMER_ICMP] = c->icmp_timeout;
+	s->idle[NR_TIMER_OTHER] = c->other_timeout;
+	s->idle[NR_TIMER_ATTEMPT] = c->attempt_timeout;
+	s->mask = FIRST_BUCKETS - 1;
+	s->buckets = buckets_new(FIRST_BUCKETS);
+	s->slabs = b;
+	s->hot = b->hot;
+	s->cold = b->cold;
+}
+
+/* Calls fn for each slot that was ever used. */
+static void each_slot(struct nr_shard *s,
+		      void (*fn)(struct nr_shard *s, uint32_t index, void *arg),
+		      void *arg)
+{
+	for (uint32_t k = 0; k < s->n_chunks; k++) {
+		uint32_t end = s->chunks[k] + NR_CHUNK_FLOWS;
+
+		if (k + 1 == s->n_chunks)
+			end = s->fresh;
+		for (uint32_t i = s->chunks[k]; i < end; i++)
+			fn(s, i, arg);
 	}
-	munmap(s->slab, slab_bytes(s));
+}
+
+struct each {
+	void (*fini)(struct nr_shard *s, struct nr_flow *f);
+	void (*fn)(void *arg, struct nr_flow *f);
+	void *arg;
+};
+
+static void fini_slot(struct nr_shard *s, uint32_t i, void *arg)
+{
+	const struct each *a = arg;
+
+	if (s->hot[i].in_use)
+		a->fini(s, &s->cold[i]);
+}
+
+void nr_shard_fini(struct nr_shard *s,
+		   void (*fini)(struct nr_shard *s, struct nr_flow *f))
+{
+	struct each a = { .fini = fini };
+
+	each_slot(s, fini_slot, &a);
+	nr_free(s->chunks);
 	free(s->buckets);
 }
 
@@ -69,46 +134,67 @@ void nr_shard_prefetch(const struct nr_shard *s, uint64_t hash)
 	__builtin_prefetch(&s->buckets[(uint32_t)hash & s->mask]);
 }
 
-void nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash)
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* The ways of a bucket whose tag is this one, a bit each. */
+static inline uint32_t matches(const struct nr_bucket_line *b, uint16_t tag)
 {
-	const struct nr_bucket_line *b = &s->buckets[(uint32_t)hash & s->mask];
-	uint16_t tag = tag_of(hash);
+	uint32_t m = 0;
+#ifdef __SSE2__
+	__m128i t = _mm_loadu_si128((const __m128i *)(const void *)b->tag);
 
-	for (unsigned i = 0; i < NR_BUCKET_WAYS; i++) {
-		if (b->tag[i] == tag) {
-			const char *f = (const char *)&s->slab[b->index[i]];
-
-			for (size_t at = 0; at < sizeof(struct nr_flow); at += 64)
-				__builtin_prefetch(f + at, 1);
-			return;
-		}
-	}
+	t = _mm_cmpeq_epi16(t, _mm_set1_epi16((short)tag));
+	m = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(t, _mm_setzero_si128()));
+	m |= (uint32_t)(b->tag[8] == tag) << 8 | (uint32_t)(b->tag[9] == tag) << 9;
+#else
+	for (unsigned i = 0; i < NR_BUCKET_WAYS; i++)
+		m |= (uint32_t)(b->tag[i] == tag) << i;
+#endif
+	return m;
 }
 
-static struct nr_flow *find(struct nr_shard *s, const struct nr_key *k, uint64_t hash,
-			    uint32_t *at, unsigned *way)
+uint32_t nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash)
 {
+	const struct nr_bucket_line *b = &s->buckets[(uint32_t)hash & s->mask];
+	uint32_t m = matches(b, tag_of(hash));
+	uint32_t i;
+
+	if (!m)
+		return 0;
+	i = b->index[__builtin_ctz(m)];
+	__builtin_prefetch(&s->hot[i], 1);
+	return i + 1;
+}
+
+static struct nr_flow_hot *find(struct nr_shard *s, const struct nr_key *k, uint64_t hash,
+				uint32_t *at, unsigned *way)
+{
+	const struct nr_hot_key want = nr_hot_key(k);
 	uint16_t tag = tag_of(hash);
 	uint32_t b = (uint32_t)hash & s->mask;
 
 	for (;; b = (b + 1) & s->mask) {
 		struct nr_bucket_line *l = &s->buckets[b];
 
-		for (unsigned i = 0; i < NR_BUCKET_WAYS; i++) {
-			if (l->tag[i] != tag)
+		for (uint32_t m = matches(l, tag); m; m &= m - 1) {
+			unsigned i = (unsigned)__builtin_ctz(m);
+			struct nr_flow_hot *h = &s->hot[l->index[i]];
+
+			if (!nr_hot_is(h, &s->cold[l->index[i]], &want, k))
 				continue;
-			if (nr_key_equal(&s->slab[l->index[i]].key, k)) {
-				*at = b;
-				*way = i;
-				return &s->slab[l->index[i]];
-			}
+			*at = b;
+			*way = i;
+			return h;
 		}
 		if (!l->overflowed)
 			return NULL;
 	}
 }
 
-struct nr_flow *nr_shard_find(struct nr_shard *s, const struct nr_key *k, uint64_t hash)
+struct nr_flow_hot *nr_shard_find(struct nr_shard *s, const struct nr_key *k,
+				  uint64_t hash)
 {
 	uint32_t b;
 	unsigned way;
@@ -134,6 +220,17 @@ static void table_insert(struct nr_shard *s, uint64_t hash, uint32_t index)
 	}
 }
 
+static void insert_slot(struct nr_shard *s, uint32_t i, void *arg)
+{
+	struct nr_key k;
+
+	(void)arg;
+	if (!s->hot[i].in_use)
+		return;
+	k = nr_flow_key(&s->cold[i]);
+	table_insert(s, nr_key_hash(&k, s->secret), i);
+}
+
 static void grow(struct nr_shard *s)
 {
 	uint32_t n = (s->mask + 1) * 2;
@@ -141,46 +238,75 @@ static void grow(struct nr_shard *s)
 	free(s->buckets);
 	s->buckets = buckets_new(n);
 	s->mask = n - 1;
-	for (uint32_t i = 0; i < s->slab_used; i++) {
-		if (s->slab[i].in_use)
-			table_insert(s, nr_key_hash(&s->slab[i].key, s->secret), i);
-	}
+	each_slot(s, insert_slot, NULL);
 }
 
-/* A shard with thousands of flows is worth large pages; a small one is not. */
-static void use_huge_pages(struct nr_shard *s)
+static void take_chunk(struct nr_shard *s)
 {
-	uintptr_t from = (uintptr_t)&s->slab[HUGE_FROM], to = (uintptr_t)s->slab;
+	unsigned chunk =
+		atomic_fetch_add_explicit(&s->slabs->n_chunks, 1, memory_order_relaxed);
 
-	from = (from + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
-	to += slab_bytes(s);
-	if (to > from)
-		madvise((void *)from, to - from, MADV_HUGEPAGE); /* a hint: may fail */
+	if (s->n_chunks == s->chunks_cap) {
+		s->chunks_cap = s->chunks_cap ? s->chunks_cap * 2 : 16;
+		s->chunks = nr_xrealloc(s->chunks, s->chunks_cap * sizeof(s->chunks[0]));
+	}
+	s->fresh = s->chunks[s->n_chunks++] = chunk * NR_CHUNK_FLOWS;
+	s->fresh_end = s->fresh + NR_CHUNK_FLOWS;
+}
+
+static uint32_t slot_new(struct nr_shard *s)
+{
+	uint32_t i = s->free_head;
+
+	if (i) {
+		s->free_head = s->hot[i - 1].free_next;
+		return i - 1;
+	}
+	if (s->fresh == s->fresh_end)
+		take_chunk(s);
+	return s->fresh++;
+}
+
+static void set_key(struct nr_flow_hot *h, struct nr_flow *f, const struct nr_key *k)
+{
+	struct nr_hot_key w = nr_hot_key(k);
+
+	h->ports = w.ports;
+	h->rest = w.rest;
+	if (k->ip_version == 6) {
+		h->ip6 = nr_xmalloc(sizeof(*h->ip6));
+		memcpy(h->ip6->lo, k->lo, 16);
+		memcpy(h->ip6->hi, k->hi, 16);
+	} else {
+		memcpy(h->ip, &w.ip, 8);
+	}
+	memcpy(f->vlan, k->vlan, sizeof(f->vlan));
+	if (k->scope) {
+		f->extra = nr_xcalloc(1, sizeof(*f->extra));
+		f->extra->scope = k->scope;
+	}
 }
 
 struct nr_flow *nr_shard_add(struct nr_shard *s, const struct nr_key *k, uint64_t hash)
 {
+	struct nr_flow_hot *h;
 	struct nr_flow *f;
 	uint32_t index;
 
 	assert(s->n_flows < s->max_flows);
 	if ((uint64_t)(s->n_flows + 1) * 4 > (uint64_t)(s->mask + 1) * NR_BUCKET_WAYS * 3)
 		grow(s);
-	if (s->free_head) {
-		index = s->free_head - 1;
-		s->free_head = s->slab[index].timer_next;
-	} else {
-		index = s->slab_used++;
-		if (index == HUGE_FROM)
-			use_huge_pages(s);
-	}
-	f = &s->slab[index];
+	index = slot_new(s);
+	h = &s->hot[index];
+	f = &s->cold[index];
 	NR_UNPOISON(f, sizeof(*f));
+	memset(h, 0, sizeof(*h));
 	memset(f, 0, sizeof(*f));
-	f->in_use = true;
-	f->key = *k;
-	f->index = index;
+	h->in_use = true;
+	f->hot = h;
 	f->shard = (uint8_t)s->id;
+	f->timer_slot = NR_NO_SLOT;
+	set_key(h, f, k);
 	table_insert(s, hash, index);
 	s->n_flows++;
 	return f;
@@ -188,33 +314,43 @@ struct nr_flow *nr_shard_add(struct nr_shard *s, const struct nr_key *k, uint64_
 
 static void table_remove(struct nr_shard *s, const struct nr_flow *f)
 {
-	uint64_t hash = nr_key_hash(&f->key, s->secret);
+	struct nr_key k = nr_flow_key(f);
+	uint64_t hash = nr_key_hash(&k, s->secret);
 	uint32_t home = (uint32_t)hash & s->mask, at = 0;
 	unsigned way = 0;
-	struct nr_flow *g = find(s, &f->key, hash, &at, &way);
+	struct nr_flow_hot *h = find(s, &k, hash, &at, &way);
 
-	assert(g == f);
-	(void)g;
+	assert(h == f->hot);
+	(void)h;
 	s->buckets[at].tag[way] = 0;
 	for (uint32_t b = home; b != at; b = (b + 1) & s->mask)
 		s->buckets[b].overflowed--;
 }
 
+/* The time at which the wheel looks at f again. */
+static int64_t tick_of(const struct nr_shard *s, const struct nr_flow *f)
+{
+	uint32_t ahead =
+		(uint32_t)(f->timer_slot - (uint64_t)s->now_tick) & (NR_WHEEL_SLOTS - 1);
+
+	return s->now_tick + ahead;
+}
+
 static void wheel_remove(struct nr_shard *s, struct nr_flow *f)
 {
-	uint32_t slot = (uint32_t)f->timer_tick & (NR_WHEEL_SLOTS - 1);
+	uint32_t slot = f->timer_slot;
 
-	if (f->timer_tick == INT64_MIN)
+	if (slot == NR_NO_SLOT)
 		return;
 	if (f->timer_prev)
-		s->slab[f->timer_prev - 1].timer_next = f->timer_next;
+		s->cold[f->timer_prev - 1].timer_next = f->timer_next;
 	else
 		s->wheel[slot] = f->timer_next;
 	if (f->timer_next)
-		s->slab[f->timer_next - 1].timer_prev = f->timer_prev;
+		s->cold[f->timer_next - 1].timer_prev = f->timer_prev;
 	if (!s->wheel[slot])
 		s->busy[slot / 64] &= ~(1ull << slot % 64);
-	f->timer_tick = INT64_MIN;
+	f->timer_slot = NR_NO_SLOT;
 }
 
 void nr_shard_unlink(struct nr_shard *s, struct nr_flow *f)
@@ -226,12 +362,24 @@ void nr_shard_unlink(struct nr_shard *s, struct nr_flow *f)
 
 void nr_shard_release(struct nr_shard *s, struct nr_flow *f)
 {
-	f->in_use = false;
-	f->timer_next = s->free_head;
-	s->free_head = f->index + 1;
-	/* All but the list link and the flag, which sit in the same object: the whole
-	   key is what a stale pointer reads first. */
-	NR_POISON(&f->key, sizeof(f->key));
+	struct nr_flow_hot *h = f->hot;
+
+	h->in_use = false;
+	h->free_next = s->free_head;
+	s->free_head = nr_shard_index(s, h) + 1;
+	f->flow_id = 0;
+	/* Not what stands in front: who kept a pointer asks for the flow_id first. */
+	NR_POISON(f->packed, sizeof(f->packed));
+}
+
+int64_t nr_flow_deadline(const struct nr_shard *s, const struct nr_flow *f)
+{
+	const struct nr_flow_hot *h = f->hot;
+	int64_t from = h->timer == NR_TIMER_ATTEMPT ? f->limit_ns : h->clock_ns, r;
+
+	if (h->timer == NR_TIMER_CLOSING)
+		return f->limit_ns;
+	return __builtin_add_overflow(from, s->idle[h->timer], &r) ? INT64_MAX : r;
 }
 
 /* The first mark at or after t. */
@@ -251,27 +399,27 @@ static int64_t tick_before(int64_t t)
 
 static void wheel_put(struct nr_shard *s, struct nr_flow *f)
 {
-	int64_t t = tick_after(f->deadline_ns);
-	uint32_t slot;
+	int64_t t = tick_after(nr_flow_deadline(s, f));
+	uint32_t slot, me = nr_shard_index(s, f->hot) + 1;
 
 	if (t <= s->now_tick)
 		t = s->now_tick + 1;
 	if (t > s->now_tick + NR_WHEEL_SLOTS - 1)
 		t = s->now_tick + NR_WHEEL_SLOTS - 1;
 	slot = (uint32_t)t & (NR_WHEEL_SLOTS - 1);
-	f->timer_tick = t;
+	f->timer_slot = (uint16_t)slot;
 	f->timer_prev = 0;
 	f->timer_next = s->wheel[slot];
 	if (f->timer_next)
-		s->slab[f->timer_next - 1].timer_prev = f->index + 1;
-	s->wheel[slot] = f->index + 1;
+		s->cold[f->timer_next - 1].timer_prev = me;
+	s->wheel[slot] = me;
 	s->busy[slot / 64] |= 1ull << slot % 64;
 }
 
 void nr_shard_arm(struct nr_shard *s, struct nr_flow *f)
 {
 	if (!s->ticking) {
-		s->now_tick = tick_before(f->last_clock_ns);
+		s->now_tick = tick_before(f->hot->clock_ns);
 		s->ticking = true;
 	}
 	wheel_put(s, f);
@@ -279,7 +427,8 @@ void nr_shard_arm(struct nr_shard *s, struct nr_flow *f)
 
 void nr_shard_rearm(struct nr_shard *s, struct nr_flow *f)
 {
-	if (tick_after(f->deadline_ns) >= f->timer_tick)
+	if (f->timer_slot == NR_NO_SLOT ||
+	    tick_after(nr_flow_deadline(s, f)) >= tick_of(s, f))
 		return; /* the wheel will look again in time */
 	wheel_remove(s, f);
 	wheel_put(s, f);
@@ -293,11 +442,11 @@ static void drain(struct nr_shard *s, uint32_t slot, int64_t mark_ns,
 	s->wheel[slot] = 0;
 	s->busy[slot / 64] &= ~(1ull << slot % 64);
 	while (i) {
-		struct nr_flow *f = &s->slab[i - 1];
+		struct nr_flow *f = &s->cold[i - 1];
 
 		i = f->timer_next;
-		f->timer_tick = INT64_MIN;
-		if (f->deadline_ns <= mark_ns)
+		f->timer_slot = NR_NO_SLOT;
+		if (nr_flow_deadline(s, f) <= mark_ns)
 			fn(arg, f);
 		else
 			wheel_put(s, f);
@@ -345,20 +494,27 @@ struct nr_flow *nr_shard_nearest(struct nr_shard *s)
 			continue;
 		}
 		t += __builtin_ctzll(word);
-		f = &s->slab[s->wheel[(uint32_t)t & (NR_WHEEL_SLOTS - 1)] - 1];
-		if (tick_after(f->deadline_ns) <= f->timer_tick ||
-		    f->timer_tick == s->now_tick + NR_WHEEL_SLOTS - 1)
+		f = &s->cold[s->wheel[(uint32_t)t & (NR_WHEEL_SLOTS - 1)] - 1];
+		if (tick_after(nr_flow_deadline(s, f)) <= tick_of(s, f) ||
+		    tick_of(s, f) == s->now_tick + NR_WHEEL_SLOTS - 1)
 			return f;
 		wheel_remove(s, f); /* its deadline has moved on: so does it */
 		wheel_put(s, f);
 	}
 }
 
+static void visit_slot(struct nr_shard *s, uint32_t i, void *arg)
+{
+	const struct each *a = arg;
+
+	if (s->hot[i].in_use)
+		a->fn(a->arg, &s->cold[i]);
+}
+
 void nr_shard_each(struct nr_shard *s, void (*fn)(void *arg, struct nr_flow *f),
 		   void *arg)
 {
-	for (uint32_t i = 0; i < s->slab_used; i++) {
-		if (s->slab[i].in_use)
-			fn(arg, &s->slab[i]);
-	}
+	struct each a = { .fn = fn, .arg = arg };
+
+	each_slot(s, visit_slot, &a);
 }

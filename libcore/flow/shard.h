@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One of the 64 virtual shards: hash table, slab of flows, lazy timer wheel, cap.
+ * One of the 64 virtual shards: hash table, chunks of the slabs of flows (hot and cold
+ * parts apart), lazy timer wheel, cap.
  *
  * The table has buckets of one cache line: ten 16-bit tags and ten indices; a full bucket
  * overflows into the next and counts how many did, so that look-ups stop early. The wheel
@@ -9,9 +10,16 @@
  */
 #pragma once
 
-#include "flow/flow.h"
+#include "flow/hot.h"
 
-enum { NR_BUCKET_WAYS = 10, NR_WHEEL_SLOTS = 4096 };
+#include <stdatomic.h>
+
+enum {
+	NR_BUCKET_WAYS = 10,
+	NR_WHEEL_SLOTS = 4096,
+	NR_SYN_IDS = 256,
+	NR_CHUNK_FLOWS = 64, /* a shard takes so many slots at once */
+};
 
 struct nr_bucket_line {
 	uint16_t tag[NR_BUCKET_WAYS]; /* 0: free */
@@ -21,37 +29,77 @@ struct nr_bucket_line {
 };
 _Static_assert(sizeof(struct nr_bucket_line) == 64, "a bucket is one cache line");
 
+/* Address space for all flows there may be. Shards take chunks of it, from any thread. */
+struct nr_slabs {
+	struct nr_flow_hot *hot;
+	struct nr_flow *cold;
+	size_t n_slots;
+	atomic_uint n_chunks; /* taken */
+};
+
+void nr_slabs_init(struct nr_slabs *b, const struct nr_flow_config *c);
+void nr_slabs_fini(struct nr_slabs *b);
+
 struct nr_shard {
 	struct nr_bucket_line *buckets;
-	uint32_t mask; /* buckets - 1 */
+	uint32_t mask;           /* buckets - 1 */
+	struct nr_flow_hot *hot; /* the slabs; an index counts from their start */
+	struct nr_flow *cold;
 	uint32_t n_flows, max_flows;
-	struct nr_flow *slab; /* reserved address space for max_flows */
-	uint32_t slab_used;   /* high-water mark */
-	uint32_t free_head;   /* index + 1, linked through timer_next */
+	uint32_t free_head;        /* index + 1, linked through free_next */
+	uint32_t fresh, fresh_end; /* indices of the last chunk never used */
+	uint32_t *chunks;          /* index of the first slot of each */
+	uint32_t n_chunks, chunks_cap;
+	struct nr_slabs *slabs;
 	uint32_t id;
+	bool general_only; /* nr_flow_config */
 	struct nr_siphash_key secret;
+	int64_t idle[NR_N_TIMERS];   /* by enum nr_timer; CLOSING: unused */
+	struct nr_flow_wide scratch; /* of the flow that is laid out just now */
 	int64_t now_tick;
 	bool ticking;                   /* now_tick is set */
 	uint32_t wheel[NR_WHEEL_SLOTS]; /* index + 1 */
 	uint64_t busy[NR_WHEEL_SLOTS / 64];
+	unsigned n_syns;
+	struct nr_syn_options syn[NR_SYN_IDS]; /* by syn_id, from 1 */
 };
 
-void nr_shard_init(struct nr_shard *s, uint32_t id, uint32_t max_flows,
-		   struct nr_siphash_key secret);
+/* b outlives the shard. */
+void nr_shard_init(struct nr_shard *s, uint32_t id, struct nr_slabs *b,
+		   const struct nr_flow_config *c);
 /* fini is called for each flow still there. */
-void nr_shard_fini(struct nr_shard *s, void (*fini)(struct nr_flow *f));
+void nr_shard_fini(struct nr_shard *s,
+		   void (*fini)(struct nr_shard *s, struct nr_flow *f));
 
-struct nr_flow *nr_shard_find(struct nr_shard *s, const struct nr_key *k, uint64_t hash);
-/* A zeroed flow under k; the shard must be below its cap and k not in it. */
+/* NULL: none. */
+struct nr_flow_hot *nr_shard_find(struct nr_shard *s, const struct nr_key *k,
+				  uint64_t hash);
+/* The same; guess: what nr_shard_prefetch_hit() said before. */
+static inline struct nr_flow_hot *nr_shard_find_guess(struct nr_shard *s,
+						      const struct nr_key *k,
+						      uint64_t hash, uint32_t guess)
+{
+	const struct nr_hot_key want = nr_hot_key(k);
+
+	if (guess && s->hot[guess - 1].in_use &&
+	    nr_hot_is(&s->hot[guess - 1], &s->cold[guess - 1], &want, k))
+		return &s->hot[guess - 1];
+	return nr_shard_find(s, k, hash);
+}
+
+/* A zeroed flow under k (which sets scope in a struct nr_flow_extra, if it has one); the
+   shard must be below its cap and k not in it. */
 struct nr_flow *nr_shard_add(struct nr_shard *s, const struct nr_key *k, uint64_t hash);
 /* Out of table and wheel, memory still there until released. */
 void nr_shard_unlink(struct nr_shard *s, struct nr_flow *f);
 void nr_shard_release(struct nr_shard *s, struct nr_flow *f);
 
-/* First entry into the wheel; after a change of deadline_ns. */
+/* When a flow ends unless something happens. */
+int64_t nr_flow_deadline(const struct nr_shard *s, const struct nr_flow *f);
+/* First entry into the wheel; after a change of the deadline. */
 void nr_shard_arm(struct nr_shard *s, struct nr_flow *f);
 void nr_shard_rearm(struct nr_shard *s, struct nr_flow *f);
-/* Calls fn for each flow with deadline_ns <= mark_ns; they are not in the wheel then. */
+/* Calls fn for each flow with a deadline <= mark_ns; they are not in the wheel then. */
 void nr_shard_due(struct nr_shard *s, int64_t mark_ns,
 		  void (*fn)(void *arg, struct nr_flow *f), void *arg);
 /* The flow with the nearest deadline (to a tick). The shard must not be empty. */
@@ -60,9 +108,16 @@ void nr_shard_each(struct nr_shard *s, void (*fn)(void *arg, struct nr_flow *f),
 		   void *arg);
 
 void nr_shard_prefetch(const struct nr_shard *s, uint64_t hash);
-void nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash);
+/* Asks for the hot line; returns its index + 1, or 0: none; a guess. */
+uint32_t nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash);
 
 static inline struct nr_flow *nr_shard_flow(struct nr_shard *s, uint32_t index)
 {
-	return &s->slab[index];
+	return &s->cold[index];
+}
+
+static inline uint32_t nr_shard_index(const struct nr_shard *s,
+				      const struct nr_flow_hot *h)
+{
+	return (uint32_t)(h - s->hot);
 }

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "flow/holes.h"
+#include "flow/pack.h"
 #include "flow/segment.h"
 #include "record/anomaly.h"
 
@@ -11,26 +12,19 @@ enum {
 	MAX_INITIAL_WINDOW = 16384, /* unacknowledged data kept while no ACK was seen */
 };
 
-enum { /* nr_side.hist_seen */
-       SEEN_SYN = 1 << 0,
-       SEEN_FIN = 1 << 1,
-       SEEN_RST = 1 << 2,
-       SEEN_DATA = 1 << 3,
-       SEEN_ACK = 1 << 4,
-       SEEN_MULTI = 1 << 5,
-       SEEN_FIN_RST = 1 << 6,
-};
-
 void nr_history_add(struct nr_flow *f, unsigned s, char c)
 {
 	char *h = nr_flow_history_is_heap(f) ? f->history_heap : f->history_inline;
+	unsigned n = f->history_len;
 
-	if (f->history_len == NR_HISTORY_MAX)
+	if (n == NR_HISTORY_MAX)
 		return;
-	if (f->history_len == sizeof(f->history_inline) - 1) {
-		h = nr_xcalloc(1, NR_HISTORY_MAX + 1);
-		memcpy(h, f->history_inline, f->history_len);
+	if (n == sizeof(f->history_inline) - 1) {
+		h = nr_xcalloc(1, 32);
+		memcpy(h, f->history_inline, n);
 		f->history_heap = h;
+	} else if (n >= 31 && !(n & (n + 1))) { /* full: 32, 64, 128 */
+		f->history_heap = h = nr_xrealloc(h, 2 * (n + 1));
 	}
 	if (f->history_len == NR_HISTORY_MAX - 1)
 		c = 'X'; /* Zeek's letter for "limits exceeded" */
@@ -48,7 +42,7 @@ void nr_history_scaled(struct nr_flow *f, unsigned s, char c, uint32_t *count)
 		nr_history_add(f, s, c);
 }
 
-static bool history_once(struct nr_segment *g, uint16_t bit, char c)
+static bool history_once(struct nr_segment *g, uint8_t bit, char c)
 {
 	if (g->me->hist_seen & bit)
 		return true;
@@ -67,8 +61,6 @@ void nr_tcp_init(struct nr_flow *f)
 {
 	side_init(&f->side[0]);
 	side_init(&f->side[1]);
-	f->syn_ns = INT64_MIN;
-	f->handshake_rtt_ns = -1;
 }
 
 /* The offset of a sequence number, nearest to the one known. */
@@ -95,6 +87,22 @@ static uint32_t seq_space(const struct nr_segment *g)
 	return n + !!(g->flags & NR_TCP_SYN) + !!(g->flags & NR_TCP_FIN);
 }
 
+/*
+ * The peer has taken up the numbers of an earlier SYN: another one changes nothing, as it
+ * does for the peer (RFC 9293 3.10.7.4).
+ */
+static bool numbers_are_agreed(const struct nr_side *me)
+{
+	return (me->tcp_flags & NR_TCP_SYN) && me->ack > 0 && me->ack <= me->last;
+}
+
+static void restart_at(struct nr_segment *g, uint32_t seq)
+{
+	g->stray_syn = numbers_are_agreed(g->me);
+	if (!g->stray_syn)
+		start_at(g->me, seq, seq_space(g));
+}
+
 /* Where a side's numbers begin: at its SYN, or as if one stood before what is seen. */
 static void init_numbers(struct nr_segment *g)
 {
@@ -115,16 +123,19 @@ static void init_numbers(struct nr_segment *g)
 			break;
 		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_SEQ, (int)g->s,
 			       me->start_seq, seq);
-		start_at(me, seq, seq_space(g));
+		restart_at(g, seq);
 		break;
 	case NR_TCP_ESTABLISHED:
 	case NR_TCP_PARTIAL:
 		if (!syn)
 			break;
-		if (seq != me->start_seq)
-			g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_SEQ, (int)g->s,
-				       me->start_seq, seq);
-		start_at(me, seq, seq_space(g));
+		if (seq == me->start_seq) {
+			start_at(me, seq, seq_space(g));
+			break;
+		}
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_SEQ, (int)g->s,
+			       me->start_seq, seq);
+		restart_at(g, seq);
 		break;
 	case NR_TCP_RESET:
 		if (syn && me->prev_state == NR_TCP_INACTIVE)
@@ -135,7 +146,7 @@ static void init_numbers(struct nr_segment *g)
 	}
 }
 
-static void note_repeatable(struct nr_segment *g, uint16_t bit, char c, uint32_t *last,
+static void note_repeatable(struct nr_segment *g, uint8_t bit, char c, uint32_t *last,
 			    uint32_t at)
 {
 	if (history_once(g, bit, c) && at != *last)
@@ -150,27 +161,27 @@ static void note_history(struct nr_segment *g)
 	switch (ctl) {
 	case 0:
 		if (g->len)
-			history_once(g, SEEN_DATA, 'D');
+			history_once(g, NR_HIST_DATA, 'D');
 		else if (g->flags & NR_TCP_ACK)
-			history_once(g, SEEN_ACK, 'A');
+			history_once(g, NR_HIST_ACK, 'A');
 		break;
 	case NR_TCP_SYN:
-		note_repeatable(g, SEEN_SYN, g->flags & NR_TCP_ACK ? 'H' : 'S',
+		note_repeatable(g, NR_HIST_SYN, g->flags & NR_TCP_ACK ? 'H' : 'S',
 				&g->me->hist_syn, (uint32_t)g->seq);
 		break;
 	case NR_TCP_FIN:
-		note_repeatable(g, SEEN_FIN, 'F', &g->me->hist_fin,
+		note_repeatable(g, NR_HIST_FIN, 'F', &g->me->hist_fin,
 				(uint32_t)g->seq + g->len);
 		break;
 	case NR_TCP_RST:
-		note_repeatable(g, SEEN_RST, 'R', &g->me->hist_rst, (uint32_t)g->seq);
+		note_repeatable(g, NR_HIST_RST, 'R', &g->me->hist_rst, (uint32_t)g->seq);
 		break;
 	case NR_TCP_FIN | NR_TCP_RST:
 	case NR_TCP_FIN | NR_TCP_RST | NR_TCP_SYN:
-		history_once(g, SEEN_FIN_RST, 'I');
+		history_once(g, NR_HIST_FIN_RST, 'I');
 		break;
 	default:
-		history_once(g, SEEN_MULTI, 'Q');
+		history_once(g, NR_HIST_MULTI, 'Q');
 	}
 	if (ctl & (ctl - 1))
 		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_FLAGS, (int)g->s, g->flags,
@@ -199,12 +210,8 @@ static void note_syn_options(struct nr_segment *g)
 		g->me->window_scale = o.wscale > 14 ? 14 : o.wscale; /* RFC 7323 2.3 */
 	else if (g->flags & NR_TCP_ACK)
 		g->me->window_scale = g->peer->window_scale = 0;
-	if (!o.n)
-		return;
-	if (!g->f->extra)
-		g->f->extra = nr_xcalloc(1, sizeof(*g->f->extra));
-	if (!g->f->extra->syn[g->s].n)
-		g->f->extra->syn[g->s] = o;
+	if (!g->me->syn.n)
+		g->me->syn = o;
 }
 
 /* A FIN ends the stream; an ACK may have told of it before it came (reordering). */
@@ -246,6 +253,8 @@ static bool take_last(struct nr_segment *g)
 {
 	int64_t end = g->seq + seq_space(g), d = end - g->me->last;
 
+	if (g->stray_syn)
+		return false;
 	if ((g->flags & (NR_TCP_SYN | NR_TCP_RST)) && (d > FAR_JUMP || d < -FAR_JUMP))
 		return false;
 	if ((g->flags & NR_TCP_FIN) && g->me->last == 1 && end >= 0) {
@@ -402,7 +411,7 @@ static bool rst_is_stray(struct nr_segment *g)
 		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len,
 			       0);
 	if (me->state != NR_TCP_ESTABLISHED || peer->state != NR_TCP_ESTABLISHED ||
-	    !(me->hist_seen & SEEN_SYN) || !(peer->hist_seen & SEEN_SYN))
+	    !(me->hist_seen & NR_HIST_SYN) || !(peer->hist_seen & NR_HIST_SYN))
 		return false;
 	if (g->seq >= me->ack - slack && g->seq <= me->last + slack)
 		return false;
@@ -417,13 +426,16 @@ static void note_handshake(struct nr_segment *g)
 	unsigned ctl = g->flags & (NR_TCP_SYN | NR_TCP_ACK | NR_TCP_RST | NR_TCP_FIN);
 	int64_t rtt;
 
-	if (ctl == NR_TCP_SYN && g->s == 0)
-		f->syn_ns = g->ts_ns;
-	else if (ctl == NR_TCP_ACK && g->s == 0 && f->syn_ns != INT64_MIN &&
-		 f->handshake_rtt_ns < 0 && f->side[1].state == NR_TCP_ESTABLISHED &&
-		 g->ts_ns >= f->syn_ns &&
-		 !__builtin_sub_overflow(g->ts_ns, f->syn_ns, &rtt))
-		f->handshake_rtt_ns = rtt;
+	if (ctl == NR_TCP_SYN && g->s == 0) {
+		f->handshake_ns = g->ts_ns;
+		f->syn_timed = true;
+	} else if (ctl == NR_TCP_ACK && g->s == 0 && f->syn_timed &&
+		   f->side[1].state == NR_TCP_ESTABLISHED &&
+		   g->ts_ns >= f->handshake_ns &&
+		   !__builtin_sub_overflow(g->ts_ns, f->handshake_ns, &rtt)) {
+		f->handshake_ns = rtt;
+		f->rtt_known = true;
+	}
 }
 
 enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
@@ -453,16 +465,16 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 	note_history(&g);
 	note_window(&g);
 	if (!f->side[0].did_close || !f->side[1].did_close)
-		f->active_ns = ts_ns;
+		nr_flow_open_wide(f)->active_ns = ts_ns;
 	g.me->tcp_flags |= l->tcp_flags;
 	if (g.flags & NR_TCP_SYN) {
 		note_syn_options(&g);
 		if (g.len && !(g.flags & NR_TCP_RST))
 			ev->anomaly(ev->arg, f, NR_ANOM_TCP_SYN_DATA, (int)s, g.len, 0);
 	}
-	if (f->handshake_rtt_ns < 0)
+	if (!f->rtt_known)
 		note_handshake(&g);
-	if (g.flags & NR_TCP_FIN)
+	if ((g.flags & NR_TCP_FIN) && !g.stray_syn)
 		take_fin(&g);
 	if ((g.flags & NR_TCP_RST) && rst_is_stray(&g))
 		return NR_TCP_OPEN;
@@ -470,7 +482,7 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 		take_ack(&g);
 	if (seen)
 		*seen = (struct nr_tcp_seen){
-			.is_valid = true,
+			.is_valid = !g.stray_syn,
 			.has_ack = g.flags & NR_TCP_ACK,
 			.offset = g.seq + !!(g.flags & NR_TCP_SYN) - 1,
 			.ack = g.ack - 1,
@@ -481,12 +493,12 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 	    g.me->state == NR_TCP_INACTIVE)
 		nr_segment_next_state(&g); /* nothing else moves it */
 	s = g.s;                           /* may have flipped */
-	f->first_seen |= (uint8_t)(1 << s);
+	f->first_seen |= s ? 2 : 1;
 	if (g.flags & NR_TCP_ACK) {
 		ack_received(&g, !s, g.ack);
 		closed |= check_eof(f, !s);
 	}
-	if (g.len && !(g.flags & NR_TCP_RST) && !g.underflow)
+	if (g.len && !(g.flags & NR_TCP_RST) && !g.underflow && !g.stray_syn)
 		take_data(&g);
 	closed |= check_eof(f, s);
 	if (g.do_close)

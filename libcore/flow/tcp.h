@@ -17,8 +17,20 @@
 #define NR_TCP_ACK 0x10
 #define NR_TCP_URG 0x20
 
+enum { /* nr_side.hist_seen: letters noted once */
+       NR_HIST_UDP = 1 << 0,
+       NR_HIST_SYN = 1 << 0,
+       NR_HIST_FIN = 1 << 1,
+       NR_HIST_RST = 1 << 2,
+       NR_HIST_DATA = 1 << 3,
+       NR_HIST_ACK = 1 << 4,
+       NR_HIST_MULTI = 1 << 5,
+       NR_HIST_FIN_RST = 1 << 6,
+};
+
 enum nr_tcp_closing { NR_TCP_OPEN, NR_TCP_CLOSE_NOW };
 
+/* All of these work on an open flow (flow/pack.h). */
 void nr_tcp_init(struct nr_flow *f);
 
 /*

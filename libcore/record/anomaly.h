@@ -65,6 +65,9 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	  "checksums of one sending host are wrong throughout: offloaded, not damaged")  \
 	X(DUPLICATES, "duplicates", WARNING,                                             \
 	  "a large share of the capture's frames are copies; --dedup removes them")      \
+	X(SINK_OVERLOAD, "sink_overload", ERROR,                                         \
+	  "a database was too slow for the capture: records were dropped; detail has "   \
+	  "how many")                                                                    \
 	X(ARP_CONFLICT, "arp_conflict", WARNING, "an address moved to another MAC")      \
 	/* streams */                                                                    \
 	X(TCP_GAP, "tcp_gap", INFO,                                                      \

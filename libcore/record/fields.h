@@ -23,7 +23,7 @@
 	X(T, host, TEXT, 0, NULL, NULL, NULL, "name of the host it ran on") \
 	X(T, started_ns, TIME, 0, NULL, "ns", NULL, "wall-clock time at the start of the run") \
 	X(T, finished_ns, TIME, 0, NULL, "ns", NULL, "wall-clock time at its end") \
-	X(T, threads, INT, 0, NULL, "threads", NULL, "worker threads used; records do not depend on it") \
+	X(T, threads, INT, 0, NULL, "threads", NULL, "threads of the engine; records do not depend on it") \
 	X(T, libraries, JSON, 0, NULL, NULL, NULL, "object of library names and versions in use") \
 	X(T, sandbox, TEXT, 0, NULL, NULL, NULL, "what confined the run: no_new_privs, seccomp, landlock, or none") \
 	X(T, clock_state, TEXT, 0, NULL, NULL, NULL, "capture only: whether the host's clock was synchronised, and by how much it could be off") \
@@ -98,7 +98,7 @@
 
 /* The identity of a flow: all of flow_start and the beginning of flow. */
 #define NR_FIELDS_FLOW_START(X, T) \
-	X(T, flow_id, INT, NR_PK, NULL, NULL, NULL, "ordinal of the flow's first packet in the merged input times 16, plus the nesting in tunnels") \
+	X(T, flow_id, INT, NR_PK, NULL, NULL, NULL, "ordinal of the flow's first packet in the merged input times 16, plus the nesting in tunnels; of one that continues another file's, a number behind that file's last packet") \
 	X(T, source_id, INT, NR_NN, "source(source_id)", NULL, NULL, "source of the first packet") \
 	X(T, interface_id, INT, 0, NULL, NULL, NULL, "interface of the first packet in that source") \
 	X(T, parent_flow_id, INT, 0, "flow(flow_id)", NULL, NULL, "the flow that carries this one in a UDP tunnel") \
@@ -151,7 +151,9 @@
 	X(T, handshake_rtt_ns, INT, 0, NULL, "ns", NULL, "from the SYN to the ACK that completes the handshake") \
 	X(T, overlap_unverified, INT, 0, NULL, "segments", NULL, "parsed TCP streams: segments that overlap bytes which were delivered and could not be compared; NULL for none") \
 	X(T, bad_checksums, INT, 0, NULL, "packets", NULL, "packets whose IP or transport checksum is wrong") \
-	X(T, continues, INT, 0, NULL, NULL, NULL, "flow_id of the same flow in the previous file of a rotated set")
+	X(T, continues, INT, 0, NULL, NULL, NULL, "flow_id of the same flow in the previous file of a rotated set; what is counted is that of this part, what tells of the connection (state, history, service) that of the whole")
+
+#define NR_FIELDS_FLOW_UPDATE(X, T) NR_FIELDS_FLOW(X, T)
 
 #define NR_FIELDS_FLOW_PACKETS(X, T) \
 	X(T, flow_id, INT, NR_NN, "flow(flow_id)", NULL, NULL, "the flow") \
@@ -221,6 +223,7 @@
 	X(NAME, name, NR_R_CONTAINER, NULL, "names of addresses that the sources hold") \
 	X(FLOW, flow, NR_R_ROWID_KEY, indexes_flow, "flows: the packets of one key until it ends") \
 	X(FLOW_START, flow_start, NR_R_JSON_ONLY, NULL, "the beginning of a flow, in JSON lines only") \
+	X(FLOW_UPDATE, flow_update, NR_R_JSON_ONLY, NULL, "a flow that is still open, in JSON lines of a capture with --active-timeout only; the columns of flow") \
 	X(FLOW_PACKETS, flow_packets, 0, indexes_flow_packets, "the packets of each flow") \
 	X(TUNNEL, tunnel, 0, NULL, "tunnels without ports; those in UDP are flows") \
 	X(ANOMALY, anomaly, NR_R_SESSION, indexes_anomaly, "what is odd in the traffic or the capture") \

@@ -3,15 +3,16 @@
 
 #include <string.h>
 
-/* ARCHITECTURE.md: packet ordinal, phase, flow id, sequence. */
-static int order_cmp(const struct nr_order *a, const struct nr_order *b)
+int nr_order_cmp(const struct nr_order *a, const struct nr_order *b)
 {
 	if (a->ordinal != b->ordinal)
 		return a->ordinal < b->ordinal ? -1 : 1;
+	if (a->turn != b->turn)
+		return a->turn < b->turn ? -1 : 1;
 	if (a->phase != b->phase)
 		return a->phase < b->phase ? -1 : 1;
-	if (a->flow_id != b->flow_id)
-		return a->flow_id < b->flow_id ? -1 : 1;
+	if (a->place != b->place)
+		return a->place < b->place ? -1 : 1;
 	if (a->seq != b->seq)
 		return a->seq < b->seq ? -1 : 1;
 	return 0;
@@ -37,7 +38,7 @@ struct nr_record *nr_records_add(struct nr_records *rs, const struct nr_record_t
 	r->type = t;
 	r->order = order;
 	r->v = (struct nr_value *)(r + 1);
-	if (rs->n && order_cmp(&rs->r[rs->n - 1]->order, &order) > 0)
+	if (rs->n && nr_order_cmp(&rs->r[rs->n - 1]->order, &order) > 0)
 		rs->unsorted = true;
 	rs->r[rs->n++] = r;
 	return r;
@@ -62,7 +63,7 @@ void nr_records_sort(struct nr_records *rs)
 			for (size_t k = lo; k < hi; k++) {
 				if (j == hi ||
 				    (i < mid &&
-				     order_cmp(&from[i]->order, &from[j]->order) <= 0))
+				     nr_order_cmp(&from[i]->order, &from[j]->order) <= 0))
 					to[k] = from[i++];
 				else
 					to[k] = from[j++];

@@ -69,12 +69,15 @@ struct nr_value {
 	uint8_t kind; /* enum nr_value_kind */
 };
 
-/* Where a record stands in the run's one order: compared field by field. */
+/* Where a record stands in the run's one order: ordinal, turn, phase, place, seq. */
 struct nr_order {
 	uint64_t ordinal; /* packet in merged order at which it arose */
-	uint64_t flow_id; /* 0: none */
-	uint32_t seq;     /* within packet, phase and flow */
-	uint8_t phase;    /* enum nr_phase */
+	/* Where timers and the end of input speak: the flow_id, UINT64_MAX behind them;
+	   in the packet itself: which of its levels (engine/internal.h). */
+	uint64_t place;
+	uint32_t turn; /* before the packet: ticks of the host's clock since the last one */
+	uint32_t seq;  /* within all of these */
+	uint8_t phase; /* enum nr_phase */
 };
 
 enum nr_phase {
@@ -84,15 +87,20 @@ enum nr_phase {
 	NR_PHASE_END,       /* end of input */
 };
 
+#define NR_TURN_PACKET UINT32_MAX /* nr_order.turn of phases PACKET and END */
+
 /* The identity of a flow for JSON lines of its session records. */
 struct nr_flow_ident {
 	const char *proto, *src_ip, *dst_ip, *community_id; /* NUL-terminated or NULL */
 	int32_t src_port, dst_port;                         /* -1: none */
 };
 
+struct nr_join; /* engine/internal.h: what the engine adds before sinks see it */
+
 struct nr_record {
 	const struct nr_record_type *type;
 	const struct nr_flow_ident *ident; /* NULL: none; unused for type flow */
+	struct nr_join *join;              /* nothing to sinks; NULL: none */
 	struct nr_order order;
 	struct nr_value *v; /* type->n_fields values */
 };
@@ -108,6 +116,8 @@ struct nr_records {
 /* A new record with all values NULL, appended. */
 struct nr_record *nr_records_add(struct nr_records *rs, const struct nr_record_type *t,
 				 struct nr_order order);
+/* < 0, 0, > 0: a stands before, beside, behind b. */
+int nr_order_cmp(const struct nr_order *a, const struct nr_order *b);
 /* Stable sort by order. */
 void nr_records_sort(struct nr_records *rs);
 /* Forgets the records (the arena is reset by its owner). */

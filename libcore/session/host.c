@@ -14,7 +14,8 @@ static struct nr_record *host_record(struct nr_parse *p, const struct nr_record_
 
 	nr_set_int(r, 0, (int64_t)p->flow_id); /* NR_FIELDS_SESSION */
 	nr_set_int(r, 1, p->source_id);
-	nr_set_int(r, 2, (int64_t)p->packet);
+	if (p->packet) /* 0: a capture could not keep it */
+		nr_set_int(r, 2, (int64_t)p->packet);
 	nr_set_int(r, 3, p->ts_ns);
 	return r;
 }
@@ -77,9 +78,10 @@ struct nr_parse *nr_session_call(struct nr_call_of_parser *c, struct nr_sessions
 				 uint64_t offset)
 {
 	const struct nr_session *s = f->session;
-	const struct nr_key *k = &f->key;
+	const struct nr_key *k = &c->key;
 	bool hi_first = f->src_is_hi != s->swapped;
 
+	c->key = nr_flow_key(f);
 	c->ss = ss;
 	c->f = f;
 	c->at = *at;
@@ -97,7 +99,7 @@ struct nr_parse *nr_session_call(struct nr_call_of_parser *c, struct nr_sessions
 		.offset = offset,
 		.options = &ss->cfg.parse,
 		.account = nr_state_of(ss, f),
-		.arena = ss->ev.arena,
+		.arena = ss->arena,
 		.memo = ss->memo,
 		.host = &host,
 		.host_arg = c,

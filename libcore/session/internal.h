@@ -73,8 +73,9 @@ bool nr_wakes_pop(struct nr_wakes *h, int64_t now_ns, struct nr_wake *out);
 struct nr_sessions {
 	struct nr_sessions_config cfg;
 	struct nr_session_events ev;
-	struct nr_account state[NR_N_SHARDS]; /* sessions, parsers */
-	struct nr_account bytes[NR_N_SHARDS]; /* stores of streams */
+	struct nr_arena *arena;
+	struct nr_account state; /* sessions, parsers */
+	struct nr_account bytes; /* stores of streams */
 	struct nr_wakes wakes;
 	struct nr_memo *memo;
 	uint32_t seed;
@@ -102,6 +103,7 @@ struct nr_call_of_parser {
 	struct nr_sessions *ss;
 	struct nr_flow *f;
 	struct nr_stamp at;
+	struct nr_key key; /* of f: p.addr lies in it */
 };
 
 /* Fills c for a call; returns &c->p. */
@@ -114,13 +116,13 @@ struct nr_parse *nr_session_call(struct nr_call_of_parser *c, struct nr_sessions
 static inline struct nr_account *nr_state_of(struct nr_sessions *ss,
 					     const struct nr_flow *f)
 {
-	return &ss->state[f->shard];
+	return &ss->state;
 }
 
 static inline struct nr_account *nr_bytes_of(struct nr_sessions *ss,
 					     const struct nr_flow *f)
 {
-	return &ss->bytes[f->shard];
+	return &ss->bytes;
 }
 
 /* NULL at the cap: the flow is not parsed. */

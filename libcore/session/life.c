@@ -63,7 +63,7 @@ struct nr_session *nr_session_new(struct nr_sessions *ss, struct nr_flow *f)
 	struct nr_session *s = nr_account_alloc(a, sizeof(*s));
 
 	if (!s) {
-		f->session_over = true;
+		nr_flow_set_quiet(f);
 		f->parser_close = NR_CLOSE_OVERFLOW + 1;
 		return NULL;
 	}
@@ -88,7 +88,7 @@ static void session_free(struct nr_sessions *ss, struct nr_flow *f)
 	}
 	nr_account_free(a, s, sizeof(*s));
 	f->session = NULL;
-	f->session_over = true;
+	nr_flow_set_quiet(f);
 }
 
 /* Frees what has closed; called where no parser is on the stack. */
@@ -99,7 +99,7 @@ void nr_session_settle(struct nr_sessions *ss, struct nr_flow *f)
 	if (!s || !s->closing)
 		return;
 	nr_session_end_parser(ss, f, (enum nr_parser_close)s->close);
-	if (ss->cfg.tap && !s->ending && (s->tcp || f->key.proto != 6)) {
+	if (ss->cfg.tap && !s->ending && (s->tcp || nr_flow_proto(f) != 6)) {
 		s->closing = false;
 		s->muted = true;
 		return;

@@ -4,13 +4,14 @@
  * for a SHA-256. A parser that knows need not look again; what it writes must be the same
  * with and without: rows with NR_R_FIRST may be left out, all else not.
  *
- * At most NR_MEMO_MAX keys are remembered, the first ones.
+ * One for each shard of the flow table, so that what is written does not depend on
+ * threads. At most NR_MEMO_MAX keys are remembered, the first ones.
  */
 #pragma once
 
 #include <stdint.h>
 
-enum { NR_MEMO_MAX = 32768, NR_MEMO_KEY = 32 };
+enum { NR_MEMO_MAX = 2048, NR_MEMO_KEY = 32 };
 
 struct nr_memo;
 

@@ -98,6 +98,25 @@ struct nr_parse {
 	const char *next;
 	const uint8_t *rest;
 	size_t rest_len;
+	/* Set by nr_parse_early(). */
+	const uint8_t *early;
+	size_t early_len;
+	uint64_t early_gap;
+};
+
+/* Whom to expect: a flow announced by another (FTP's data connections). */
+struct nr_expectation {
+	uint8_t proto, ip_version;
+	uint8_t src_ip[16], dst_ip[16]; /* of the expected flow; src all 0: anybody */
+	uint16_t src_port, dst_port;    /* src 0: any */
+	const char *service;            /* one of the parser's services */
+};
+
+/* The 5-tuple of a flow as quoted by another, in the direction quoted. */
+struct nr_tuple {
+	uint8_t proto, ip_version;
+	uint8_t src_ip[16], dst_ip[16];
+	uint16_t src_port, dst_port;
 };
 
 struct nr_parser_cap {
@@ -132,6 +151,13 @@ struct nr_parser {
 	/* UDP and ICMP: len bytes captured of wire_len. */
 	enum nr_verdict (*datagram)(struct nr_parse *p, void *ctx, unsigned side,
 				    const uint8_t *data, size_t len, size_t wire_len);
+	/*
+	 * The 5-tuple of the flow that a datagram of ICMP speaks of: what datagram() will
+	 * pass to nr_parse_link_quoted() for it, no more is found. It is asked before any
+	 * flow is looked at, and knows the bytes alone. NULL: never any.
+	 */
+	bool (*quotes)(unsigned proto, const uint8_t *data, size_t len,
+		       struct nr_tuple *out);
 	/* The time asked for with nr_parse_wake() has come (p->clock_ns). */
 	enum nr_verdict (*tick)(struct nr_parse *p, void *ctx);
 	/*
@@ -140,21 +166,6 @@ struct nr_parser {
 	 * NULL.
 	 */
 	void (*end)(struct nr_parse *p, void *ctx);
-};
-
-/* Whom to expect: a flow announced by another (FTP's data connections). */
-struct nr_expectation {
-	uint8_t proto, ip_version;
-	uint8_t src_ip[16], dst_ip[16]; /* of the expected flow; src all 0: anybody */
-	uint16_t src_port, dst_port;    /* src 0: any */
-	const char *service;            /* one of the parser's services */
-};
-
-/* The 5-tuple of a flow as quoted by another, in the direction quoted. */
-struct nr_tuple {
-	uint8_t proto, ip_version;
-	uint8_t src_ip[16], dst_ip[16];
-	uint16_t src_port, dst_port;
 };
 
 /* What the engine (or a test) does for parsers; use the functions below instead. */
@@ -255,6 +266,19 @@ static inline enum nr_verdict nr_parse_hand_over(struct nr_parse *p, const char 
 	p->rest = rest;
 	p->rest_len = len;
 	return NR_HAND_OVER;
+}
+
+/*
+ * Before nr_parse_hand_over() from data(): the other side did not wait, and the last
+ * bytes it was heard saying are the next protocol's as well. The parser kept these n
+ * bytes and still owns them; they are copied. gap: bytes missed or not kept behind them.
+ */
+static inline void nr_parse_early(struct nr_parse *p, const uint8_t *bytes, size_t n,
+				  uint64_t gap)
+{
+	p->early = bytes;
+	p->early_len = n;
+	p->early_gap = gap;
 }
 
 /* All parsers, sorted by name (parsers/meson.build), NULL-terminated. */

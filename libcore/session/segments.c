@@ -41,7 +41,7 @@ static bool read_gap(void *arg, uint64_t offset, uint64_t n, enum nr_gap_reason 
 		tap->gap(tap->arg, r->f, r->side, offset, n, why, at);
 	if (why != NR_GAP_CUT) /* the snap length says enough */
 		ev->anomaly(ev->arg, r->f, NR_ANOM_TCP_GAP, (int)r->side, at,
-			    nr_arena_printf(ev->arena,
+			    nr_arena_printf(r->ss->arena,
 					    "{\"offset\":%llu,\"length\":%llu,"
 					    "\"reason\":\"%s\"}",
 					    (unsigned long long)offset,
@@ -74,7 +74,7 @@ static void read_conflict(void *arg, uint64_t offset, uint64_t n, uint64_t old_h
 		tap->conflict(tap->arg, r->f, r->side, offset, n);
 	ev->anomaly(ev->arg, r->f, NR_ANOM_TCP_CONFLICT, (int)r->side,
 		    &r->f->session->last,
-		    nr_arena_printf(ev->arena,
+		    nr_arena_printf(r->ss->arena,
 				    "{\"offset\":%llu,\"length\":%llu,"
 				    "\"old_hash\":\"%016llx\",\"new_hash\":\"%016llx\"}",
 				    (unsigned long long)offset, (unsigned long long)n,
@@ -132,7 +132,7 @@ static bool tcp_new(struct nr_sessions *ss, struct nr_flow *f)
 	for (unsigned i = 0; i < 2; i++) {
 		ss->seed = ss->seed * 1664525 + 1013904223;
 		nr_stream_init(&s->tcp->stream[i], ss->seed);
-		s->tcp->start_seq[i] = f->side[i].start_seq;
+		s->tcp->start_seq[i] = nr_flow_tcp_facts(f, i).start_seq;
 	}
 	return true;
 }
@@ -142,10 +142,11 @@ static bool follow_restart(struct nr_sessions *ss, struct nr_flow *f, unsigned s
 {
 	struct nr_tcp_session *t = f->session->tcp;
 	bool begun = t->stream[side].next > 0;
+	uint32_t start_seq = nr_flow_tcp_facts(f, side).start_seq;
 
-	if (t->start_seq[side] == f->side[side].start_seq)
+	if (t->start_seq[side] == start_seq)
 		return true;
-	t->start_seq[side] = f->side[side].start_seq;
+	t->start_seq[side] = start_seq;
 	f->n_unverified += t->stream[side].n_unverified;
 	nr_stream_fini(&t->stream[side], nr_bytes_of(ss, f));
 	nr_stream_init(&t->stream[side], ss->seed | 1);
@@ -162,13 +163,14 @@ static bool follow_restart(struct nr_sessions *ss, struct nr_flow *f, unsigned s
 static bool is_far(const struct nr_flow *f, unsigned side, struct nr_tcp_session *t,
 		   uint64_t offset)
 {
-	const struct nr_side *me = &f->side[side], *peer = &f->side[!side];
+	const struct nr_tcp_facts me = nr_flow_tcp_facts(f, side);
+	const struct nr_tcp_facts peer = nr_flow_tcp_facts(f, !side);
 	uint64_t from = t->stream[side].next, room = FAR_UNSCALED;
 
-	if ((me->tcp_flags & peer->tcp_flags & NR_TCP_SYN) && me->ack > 0) {
-		if ((uint64_t)me->ack > from)
-			from = (uint64_t)me->ack;
-		room = 4 * (uint64_t)peer->window + FAR_SLACK;
+	if ((me.tcp_flags & peer.tcp_flags & NR_TCP_SYN) && me.ack > 0) {
+		if ((uint64_t)me.ack > from)
+			from = (uint64_t)me.ack;
+		room = 4 * (uint64_t)peer.window + FAR_SLACK;
 	}
 	if (offset <= from + room) {
 		t->n_far[side] = 0;
@@ -198,7 +200,7 @@ static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	if (is_far(f, side, s->tcp, g.offset)) {
 		ss->ev.anomaly(
 			ss->ev.arg, f, NR_ANOM_TCP_FAR_AHEAD, (int)side, &s->last,
-			nr_arena_printf(ss->ev.arena,
+			nr_arena_printf(ss->arena,
 					"{\"offset\":%llu,\"expected\":%llu}",
 					(unsigned long long)g.offset,
 					(unsigned long long)s->tcp->stream[side].next));
@@ -216,8 +218,8 @@ static bool tcp_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 	struct nr_session *s = f->session;
 	struct nr_session_reader_arg rd = { .ss = ss, .f = f, .side = side };
 	struct nr_stream_reader r = nr_session_reader(&rd);
-	const struct nr_side *me = &f->side[side];
 	struct nr_call_of_parser c;
+	int64_t fin;
 
 	if (!follow_restart(ss, f, 0) || !follow_restart(ss, f, 1))
 		return false;
@@ -230,9 +232,10 @@ static bool tcp_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 						 s->ctx, side ^ s->swapped));
 	if (l->payload_len && !tcp_data(ss, f, side, l, seen, &r))
 		return false;
-	if (me->fin > 1 && s->tcp->stream[side].end != (uint64_t)me->fin - 2)
-		return nr_stream_fin(&s->tcp->stream[side], (uint64_t)me->fin - 2,
-				     &s->last, &r);
+	fin = nr_flow_tcp_facts(f, side).fin;
+	if (fin > 1 && s->tcp->stream[side].end != (uint64_t)fin - 2)
+		return nr_stream_fin(&s->tcp->stream[side], (uint64_t)fin - 2, &s->last,
+				     &r);
 	return true;
 }
 
@@ -242,7 +245,7 @@ void nr_session_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 {
 	struct nr_session *s = f->session;
 
-	if (!seen->is_valid || f->session_over)
+	if (!seen->is_valid || nr_flow_is_quiet(f))
 		return;
 	if (!s) {
 		if (!l->payload_len || (l->tcp_flags & NR_TCP_RST))

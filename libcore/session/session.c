@@ -13,7 +13,8 @@ static bool datagram_new(struct nr_sessions *ss, struct nr_flow *f, unsigned sid
 	in.len[side] = len;
 	nr_session_probe(f, &in);
 	if (nr_choose(&in, &p) != NR_CHOSEN) {
-		f->session_over = ++f->n_tries >= NR_UDP_TRIES;
+		if (++f->n_tries >= NR_UDP_TRIES)
+			nr_flow_set_quiet(f);
 		return false;
 	}
 	return nr_session_new(ss, f) && nr_session_set_parser(ss, f, p);
@@ -47,7 +48,7 @@ static void datagram(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 		return;
 	if (ss->cfg.tap)
 		tap_datagram(ss, f, side, p, data, cap, len);
-	if (f->session_over)
+	if (nr_flow_is_quiet(f))
 		return;
 	if (!s) {
 		if (!datagram_new(ss, f, side, data, cap)) {
@@ -76,7 +77,7 @@ void nr_sessions_packet(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 			const struct nr_packet *p, const struct nr_level *l,
 			const struct nr_tcp_seen *seen)
 {
-	if ((f->session_over && !ss->cfg.tap) || l->carries)
+	if ((nr_flow_is_quiet(f) && !ss->cfg.tap) || l->carries)
 		return;
 	switch (l->proto) {
 	case 6:
@@ -122,11 +123,14 @@ struct nr_sessions *nr_sessions_new(const struct nr_sessions_config *c,
 	ss->ev = *ev;
 	ss->seed = c->seed;
 	ss->memo = nr_memo_new();
-	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
-		ss->state[i].max = c->session_memory / NR_N_SHARDS;
-		ss->bytes[i].max = c->reassembly_memory / NR_N_SHARDS;
-	}
+	ss->state.max = c->session_memory;
+	ss->bytes.max = c->reassembly_memory;
 	return ss;
+}
+
+void nr_sessions_into(struct nr_sessions *ss, struct nr_arena *arena)
+{
+	ss->arena = arena;
 }
 
 void nr_sessions_free(struct nr_sessions *ss)

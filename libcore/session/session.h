@@ -5,7 +5,7 @@
  *
  * The state of a flow's session hangs on the flow (nr_flow.session), is charged to the
  * account of the flow's shard, and goes when nobody listens any more: a flow whose parser
- * has closed, or that no parser wanted, is not looked at again (nr_flow.session_over).
+ * has closed, or that no parser wanted, is not looked at again (nr_flow_set_quiet()).
  */
 #pragma once
 
@@ -44,8 +44,8 @@ struct nr_session_tap {
 
 struct nr_sessions_config {
 	struct nr_stream_config stream;
-	size_t reassembly_memory; /* of all stores; cut into shards */
-	size_t session_memory;    /* of all parsers' state; cut into shards */
+	size_t reassembly_memory; /* of all stores of the shard */
+	size_t session_memory;    /* of all parsers' state of the shard */
 	struct nr_parse_options parse;
 	const struct nr_session_tap *tap; /* NULL: nobody; outlives the sessions */
 	int64_t first_source_id;
@@ -55,7 +55,6 @@ struct nr_sessions_config {
 /* What the engine does for it. Pointers to flows are those of the calls below. */
 struct nr_session_events {
 	void *arg;
-	struct nr_arena *arena; /* of what records point to */
 	struct nr_record *(*record)(void *arg, struct nr_flow *f,
 				    const struct nr_record_type *t);
 	/* side of the flow or -1; at: the packet, NULL: none */
@@ -69,12 +68,15 @@ struct nr_session_events {
 			    unsigned field, const struct nr_tuple *t);
 };
 
+/* The sessions of one shard of the flow table. */
 struct nr_sessions;
 
 struct nr_sessions *nr_sessions_new(const struct nr_sessions_config *c,
 				    const struct nr_session_events *ev);
 /* All flows must have ended. */
 void nr_sessions_free(struct nr_sessions *ss);
+/* Where what records point to goes from now on; to be called before anything else. */
+void nr_sessions_into(struct nr_sessions *ss, struct nr_arena *arena);
 
 /* A packet of f, sent by side, after the flow table has taken it in. */
 void nr_sessions_packet(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
@@ -87,6 +89,11 @@ void nr_sessions_end(struct nr_sessions *ss, struct nr_flow *f);
 void nr_sessions_due(struct nr_sessions *ss, int64_t mark_ns,
 		     void (*wake)(void *arg, struct nr_flow *f), void *arg);
 void nr_sessions_woken(struct nr_sessions *ss, struct nr_flow *f, int64_t mark_ns);
+/*
+ * Around a change of flow_ids (nr_flow_restart()): before it with false, behind it with
+ * true.
+ */
+void nr_sessions_renumber(struct nr_sessions *ss, bool done);
 
 /* Adds a service to what the flow is known for; name is one of a parser's. */
 void nr_flow_add_service(struct nr_flow *f, const char *name);

@@ -58,14 +58,30 @@ void nr_sessions_due(struct nr_sessions *ss, int64_t mark_ns,
 	while (nr_wakes_pop(&ss->wakes, mark_ns, &w)) {
 		struct nr_session *s = w.flow->session;
 
-		if (!w.flow->in_use || w.flow->flow_id != w.flow_id || !s ||
-		    s->armed_ns != w.at_ns)
+		if (w.flow->flow_id != w.flow_id || !s || s->armed_ns != w.at_ns)
 			continue; /* the flow has ended, or was armed anew */
 		s->armed_ns = INT64_MAX;
 		if (nr_session_wake(ss, s) <= mark_ns)
 			wake(arg, w.flow);
 		else
 			nr_session_arm(ss, w.flow);
+	}
+}
+
+/* Marks of wakes while ids change; no flow has these ids. */
+enum { WAKE_STANDS, WAKE_IS_STALE };
+
+void nr_sessions_renumber(struct nr_sessions *ss, bool done)
+{
+	for (size_t i = 0; i < ss->wakes.n; i++) {
+		struct nr_wake *w = &ss->wakes.w[i];
+
+		if (!done)
+			w->flow_id = w->flow->flow_id == w->flow_id
+					     ? WAKE_STANDS
+					     : WAKE_IS_STALE;
+		else if (w->flow_id == WAKE_STANDS)
+			w->flow_id = w->flow->flow_id;
 	}
 }
 

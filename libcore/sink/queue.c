@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { WORTH_HANDING_OVER = 64 * 1024 };
+enum { WORTH_HANDING_OVER = 64 * 1024, FLUSHED_MAX = 8 };
 
 void nr_queue_init(struct nr_queue *q)
 {
@@ -146,7 +146,8 @@ void nr_queue_nudge(struct nr_queue *q)
 
 void nr_queue_flush(struct nr_queue *q)
 {
-	if (q->open && q->open->used)
+	/* chunks that are hardly used would fill a queue that is behind */
+	if (q->open && q->open->used && atomic_load(&q->n_used) <= FLUSHED_MAX)
 		hand_over(q);
 }
 

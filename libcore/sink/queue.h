@@ -55,7 +55,7 @@ void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag);
  */
 bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, void *tag,
 		    unsigned chunks);
-/* Hands over what is in the open chunk. */
+/* Hands over what is in the open chunk, unless the taker is far behind. */
 void nr_queue_flush(struct nr_queue *q);
 /* Hands over what is in the open chunk if it is worth it: the taker waits. */
 void nr_queue_nudge(struct nr_queue *q);

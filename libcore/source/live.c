@@ -10,6 +10,8 @@
 
 const struct nr_live_ops *const nr_live_backends[] = {
 	&nr_live_tpacket,
+	&nr_live_xdp,
+	&nr_live_pcap,
 	NULL,
 };
 

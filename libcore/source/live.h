@@ -19,6 +19,13 @@
 #include "base/err.h"
 #include "source/packet.h"
 
+/* How the xdp back end attaches its program. */
+enum nr_xdp_mode {
+	NR_XDP_AUTO,    /* native where the driver can, else generic */
+	NR_XDP_NATIVE,  /* in the driver */
+	NR_XDP_GENERIC, /* in the kernel's receive path, with any driver */
+};
+
 enum nr_live_direction { NR_LIVE_BOTH, NR_LIVE_IN, NR_LIVE_OUT };
 
 struct nr_live_options {
@@ -30,6 +37,7 @@ struct nr_live_options {
 	bool no_promisc;
 	bool hardware_time; /* ask for raw time stamps of the NIC */
 	bool take_traffic;  /* xdp: the host may lose the packets that are captured */
+	enum nr_xdp_mode xdp_mode;
 	const char *filter; /* BPF as libpcap takes it; of the frame as it was on the
 			       wire, tags in their place; NULL: none */
 };
@@ -88,7 +96,7 @@ struct nr_live {
 	_Alignas(16) uint8_t ctx[];
 };
 
-extern const struct nr_live_ops nr_live_tpacket;
+extern const struct nr_live_ops nr_live_tpacket, nr_live_xdp, nr_live_pcap;
 
 /* All back ends that this build has, the default first; ends with NULL. */
 extern const struct nr_live_ops *const nr_live_backends[];

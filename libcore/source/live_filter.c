@@ -29,6 +29,7 @@ enum {
 struct nr_live_filter {
 	struct bpf_program pcap; /* for frames as they were on the wire */
 	bool has_text;
+	bool is_inexact; /* a load of a tagged frame could not be rewritten */
 	struct nr_bpf *p;
 	size_t n;
 };
@@ -81,12 +82,19 @@ static bool rewrite_load(struct nr_bpf *i)
 	}
 }
 
-static struct nr_bpf rewritten(struct nr_bpf i, uint32_t accept)
+static bool is_load(struct nr_bpf i)
 {
-	bool is_load = BPF_CLASS(i.code) == BPF_LD || BPF_CLASS(i.code) == BPF_LDX;
+	return BPF_CLASS(i.code) == BPF_LD || BPF_CLASS(i.code) == BPF_LDX;
+}
 
-	if (is_load && !rewrite_load(&i))
-		return (struct nr_bpf){ BPF_RET | BPF_K, 0, 0, accept };
+/*
+ * What is not rewritten accepts, and all that is accepted comes whole, so that it can be
+ * judged again before it is cut.
+ */
+static struct nr_bpf rewritten(struct nr_bpf i)
+{
+	if (is_load(i) && !rewrite_load(&i))
+		return (struct nr_bpf){ BPF_RET | BPF_K, 0, 0, NR_LIVE_SNAP_MAX };
 	return i;
 }
 
@@ -96,15 +104,32 @@ static void add(struct nr_live_filter *f, unsigned code, uint8_t jt, uint8_t jf,
 	f->p[f->n++] = (struct nr_bpf){ (uint16_t)code, jt, jf, k };
 }
 
-static void add_program(struct nr_live_filter *f, uint32_t accept, bool is_tagged)
+static struct nr_bpf instruction(const struct nr_live_filter *f, unsigned i)
+{
+	const struct bpf_insn *b = &f->pcap.bf_insns[i];
+
+	return (struct nr_bpf){ b->code, b->jt, b->jf, b->k };
+}
+
+static void find_inexact(struct nr_live_filter *f)
 {
 	for (unsigned i = 0; i < f->pcap.bf_len; i++) {
-		const struct bpf_insn *b = &f->pcap.bf_insns[i];
-		struct nr_bpf x = { b->code, b->jt, b->jf, b->k };
+		struct nr_bpf x = instruction(f, i);
+
+		f->is_inexact |= is_load(x) && !rewrite_load(&x);
+	}
+}
+
+static void add_program(struct nr_live_filter *f, uint32_t accept, bool is_tagged)
+{
+	if (is_tagged && f->is_inexact)
+		accept = NR_LIVE_SNAP_MAX;
+	for (unsigned i = 0; i < f->pcap.bf_len; i++) {
+		struct nr_bpf x = instruction(f, i);
 
 		if (x.code == (BPF_RET | BPF_K) && x.k)
 			x.k = accept;
-		f->p[f->n++] = is_tagged ? rewritten(x, accept) : x;
+		f->p[f->n++] = is_tagged ? rewritten(x) : x;
 	}
 }
 
@@ -122,6 +147,7 @@ static void build(struct nr_live_filter *f, uint16_t link_type, uint32_t accept,
 		return;
 	}
 	if (link_type == ETHERNET) {
+		find_inexact(f);
 		add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, AD_VLAN_TAG_PRESENT);
 		add(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
 		add(f, BPF_JMP | BPF_JA, 0, 0, f->pcap.bf_len);
@@ -175,6 +201,11 @@ const struct nr_bpf *nr_live_filter_program(const struct nr_live_filter *f, size
 {
 	*n = f->n;
 	return f->p;
+}
+
+bool nr_live_filter_is_exact(const struct nr_live_filter *f)
+{
+	return !f->is_inexact;
 }
 
 bool nr_live_filter_pass(const struct nr_live_filter *f, const uint8_t *data,

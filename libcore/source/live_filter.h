@@ -36,7 +36,12 @@ int nr_live_filter_new(struct nr_live_filter **out, const char *text, uint16_t l
 		       uint32_t snap_len, bool out_only, struct nr_err *err);
 /* The program for SO_ATTACH_FILTER; lives as long as the filter. */
 const struct nr_bpf *nr_live_filter_program(const struct nr_live_filter *f, size_t *n);
-/* Of a frame whose tag was put back: does it match? */
+/*
+ * Does the program judge tagged frames itself? Else those whose tag was put back have to
+ * be judged again; they come whole, to be cut behind that.
+ */
+bool nr_live_filter_is_exact(const struct nr_live_filter *f);
+/* Of a frame as it was on the wire: does it match? */
 bool nr_live_filter_pass(const struct nr_live_filter *f, const uint8_t *data,
 			 uint32_t cap_len, uint32_t wire_len);
 void nr_live_filter_free(struct nr_live_filter *f); /* NULL is fine */

@@ -109,9 +109,10 @@ static void block_back(void *arg, struct nr_block *b)
 	struct ring *r = arg;
 	uint32_t i = (uint32_t)((size_t)(nr_block_data(b) - r->map) / r->block_size);
 
-	atomic_store_explicit(&r->is_out[i], false, memory_order_relaxed);
 	__atomic_store_n(&desc_of(r, i)->hdr.bh1.block_status, TP_STATUS_KERNEL,
 			 __ATOMIC_RELEASE);
+	/* Last: who sees that it is back must not see that it is still the user's. */
+	atomic_store_explicit(&r->is_out[i], false, memory_order_release);
 	ring_unref(r);
 }
 
@@ -528,7 +529,8 @@ static bool view_of(const struct tpacket *t, struct ring *r, struct nr_packet *v
 	};
 	if ((h->tp_status & TP_STATUS_VLAN_VALID) && t->link_type == 1) {
 		put_tag_back(v, h);
-		wanted = nr_live_filter_pass(t->filter, v->data, v->cap_len, v->wire_len);
+		wanted = nr_live_filter_is_exact(t->filter) ||
+			 nr_live_filter_pass(t->filter, v->data, v->cap_len, v->wire_len);
 		if (t->snap_len && v->cap_len > t->snap_len)
 			v->cap_len = t->snap_len;
 	}

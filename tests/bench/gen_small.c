@@ -219,6 +219,44 @@ void gen_syn(struct out *o, const struct params *p)
 	o->st.n_tcp = o->st.n_flows;
 }
 
+/* `count` connections, all open at once, that stop in the middle of a request's head. */
+void gen_half(struct out *o, const struct params *p)
+{
+	int64_t t = T_START;
+	struct rng r;
+
+	rng_seed(&r, p->seed);
+	for (uint64_t n = 0; n < p->count && !o->full; n++) {
+		uint32_t isn = (uint32_t)mix64(p->seed ^ n);
+		struct tcp_hdr h = { .window = 64240 };
+		char head[HEAD_MAX];
+		size_t len = http_request(head, &r, (uint32_t)(n % N_HOSTS), 0) / 2;
+		struct conv c;
+
+		p64_conv(&c, (uint32_t)n, p->seed);
+		for (int i = 0; i < 3 && !o->full; i++, t += 5 * NS_US) {
+			bool is_data = i == 2;
+			uint8_t *frame = out_frame(o);
+
+			h.flags = (uint8_t)((is_data ? TCP_PSH : TCP_SYN) |
+					    (i > 0 ? TCP_ACK : 0));
+			h.is_plain_syn = !is_data;
+			h.seq = isn * (i == 1 ? 3 : 1) + is_data;
+			h.ack = i == 0 ? 0 : isn * (i == 1 ? 1 : 3) + 1;
+			if (is_data)
+				memcpy(frame + tcp_payload_at(&c, &h), head, len);
+			if (out_commit(
+				    o,
+				    tcp_frame(frame, &c, i == 1, &h, is_data ? len : 0),
+				    t)) {
+				o->st.n_flows += i == 0;
+				o->st.n_data += is_data;
+			}
+		}
+	}
+	o->st.n_tcp = o->st.n_flows;
+}
+
 /* A connection whose first byte never comes, then `count` segments of one byte each. */
 static void hole_flow(struct out *o, const struct params *p, uint16_t port, bool is_up,
 		      int64_t *t)

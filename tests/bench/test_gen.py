@@ -28,6 +28,8 @@ SHA256 = {
         "10eba5d818116d14c2cbab242944c7479a7f4bab8ae5c725e84391410b98781c",
     "syn --count 5000":
         "72ea407a4bcb2fdc2e3b1ee0c6573dd061a75ad49289479afb1d005c633afb52",
+    "half --count 3000":
+        "cc66e013ba320570fbe242a5950e29429cf9f26026bdc94f7ce6994be7d4f66a",
     "hole --count 3000":
         "88765a9fd4b7250f6122af65083f64f95f7d80e02b59c315646e59844bb6eb0f",
     "hole --count 3000 --order down --stride 2":
@@ -156,7 +158,8 @@ def test_tshark():
     keys = ["packets", "http_requests", "tls_hellos", "dns_queries", "dns_answers", "flows_tcp"]
     cases = ["mix --size 4M", "mix --size 8M " + " ".join(CLEAN), "many --flows 20",
              "p64 --flows 500 --count 5000", "p64 --flows 500 --count 5000 --dist zipf",
-             "dns --count 2000", "syn --count 2000", "hole --count 500", "long --size 2M"]
+             "dns --count 2000", "syn --count 2000",
+             "half --count 1000", "hole --count 500", "long --size 2M"]
     with tempfile.TemporaryDirectory() as d:
         for case in cases:
             path = os.path.join(d, "x.pcap")

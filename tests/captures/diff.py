@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """nrtool diff: nothing where nothing differs, and exactly what was changed where one thing was.
 
-Equal: a second replay in other batches, and an archive, against the database of every
+Equal: a second replay in other batches (and threads), and an archive, against the database of every
 capture (a sample without --all); twins of some in another compression or format, container
 tables left out. Changed: one value, row removed or row added in a copy, every column of
 every table of a sample of captures, chosen with --seed (each of them without --some)."""
@@ -21,13 +21,17 @@ import common
 import injections
 from determinism import make_twins
 
-SAMPLE, TWINS, CHANGED, SOME = 300, 24, 40, 30
+SAMPLE, TWINS, CHANGED, SOME = 200, 20, 30, 30
 TOOL = None  # of each worker: nrtool's path
+AGAIN = ["--batch=7"]  # how a capture is replayed the second time
 
 
 def start(nrtool):
     global TOOL
     TOOL = nrtool
+    if "--threads" in subprocess.run([nrtool, "replay", "--help"], capture_output=True, text=True,
+                                     check=True).stdout:
+        AGAIN.append("--threads=4")
 
 
 def nrtool(*words):
@@ -52,7 +56,7 @@ def equal(path):
         d = Path(folder)
         if not replay(path, "-o", d / "a.db", "-o", d / "a.jsonl.zst"):
             return None
-        replay(path, "-o", d / "b.db", "--batch=7")
+        replay(path, "-o", d / "b.db", *AGAIN)
         bad = [unequal(d / "a.db", d / "b.db", "--containers"),
                unequal(d / "b.db", d / "a.jsonl.zst", "--containers")]
         return [b for b in bad if b]
@@ -72,7 +76,7 @@ def twins(path):
         return bad
 
 
-def changed(path, seed, some):
+def changed(path, seed, some, part):
     """[what is wrong], one for each change that is not named exactly; how many were made."""
     bad, n = [], 0
     with tempfile.TemporaryDirectory(prefix="nrtool-diff-") as folder:
@@ -80,7 +84,7 @@ def changed(path, seed, some):
         if not replay(path, "-o", a):
             return bad, n
         db = sqlite3.connect(a)
-        made = injections.changes(db, random.Random(f"{seed} {path.name}"), some)
+        made = injections.changes(db, random.Random(f"{seed} {path.name}"), some, part)
         db.close()
         for words, sql, args, want in made:
             shutil.copy(a, b)
@@ -131,7 +135,7 @@ def main():
             if bad is not None:
                 tally.check(not bad, f"{name} and its twin: {'; '.join(bad)}")
         files = common.pick([f for f in small if f in sound], a.changed)
-        jobs = [(root / f, a.seed, a.some or None) for f in files]
+        jobs = [(root / f, a.seed, a.some or None, i) for i, f in enumerate(files)]
         for name, (bad, n) in zip(files, pool.starmap(changed, jobs, 1)):
             tally.passed += n - len(bad)
             for words in bad:

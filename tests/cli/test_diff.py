@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """nrtool diff: what is equal, single changes, forms, refusals."""
 
+import collections
 import gzip
 import json
 import os
@@ -40,8 +41,11 @@ class Diff(Case):
 
     def differences(self, *args, **more):
         """{(table, change, column): count}"""
-        return {(x["table"], x["change"], x.get("column")): x["count"]
-                for x in self.lines(*args, **more) if x["type"] == "difference"}
+        got = collections.Counter()
+        for x in self.lines(*args, **more):
+            if x["type"] == "difference":
+                got[x["table"], x["change"], x.get("column")] += x["count"]
+        return dict(got)
 
 
 class Equal(Diff):
@@ -121,11 +125,11 @@ class Changes(Diff):
     def test_single_changes_are_named_exactly(self):
         seed = os.environ.get("NRTOOL_SEED", "1")
         n = 12 if IS_ASAN else 40
-        for name in ("http-tls.pcap", "sections.pcapng", "ftp-active.pcap", "vxlan.pcap",
-                     "dns-tcp.pcapng", "gre.pcap", "ssh.pcap"):
+        for part, name in enumerate(("http-tls.pcap", "sections.pcapng", "ftp-active.pcap",
+                                     "vxlan.pcap", "dns-tcp.pcapng", "gre.pcap", "ssh.pcap")):
             self.replay(name, "a.db")
             db = sqlite3.connect(self.dir / "a.db")
-            made = injections.changes(db, random.Random(f"{seed} {name}"), n)
+            made = injections.changes(db, random.Random(f"{seed} {name}"), n, part)
             db.close()
             for words, sql, args, want in made:
                 try:
@@ -169,6 +173,28 @@ class Changes(Diff):
         self.assertEqual({k[:2] for k in got}, {("flow", "missing"), ("http", "missing"),
                                                 ("flow_packets", "missing")})
 
+    def test_the_words_are_the_same_each_time(self):
+        self.replay("http-tls.pcap", "a.db")
+        self.replay("sections.pcapng", "b.db")
+        said = {self.nrtool("diff", "a.db", "b.db", "--limit=5", "--containers",
+                            status=5).stdout for _ in range(6)}
+        self.assertEqual(len(said), 1)
+
+    def test_a_database_that_is_being_written(self):
+        self.replay("http-tls.pcap", "a.db")
+        self.change("a.db", "b.db")
+        db = sqlite3.connect(self.dir / "b.db", isolation_level=None)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("UPDATE http SET method = 'x'")
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE tls SET ja3 = 'x'")
+        self.assertEqual({k[::2] for k in self.differences("a.db", "b.db")},
+                         {("http", "method")})
+        db.execute("COMMIT")
+        self.assertEqual({k[::2] for k in self.differences("a.db", "b.db")},
+                         {("http", "method"), ("tls", "ja3")})
+        db.close()
+
     def test_sides_that_changed_places(self):
         self.replay("tcp-rst.pcap", "a.db")
         self.change("a.db", "b.db", "UPDATE flow SET src_ip = dst_ip, dst_ip = src_ip,"
@@ -176,6 +202,42 @@ class Changes(Diff):
         got = self.differences("a.db", "b.db")
         self.assertEqual({k[1:] for k in got}, {("changed", c) for c in (
             "src_ip", "dst_ip", "src_port", "dst_port")})
+
+    def test_packets_that_moved_do_not_mix_up_the_rows(self):
+        whole = (DATA / "mdns.pcap").read_bytes()
+        at = 24 + 16 + int.from_bytes(whole[32:36], "little")
+        (self.dir / "x.pcap").write_bytes(whole[:24] + whole[at:])
+        self.nrtool("replay", "x.pcap", "-q", "-o", "b.db")
+        self.replay("mdns.pcap", "a.db")
+        got = self.differences("a.db", "b.db")
+        rows, queries = self.query("b.db", "SELECT count(*), count(query_packet) FROM dns")[0]
+        repeats, = self.query("a.db", "SELECT count(repeat_of) FROM dns")[0]  # one of the first
+        self.assertGreater(rows, 8)
+        self.assertEqual({k: n for k, n in got.items() if k[0] == "dns"}, {
+            ("dns", "missing", None): 1, ("dns", "changed", "packet"): rows,
+            ("dns", "changed", "query_packet"): queries,
+            ("dns", "changed", "repeat_of"): repeats})
+        got = self.differences("a.db", "b.db", "-i", "packet", "-i", "query_packet",
+                               "-i", "repeat_of")
+        self.assertEqual({k: n for k, n in got.items() if k[0] == "dns"},
+                         {("dns", "missing", None): 1})
+
+    def test_a_key_used_again_later_is_another_flow(self):
+        whole = bytearray((DATA / "http-tls.pcap").read_bytes())
+        self.replay("http-tls.pcap", "a.db")
+        self.change("a.db", "b.db", "UPDATE flow SET first_ns = first_ns + 59000000000,"
+                    " src_bytes = 1, dst_bytes = 1, history = 'x', service = 'x'")
+        self.assertEqual({k[1] for k in self.differences("a.db", "b.db")}, {"changed"})
+        at = 24
+        while at < len(whole):  # an hour later, and shorter
+            seconds = int.from_bytes(whole[at:at + 4], "little") + 3600
+            whole[at:at + 4] = seconds.to_bytes(4, "little")
+            at += 16 + int.from_bytes(whole[at + 8:at + 12], "little")
+        n = 24 + 16 + int.from_bytes(whole[32:36], "little")
+        (self.dir / "x.pcap").write_bytes(whole[:n])
+        self.nrtool("replay", "x.pcap", "-q", "--force", "-o", "b.db")
+        got = {k[:2] for k in self.differences("a.db", "b.db") if k[0] == "flow"}
+        self.assertEqual(got, {("flow", "missing"), ("flow", "new")})
 
     def test_times_within_the_tolerance(self):
         self.replay("http-tls.pcap", "a.db")

@@ -65,6 +65,7 @@ class Errors(Case):
         for words in (["--tcp-timeout=5parsecs"], ["--tcp-timeout="], ["--tcp-timeout=1h30"],
                       ["--frag-memory=12Q"], ["--frag-memory=1"], ["--max-flows=1"],
                       ["--max-flows=99999999999999999999"], ["--batch=0"], ["--batch=1025"],
+                      ["--threads=0"], ["--threads=65"],
                       ["--from=2024-02-30"], ["--from=yesterday"], ["--to=25:00"],
                       ["--checksums=maybe"], ["--overlap=me"], ["--dedup=x"], ["--dedup=0"],
                       ["--dedup=5,"], ["--force=yes"], ["--from=10", "--to=10"],
@@ -108,7 +109,8 @@ class Values(Case):
         self.assertEqual(o["udp_timeout_ns"], 60 * 10**9)
         self.assertEqual(o["max_flows"], 4194304)
         self.assertEqual(o["checksums"], "auto")
-        for absent in ("filter", "from_ns", "to_ns", "count", "dedup", "no_flip", "batch"):
+        for absent in ("filter", "from_ns", "to_ns", "count", "dedup", "no_flip", "batch",
+                       "threads"):
             self.assertNotIn(absent, o)
 
     def test_dedup_forms(self):

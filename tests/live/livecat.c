@@ -6,7 +6,8 @@
  * L".
  *
  * Keys: rings, ring_size, block_timeout (ms), snap_len, direction (0 both, 1 in, 2 out),
- * no_promisc, filter, take_traffic. Ends after COUNT packets (0: no limit) or SECONDS.
+ * no_promisc, filter, take_traffic, xdp_mode (0 auto, 1 native, 2 generic),
+ * hardware_time. Ends after COUNT packets (0: no limit) or SECONDS.
  */
 #include "source/merge_live.h"
 
@@ -24,8 +25,9 @@ static int option(struct nr_live_options *o, const char *arg)
 	size_t n = value ? (size_t)(value - arg) : 0;
 	unsigned long long v;
 
-	if (!value++)
+	if (!value)
 		return 0;
+	value++;
 	v = strtoull(value, NULL, 10);
 	if (!strncmp(arg, "rings", n))
 		o->rings = (unsigned)v;
@@ -41,6 +43,10 @@ static int option(struct nr_live_options *o, const char *arg)
 		o->no_promisc = v != 0;
 	else if (!strncmp(arg, "take_traffic", n))
 		o->take_traffic = v != 0;
+	else if (!strncmp(arg, "xdp_mode", n))
+		o->xdp_mode = (enum nr_xdp_mode)v;
+	else if (!strncmp(arg, "hardware_time", n))
+		o->hardware_time = v != 0;
 	else if (!strncmp(arg, "filter", n))
 		o->filter = value;
 	else
@@ -77,6 +83,7 @@ static int read_all(struct nr_live_merge *m, uint64_t count, double seconds,
 {
 	int64_t end = nr_live_now() + (int64_t)(seconds * 1e9);
 	struct nr_batch *b = calloc(1, sizeof(*b));
+	bool stopped = false;
 	int rc = 0;
 
 	while (!nr_live_merge_is_drained(m)) {
@@ -90,8 +97,11 @@ static int read_all(struct nr_live_merge *m, uint64_t count, double seconds,
 		nr_batch_release(b);
 		if (rc == 0)
 			nr_live_merge_wait(m, 50, NULL, 0);
-		if (now > end || (count && nr_live_merge_totals(m)->captured >= count))
+		if (!stopped && (now > end ||
+				 (count && nr_live_merge_totals(m)->captured >= count))) {
 			nr_live_merge_stop(m, now);
+			stopped = true;
+		}
 	}
 	free(b);
 	return rc < 0 ? rc : 0;

@@ -82,6 +82,19 @@ class Tpacket(net.Case):
             self.assertEqual([(x.cap, x.wire) for x in lines], [(60, len(f)) for f in frames])
             self.assertEqual([x.data for x in lines], [f[:60] for f in frames])
 
+    def test_a_filter_sees_what_is_behind_the_snap_length(self):
+        n = self.network()
+        for tags in ((), ((0x8100, 5),), ((0x88a8, 7), (0x8100, 5))):
+            frames = net.udp_frames(2, size=900, tags=tags)
+            frames[1] = frames[1][:-1] + b"\x5a"
+            for text in (f"ether[{len(frames[1]) - 1}] = 0x5a", "ether[len - 1] = 0x5a"):
+                p = self.cat(n.b, 1, "snap_len=60", f"filter={text}", "vb", seconds=2)
+                n.a.send("va", frames)
+                lines, rings = self.result(p)
+                self.assertEqual([(x.cap, x.wire) for x in lines], [(60, len(frames[1]))])
+                self.assertEqual(lines[0].data, frames[1][:60])
+                self.assertEqual(rings, [(1, 0, 0)])
+
     def test_jumbo_frames_are_whole(self):
         n = self.network()
         n.mtu(9000)
@@ -190,6 +203,17 @@ class Tpacket(net.Case):
         self.assertEqual(len(lines), 15)
         self.assertEqual(rings, [(15, 0, 0)])
         self.assertIn("interface third is gone", p.err)
+
+    def test_what_waits_at_the_end_is_received_and_handed_out(self):
+        n = self.network()
+        p = self.cat(n.b, 0, "vb", seconds=1)
+        p.signal(signal.SIGSTOP)
+        n.a.send("va", net.udp_frames(700))
+        net.time.sleep(1.2)
+        p.signal(signal.SIGCONT)
+        lines, rings = self.result(p)
+        self.assertEqual(len(lines), 700)
+        self.assertEqual(rings, [(700, 0, 0)])
 
     def test_overload_is_counted_to_the_packet(self):
         n = self.network()

@@ -241,8 +241,8 @@ static void offsets_and_records_lead_to_the_packets(void **state)
 	struct seen s = { 0 };
 	struct nr_keeper *k = open_keeper(&c, &s);
 	struct nr_err err;
-	uint64_t offset[200], record[200];
-	uint32_t source[200];
+	static uint64_t offset[200], record[200];
+	static uint32_t source[200];
 	uint64_t sum = 0;
 
 	(void)state;

@@ -13,7 +13,7 @@ static struct nr_record *add(struct nr_records *rs, uint64_t ordinal, uint8_t ph
 	return nr_records_add(rs, &nr_rt_arp,
 			      (struct nr_order){ .ordinal = ordinal,
 						 .phase = phase,
-						 .flow_id = flow_id,
+						 .place = flow_id,
 						 .seq = seq });
 }
 

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""nrtool interfaces and doctor against ip(8) and ethtool(8), in namespaces."""
+
+import json
+import re
+import subprocess
+import unittest
+
+import net
+
+
+class Doctor(net.Case):
+    def jsonl(self, space, *words, status=0):
+        p = subprocess.run(space.command([net.NRTOOL, *words, "--format=jsonl"]), text=True,
+                           capture_output=True, timeout=60, check=False, cwd=self.dir)
+        self.assertEqual(p.returncode, status, p.stderr)
+        return [json.loads(x) for x in p.stdout.splitlines()]
+
+    def test_interfaces_are_those_of_ip(self):
+        n = self.network(queues=4)
+        want = {x["ifname"]: x for x in json.loads(n.b.ip("-j", "-d", "addr"))}
+        got = {x["name"]: x for x in self.jsonl(n.b, "interfaces")}
+        self.assertEqual(set(got), set(want))
+        for name, x in got.items():
+            w = want[name]
+            self.assertEqual((x["mtu"], x["rx_queues"], x["tx_queues"]),
+                             (w["mtu"], w["num_rx_queues"], w["num_tx_queues"]))
+            if w["operstate"] != "UNKNOWN":
+                self.assertEqual(x["state"].upper(), w["operstate"])
+            self.assertEqual(x["mac"], w["address"])
+            self.assertEqual((x["addresses"] or "").split(),
+                             [f"{a['local']}/{a['prefixlen']}" for a in w["addr_info"]])
+            self.assertEqual(x["kind"], w.get("linkinfo", {}).get("info_kind", "loopback"))
+        self.assertEqual(got["vb"]["driver"], "veth")
+        self.assertEqual(got["vb"]["tpacket"], "yes")
+        self.assertIn("native", got["vb"]["xdp"])
+        self.assertIn("--take-traffic", got["vb"]["note"])
+
+    def test_offloads_are_those_of_ethtool(self):
+        n = self.network()
+        names = {"rx": "rx-checksumming", "tx": "tx-checksumming", "sg": "scatter-gather",
+                 "tso": "tcp-segmentation-offload", "gso": "generic-segmentation-offload",
+                 "gro": "generic-receive-offload", "lro": "large-receive-offload",
+                 "rxvlan": "rx-vlan-offload", "txvlan": "tx-vlan-offload"}
+        for state in ("off", "on"):
+            n.b.exec("ethtool", "-K", "vb", "tx", state, "sg", state, "gso", state, "gro", state)
+            said = dict(re.findall(r"^([\w-]+): (on|off)", n.b.exec("ethtool", "-k", "vb"), re.M))
+            got = self.jsonl(n.b, "interfaces", "vb")[0]["offloads"].split()
+            self.assertEqual(set(got), {k for k, v in names.items() if said.get(v) == "on"})
+
+    def test_what_is_not_there_is_said(self):
+        n = self.network()
+        p = subprocess.run(n.b.command([net.NRTOOL, "interfaces", "nope0"]), text=True,
+                           capture_output=True, check=False)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("nope0", p.stderr)
+        f = self.jsonl(n.b, "doctor", "nope0", status=1)
+        self.assertIn(("missing", "nope0"), {(x["level"], x["subject"]) for x in f})
+
+    def test_the_command_mends_the_finding(self):
+        n = self.network()
+        n.b.exec("ethtool", "-K", "vb", "gro", "on", "tx", "on", "sg", "on", "tso", "on",
+                 "gso", "on")
+        n.b.ip("link", "set", "vb", "down")
+
+        def findings():
+            rows = self.jsonl(n.b, "doctor", "vb", status=done["status"])
+            return [x for x in rows if x["subject"] == "vb" and x["mend"] and
+                    not x["mend"].startswith("nrtool")]
+
+        done = {"status": 1}
+        first = findings()
+        text = " ".join(x["finding"] for x in first)
+        for word in ("down", "GRO", "TSO", "checksums"):
+            self.assertIn(word, text)
+        for x in first:
+            self.assertRegex(x["mend"], r"^sudo (ip|ethtool) ")
+            n.b.exec(*x["mend"].split()[1:])
+        n.wait_up(n.b, "vb")
+        done["status"] = 0
+        self.assertEqual(findings(), [])
+
+    def test_without_rights_that_is_missing(self):
+        n = self.network()
+        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all",
+                 "--inh-caps=-all", net.NRTOOL, "doctor", "--format=jsonl", "-d", "/"]
+        p = subprocess.run(n.b.command(words), text=True, capture_output=True, check=False)
+        if not p.stdout:
+            self.skipTest(f"setpriv cannot run it: {p.stderr.strip()}")
+        self.assertEqual(p.returncode, 1, p.stderr)
+        rows = {x["subject"]: x for x in map(json.loads, p.stdout.splitlines())}
+        self.assertEqual(rows["capture"]["level"], "missing")
+        self.assertIn("setcap cap_net_raw", rows["capture"]["mend"])
+        self.assertEqual(rows["disk"]["level"], "missing")
+
+
+if __name__ == "__main__":
+    unittest.main()
