@@ -214,9 +214,9 @@ static void join(struct nr_sink *s, struct file *f)
 	}
 	if (f->db.left_as_wal)
 		snprintf(s->note, sizeof(s->note),
-			 "%s is left with its log %s-wal beside it, because another "
-			 "program is reading it; it becomes one file when nrtool query "
-			 "opens it after that",
+			 "%s is left with its log beside it, because another program "
+			 "is reading it; sqlite3 %s 'PRAGMA journal_mode = DELETE' makes "
+			 "one file of them",
 			 f->path, f->path);
 	if (s->path == f->path)
 		s->path = NULL;
