@@ -25,6 +25,7 @@ struct input {
 	int64_t empty_ns; /* host time before the read that found nothing; INT64_MAX: it
 			     had something */
 	bool is_done;
+	uint64_t handed_out;
 	struct nr_live_stats final; /* of the moment of stop */
 };
 
@@ -167,6 +168,7 @@ static void hand_out(struct nr_live_merge *m, struct input *in, struct nr_packet
 		v->clock_ns = m->clock;
 		m->totals.wire_bytes += v->wire_len;
 	}
+	in->handed_out += n;
 	m->totals.captured += n;
 }
 
@@ -412,6 +414,9 @@ void nr_live_merge_stats(struct nr_live_merge *m, unsigned ring, struct nr_live_
 
 	if (m->is_stopping) {
 		*st = in->final;
+		/* a back end may learn of what waits in its ring only by reading it */
+		if (st->received < in->handed_out)
+			st->received = in->handed_out;
 		return;
 	}
 	*st = (struct nr_live_stats){ 0 };

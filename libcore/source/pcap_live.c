@@ -42,6 +42,7 @@ struct pcap_live {
 	pcap_t *p;
 	int fd;
 	bool nano;
+	bool has_stats;
 	struct nr_live_filter *filter; /* of Ethernet; NULL: libpcap's alone */
 	struct nr_pool *pool;
 	struct nr_block *block; /* held: packets are put into it one behind the other */
@@ -375,7 +376,8 @@ static uint64_t counted(struct counter *c, unsigned now)
 static void pcap_live_stats(struct nr_live *l, unsigned ring, struct nr_live_stats *st)
 {
 	struct pcap_live *c = ctx_of(l);
-	struct pcap_stat k;
+	struct pcap_stat k = { .ps_drop = c->dropped.last,
+			       .ps_ifdrop = c->dropped_interface.last };
 
 	/* ps_recv has dropped packets in it on some devices, and on others not */
 	*st = (struct nr_live_stats){
@@ -385,8 +387,10 @@ static void pcap_live_stats(struct nr_live *l, unsigned ring, struct nr_live_sta
 	};
 	snprintf(st->detail, sizeof(st->detail), "\"filtered\":%llu",
 		 (unsigned long long)c->filtered);
-	if (pcap_stats(c->p, &k))
+	c->has_stats |= pcap_stats(c->p, &k) == 0;
+	if (!c->has_stats)
 		return;
+	/* of a device that has gone: what was known last */
 	st->dropped = counted(&c->dropped, k.ps_drop);
 	st->dropped_interface = counted(&c->dropped_interface, k.ps_ifdrop);
 }

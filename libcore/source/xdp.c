@@ -25,6 +25,8 @@ enum {
 	LINK_ETHERNET = 1,
 	LINK_RAW = 101,
 	NS_PER_S = 1000000000,
+	TAG_LEN = 4,
+	MACS = 12,
 };
 
 struct ring {
@@ -88,7 +90,7 @@ static int rings_open(struct nr_live *l, const struct nr_live_options *o,
 		const struct nr_xdp_ring_options opt = {
 			.name = l->name,
 			.queue = q,
-			.bytes = o->ring_size,
+			.bytes = o->ring_size / link->n_queues,
 			.mtu = link->mtu,
 			.native = nr_xdp_prog_info(x->prog)->mode == NR_XDP_NATIVE,
 		};
@@ -110,9 +112,11 @@ static void describe(struct nr_live *l, const struct nr_xdp_link *link)
 	const struct nr_xdp_ring_info *r = nr_xdp_ring_info(x->rings[0].xsk);
 
 	snprintf(l->description, sizeof(l->description),
-		 "xdp, %s, %s, %u queue%s, received frames only, %s time stamps",
+		 "xdp, %s, %s, %u queue%s, received frames%s, %s time stamps",
 		 p->mode == NR_XDP_NATIVE ? "native" : "generic",
 		 r->zero_copy ? "zero-copy" : "copied", x->n, x->n == 1 ? "" : "s",
+		 link->takes_tags && !p->device_tags ? " without tags that rxvlan takes"
+						     : "",
 		 p->device_time ? "hardware or software" : "software");
 	snprintf(l->hardware, sizeof(l->hardware), "%s", link->driver);
 }
@@ -166,7 +170,8 @@ static int xdp_open(struct nr_live *l, const struct nr_live_options *o,
 					      .name = l->name,
 					      .ifindex = link.ifindex,
 					      .mode = (enum nr_xdp_mode)o->xdp_mode,
-					      .device_time = o->hardware_time },
+					      .device_time = o->hardware_time,
+					      .device_tags = link.takes_tags },
 				      err);
 	if (rc == 0)
 		rc = rings_open(l, o, &link, err);
@@ -193,11 +198,25 @@ static int64_t tai_ahead(void)
 	return (ns + NS_PER_S / 2) / NS_PER_S * NS_PER_S;
 }
 
-static int64_t time_of(uint64_t stamp, int64_t ahead)
+static int64_t time_of(const struct nr_xdp_meta *m, int64_t ahead)
 {
-	if (stamp & NR_XDP_HARDWARE)
-		return (int64_t)(stamp & ~NR_XDP_HARDWARE);
-	return (int64_t)stamp - ahead;
+	return (int64_t)m->stamp - (m->flags & NR_XDP_HARDWARE ? 0 : ahead);
+}
+
+/* Puts the outer tag back where it was on the wire. */
+static void put_tag_back(struct nr_packet *v, const struct nr_xdp_meta *m)
+{
+	uint8_t *p = (uint8_t *)(uintptr_t)v->data - TAG_LEN;
+
+	if (v->cap_len < MACS)
+		return;
+	memmove(p, v->data, MACS);
+	memcpy(p + MACS, &m->tpid_be, sizeof(m->tpid_be));
+	p[MACS + 2] = (uint8_t)(m->tci >> 8);
+	p[MACS + 3] = (uint8_t)m->tci;
+	v->data = p;
+	v->cap_len += TAG_LEN;
+	v->wire_len += TAG_LEN;
 }
 
 static unsigned add(struct nr_live *l, unsigned ring, struct nr_batch *b,
@@ -214,12 +233,14 @@ static unsigned add(struct nr_live *l, unsigned ring, struct nr_batch *b,
 			.data = f[i].data,
 			.cap_len = f[i].cap_len,
 			.wire_len = f[i].wire_len,
-			.ts_ns = unstamped ? now : time_of(f[i].stamp, ahead),
+			.ts_ns = unstamped ? now : time_of(&f[i].meta, ahead),
 			.link_type = l->link_type,
 			.flags = NR_PKT_INBOUND,
 			.block = f[i].block,
 		};
 
+		if (!unstamped && (f[i].meta.flags & NR_XDP_TAG))
+			put_tag_back(&p, &f[i].meta);
 		if (!nr_live_filter_pass(x->filter, p.data, p.cap_len, p.wire_len)) {
 			r->filtered++;
 			continue;
@@ -279,9 +300,9 @@ static void xdp_stats(struct nr_live *l, unsigned ring, struct nr_live_stats *st
 	/* of the whole interface: told with its first queue */
 	nr_xdp_prog_counts(x->prog, &c);
 	snprintf(st->detail + n, sizeof(st->detail) - (size_t)n,
-		 ",\"seen\":%llu,\"no_socket\":%llu,\"no_stamp\":%llu",
+		 ",\"seen\":%llu,\"no_socket\":%llu,\"no_stamp\":%llu,\"tags\":%llu",
 		 (unsigned long long)c.seen, (unsigned long long)c.no_socket,
-		 (unsigned long long)c.no_room);
+		 (unsigned long long)c.no_room, (unsigned long long)c.tags);
 }
 
 const struct nr_live_ops nr_live_xdp = {

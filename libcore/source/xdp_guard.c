@@ -188,11 +188,12 @@ static void route_found(struct finding *f, const struct nlmsghdr *h)
 		snprintf(f->why, sizeof(f->why), "is the way of a default route");
 }
 
-/* The driver's name, and how many queues receive now (not: could). */
+/* The driver's name, how many queues receive now (not: could), what it does to tags. */
 static void ask_ethtool(struct nr_xdp_link *l, const char *name)
 {
 	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
 	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
 	struct ifreq r = { .ifr_data = (void *)&driver };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -205,6 +206,9 @@ static void ask_ethtool(struct nr_xdp_link *l, const char *name)
 	if (ioctl(fd, SIOCETHTOOL, &r) == 0 &&
 	    channels.rx_count + channels.combined_count > 0)
 		l->n_queues = channels.rx_count + channels.combined_count;
+	r.ifr_data = (void *)&flags;
+	if (ioctl(fd, SIOCETHTOOL, &r) == 0)
+		l->takes_tags = flags.data & ETH_FLAG_RXVLAN;
 	close(fd);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct nr_xdp_link {
@@ -16,6 +17,7 @@ struct nr_xdp_link {
 	uint16_t type;     /* ARPHRD_… */
 	char kind[16];     /* "veth", "vlan", …; "": a device */
 	char driver[32];   /* "": not known */
+	bool takes_tags;   /* the outer VLAN tag of what comes in is taken off */
 };
 
 /* 0; -ENODEV; -errno; with a sentence. */

@@ -29,34 +29,35 @@ struct nr_xdp_prog {
 	int link_fd; /* -1: not attached */
 };
 
-/* Loads one of the two programs; 0 or -errno, *prog where it is. */
-static int load(struct nr_xdp_prog *p, const struct nr_xdp_prog_options *opt,
-		bool device_time, struct bpf_program **prog)
-{
-	int rc;
+enum which { HOST, DEVICE, TAGS }; /* of the three programs */
 
+/* Loads one of them; 0 or -errno, *prog where it is. */
+static int load(struct nr_xdp_prog *p, const struct nr_xdp_prog_options *opt,
+		enum which which, struct bpf_program **prog)
+{
 	p->skel = nr_xdp_skel__open();
 	if (!p->skel)
 		return -errno;
-	*prog = device_time ? p->skel->progs.nr_xdp_device : p->skel->progs.nr_xdp_host;
-	bpf_program__set_autoload(p->skel->progs.nr_xdp_host, !device_time);
-	bpf_program__set_autoload(p->skel->progs.nr_xdp_device, device_time);
-	if (device_time) {
+	*prog = which == TAGS     ? p->skel->progs.nr_xdp_tags
+		: which == DEVICE ? p->skel->progs.nr_xdp_device
+				  : p->skel->progs.nr_xdp_host;
+	p->skel->rodata->nr_device_time = opt->device_time;
+	bpf_program__set_autoload(*prog, true);
+	if (which != HOST) {
 		bpf_program__set_ifindex(*prog, opt->ifindex);
 		bpf_program__set_flags(*prog, bpf_program__flags(*prog) |
 						      BPF_F_XDP_DEV_BOUND_ONLY);
 	}
-	rc = nr_xdp_skel__load(p->skel);
-	return rc;
+	return nr_xdp_skel__load(p->skel);
 }
 
 static int attach(struct nr_xdp_prog *p, const struct nr_xdp_prog_options *opt,
-		  bool native, bool device_time)
+		  bool native, enum which which)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, o,
 		    .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
 	struct bpf_program *prog;
-	int rc = load(p, opt, device_time, &prog);
+	int rc = load(p, opt, which, &prog);
 
 	if (rc == 0) {
 		rc = bpf_link_create(bpf_program__fd(prog), (int)opt->ifindex, BPF_XDP,
@@ -64,7 +65,8 @@ static int attach(struct nr_xdp_prog *p, const struct nr_xdp_prog_options *opt,
 		if (rc >= 0) {
 			p->link_fd = rc;
 			p->info.mode = native ? NR_XDP_NATIVE : NR_XDP_GENERIC;
-			p->info.device_time = device_time;
+			p->info.device_time = opt->device_time && which != HOST;
+			p->info.device_tags = which == TAGS;
 			p->info.map_fd = bpf_map__fd(p->skel->maps.nr_sockets);
 			return 0;
 		}
@@ -111,28 +113,35 @@ static bool is_final(int rc)
 	       rc == -EACCES || rc == -ENODEV;
 }
 
+/* From what asks the driver most to what runs everywhere. */
+static int attach_best(struct nr_xdp_prog *p, const struct nr_xdp_prog_options *opt)
+{
+	const struct {
+		bool use, native;
+		enum which which;
+	} ways[] = {
+		{ opt->device_tags && opt->mode != NR_XDP_GENERIC, true, TAGS },
+		{ opt->device_time && opt->mode != NR_XDP_GENERIC, true, DEVICE },
+		{ opt->mode != NR_XDP_GENERIC, true, HOST },
+		{ opt->mode != NR_XDP_NATIVE, false, HOST },
+	};
+	int rc = -EOPNOTSUPP;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways) && !is_final(rc); i++)
+		if (ways[i].use)
+			rc = attach(p, opt, ways[i].native, ways[i].which);
+	return rc;
+}
+
 int nr_xdp_prog_open(struct nr_xdp_prog **out, const struct nr_xdp_prog_options *opt,
 		     struct nr_err *err)
 {
 	struct nr_xdp_prog *p = nr_xcalloc(1, sizeof(*p));
-	int rc = -EOPNOTSUPP, device_rc = 0;
+	int rc;
 
 	p->link_fd = -1;
 	nr_xdp_log_keep();
-	if (opt->device_time && opt->mode != NR_XDP_GENERIC)
-		rc = device_rc = attach(p, opt, true, true);
-	if (!is_final(rc) && opt->mode != NR_XDP_GENERIC)
-		rc = attach(p, opt, true, false);
-	if (!is_final(rc) && opt->mode != NR_XDP_NATIVE) {
-		if (opt->mode == NR_XDP_AUTO)
-			snprintf(p->info.why, sizeof(p->info.why),
-				 "the driver cannot: %s", strerror(-rc));
-		rc = attach(p, opt, false, false);
-	} else if (rc == 0 && device_rc) {
-		snprintf(p->info.why, sizeof(p->info.why),
-			 "the driver gives no times of its own: %s",
-			 strerror(-device_rc));
-	}
+	rc = attach_best(p, opt);
 	if (rc) {
 		nr_free(p);
 		return failed(opt, rc, err);
@@ -170,6 +179,7 @@ void nr_xdp_prog_counts(const struct nr_xdp_prog *p, struct nr_xdp_count *sum)
 		sum->no_socket += c->no_socket;
 		sum->no_room += c->no_room;
 		sum->hardware += c->hardware;
+		sum->tags += c->tags;
 	}
 }
 

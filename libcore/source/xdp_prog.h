@@ -19,13 +19,13 @@ struct nr_xdp_prog_options {
 	uint32_t ifindex;
 	enum nr_xdp_mode mode;
 	bool device_time; /* ask the driver for the interface's time of each frame */
+	bool device_tags; /* ask it for the tag that the NIC took off each frame */
 };
 
 struct nr_xdp_prog_info {
-	enum nr_xdp_mode mode; /* NATIVE or GENERIC */
-	bool device_time;      /* the driver is asked */
-	int map_fd;            /* of sockets, by queue */
-	char why[256]; /* why not native (AUTO), not the device's time; "" = nothing */
+	enum nr_xdp_mode mode;         /* NATIVE or GENERIC */
+	bool device_time, device_tags; /* the driver is asked */
+	int map_fd;                    /* of sockets, by queue */
 };
 
 /*

@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 #include "source/reader.h"
-#include "source/xdp_shared.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +28,10 @@ enum {
 	MAX_CHUNKS = 1 << 20,
 	JOIN_BLOCK = 256 << 10,
 	JOIN_MAX = 128 << 10, /* a longer frame is cut, its length kept */
+	JOIN_ROOM = NR_XDP_FRONT + JOIN_MAX,
 };
+
+_Static_assert(sizeof(struct nr_xdp_meta) == 16, "bpf_xdp_adjust_meta() takes 4 to 32");
 
 /* The chunks of one read, given back together. */
 struct lease {
@@ -61,7 +63,7 @@ struct nr_xdp_ring {
 	size_t join_at;        /* where the next one goes, or where this one begins */
 	uint32_t join_len;     /* bytes of it that are there */
 	uint32_t join_wire;    /* bytes of it that came; 0: none is being joined */
-	uint64_t join_stamp;
+	struct nr_xdp_meta join_meta;
 	struct nr_block *full[NR_XDP_READ_MAX]; /* held: frames of this read lie there */
 	unsigned n_full;
 };
@@ -146,17 +148,17 @@ static struct lease *lease_get(struct nr_xdp_ring *r)
 }
 
 /* There are HEADROOM bytes in front of a frame, so this may be read in any case. */
-static uint64_t stamp_of(const uint8_t *data)
+static struct nr_xdp_meta meta_of(const uint8_t *data)
 {
-	uint64_t stamp;
+	struct nr_xdp_meta m;
 
-	memcpy(&stamp, data - NR_XDP_META, sizeof(stamp));
-	return stamp;
+	memcpy(&m, data - sizeof(m), sizeof(m));
+	return m;
 }
 
-static void join_begin(struct nr_xdp_ring *r, uint64_t stamp)
+static void join_begin(struct nr_xdp_ring *r, struct nr_xdp_meta meta)
 {
-	if (r->join && JOIN_BLOCK - r->join_at < JOIN_MAX) {
+	if (r->join && JOIN_BLOCK - r->join_at < JOIN_ROOM) {
 		r->full[r->n_full++] = r->join;
 		r->join = NULL;
 	}
@@ -164,8 +166,9 @@ static void join_begin(struct nr_xdp_ring *r, uint64_t stamp)
 		r->join = nr_pool_get(r->pool);
 		r->join_at = 0;
 	}
+	r->join_at += NR_XDP_FRONT;
 	r->join_len = 0;
-	r->join_stamp = stamp;
+	r->join_meta = meta;
 }
 
 static void join_piece(struct nr_xdp_ring *r, const uint8_t *data, uint32_t len)
@@ -183,7 +186,7 @@ static void join_end(struct nr_xdp_ring *r, struct nr_xdp_frame *f)
 		.data = nr_block_data(r->join) + r->join_at,
 		.cap_len = r->join_len,
 		.wire_len = r->join_wire,
-		.stamp = r->join_stamp,
+		.meta = r->join_meta,
 		.block = r->join,
 	};
 	r->join_at += (r->join_len + 63U) & ~63U;
@@ -202,13 +205,13 @@ static bool take(struct nr_xdp_ring *r, const struct xdp_desc *d, struct nr_xdp_
 			.data = data,
 			.cap_len = d->len,
 			.wire_len = d->len,
-			.stamp = stamp_of(data),
+			.meta = meta_of(data),
 			.block = r->lease->block,
 		};
 		return true;
 	}
 	if (!r->join_wire)
-		join_begin(r, stamp_of(data));
+		join_begin(r, meta_of(data));
 	join_piece(r, data, d->len);
 	if (!more)
 		join_end(r, f);

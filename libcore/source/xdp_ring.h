@@ -12,10 +12,14 @@
 
 #include "base/err.h"
 #include "source/packet.h"
+#include "source/xdp_shared.h"
 
 struct nr_xdp_ring;
 
-enum { NR_XDP_READ_MAX = 64 }; /* frames of one lease */
+enum {
+	NR_XDP_READ_MAX = 64, /* frames of one lease */
+	NR_XDP_FRONT = 16,    /* bytes in front of a frame that may be written */
+};
 
 struct nr_xdp_ring_options {
 	const char *name; /* of the interface */
@@ -36,7 +40,7 @@ struct nr_xdp_ring_info {
 struct nr_xdp_frame {
 	const uint8_t *data;
 	uint32_t cap_len, wire_len;
-	uint64_t stamp; /* what stands in front of it, see xdp_shared.h */
+	struct nr_xdp_meta meta; /* what stands in front of it */
 	struct nr_block *block;
 };
 

@@ -204,6 +204,17 @@ class Tpacket(net.Case):
         self.assertEqual(rings, [(15, 0, 0)])
         self.assertIn("interface third is gone", p.err)
 
+    def test_what_waits_at_the_end_is_received_and_handed_out(self):
+        n = self.network()
+        p = self.cat(n.b, 0, "vb", seconds=1)
+        p.signal(signal.SIGSTOP)
+        n.a.send("va", net.udp_frames(700))
+        net.time.sleep(1.2)
+        p.signal(signal.SIGCONT)
+        lines, rings = self.result(p)
+        self.assertEqual(len(lines), 700)
+        self.assertEqual(rings, [(700, 0, 0)])
+
     def test_overload_is_counted_to_the_packet(self):
         n = self.network()
         p = self.cat(n.b, 0, "ring_size=262144", "vb", seconds=4)

@@ -182,7 +182,7 @@ class Native(test_tpacket.Tpacket):
         p = self.cat(n.b, 0, "vb", seconds=20)
         for mode in (0, 1, 2):
             err = self.refused(n.b, "take_traffic=1", f"xdp_mode={mode}", "vb")
-            self.assertRegex(err, rf"hook of vb is taken by program nr_xdp_host \(id \d+\), "
+            self.assertRegex(err, rf"hook of vb is taken by program nr_xdp_\w+ \(id \d+\), "
                                   rf"held by process {p.pid} \(livecat\)")
         p.kill()
 
@@ -211,17 +211,22 @@ class Native(test_tpacket.Tpacket):
         self.assertEqual(p.finish(), 1)
         self.assertIn("CAP_NET_ADMIN and CAP_BPF", p.err)
 
-    def test_a_mirror_captures_without_taking(self):
-        """The commands of nrtool-capture(1), MIRROR."""
-        n = self.network()
+    def mirror(self, n):
+        """The commands of nrtool-capture(1), MIRROR: what vb sees comes to nrmir1."""
         ip, tc = n.b.ip, lambda *w: n.b.exec("tc", *w)
         ip("link", "add", "nrmir0", "type", "veth", "peer", "name", "nrmir1")
         ip("link", "set", "nrmir0", "up")
         ip("link", "set", "nrmir1", "up")
+        n.b.exec("ethtool", "-K", "nrmir0", "tx", "off", "txvlan", "off",
+                 "tx-vlan-stag-hw-insert", "off")
         tc("qdisc", "add", "dev", "vb", "clsact")
         for way in ("ingress", "egress"):
             tc("filter", "add", "dev", "vb", way, "protocol", "all", "u32", "match", "u8", "0",
                "0", "action", "mirred", "egress", "mirror", "dev", "nrmir0")
+
+    def test_a_mirror_captures_without_taking(self):
+        n = self.network()
+        self.mirror(n)
         p = self.cat(n.b, 0, "filter=udp", "nrmir1", seconds=2, take=0)
         with n.b:
             r = net.socket.socket(net.socket.AF_INET, net.socket.SOCK_DGRAM)
@@ -237,6 +242,40 @@ class Native(test_tpacket.Tpacket):
         r.close()
         s.close()
         self.assertEqual([x.data[42:] for x in lines], [b"there", b"and back"])
+
+    def tagged(self):
+        return [f for tags in ((), ((0x8100, 0xa005),), ((0x88a8, 7), (0x8100, 5)))
+                for f in net.udp_frames(5, size=100, tags=tags)]
+
+    def test_a_mirror_has_tags_inline(self):
+        n = self.network()
+        self.mirror(n)
+        p = self.cat(n.b, 15, "filter=udp or vlan", "nrmir1", seconds=3, take=0)
+        frames = self.tagged()
+        n.a.send("va", frames)
+        lines, _ = self.result(p)
+        self.assertEqual([x.data for x in lines], [f[:64] for f in frames])
+
+    def test_tags_that_were_taken_off_are_put_back_or_missed_aloud(self):
+        """A mirror onto an interface that carries tags beside the frame, as a NIC does."""
+        n = self.network()
+        self.mirror(n)
+        n.b.exec("ethtool", "-K", "nrmir0", "txvlan", "on", "tx-vlan-stag-hw-insert", "on")
+        p = self.cat(n.b, 15, "filter=udp or vlan", "nrmir1", seconds=3, take=0)
+        frames = self.tagged()
+        n.a.send("va", frames)
+        lines, _ = self.result(p)
+        if "without tags that rxvlan takes" in p.err:
+            kernel = tuple(map(int, re.findall(r"\d+", net.os.uname().release)[:2]))
+            self.assertTrue(self.mode == 2 or kernel < (6, 8), "the driver can tell")
+            bare = [f[:12] + f[16:] if f[12:14] in (b"\x81\x00", b"\x88\xa8") else f
+                    for f in frames]
+            # what is left of QinQ is a tag of its own
+            self.assertEqual([x.data for x in lines], [f[:64] for f in bare])
+        else:
+            self.assertEqual([x.data for x in lines], [f[:64] for f in frames])
+            self.assertEqual([x.wire for x in lines], [len(f) for f in frames])
+            self.assertEqual(self.details(p)[0]["tags"], 10)
 
 
 class Generic(Native):
