@@ -61,6 +61,9 @@ static void key_row(struct nr_verify *v, sqlite3_stmt *st)
 {
 	if (nr_db_refers_back(v->db, st))
 		return;
+	/* of a flow that is open the row may be a second behind */
+	if (v->is_unfinished && !strcmp(text(st, 2), "flow"))
+		return;
 	nr_report_add(v->report, NR_CHANGED, "keys",
 		      "row %s of table %s refers to a row of %s that is not there",
 		      text(st, 1), text(st, 0), text(st, 2));
@@ -318,8 +321,8 @@ static void way_back(struct nr_verify *v)
 
 void nr_verify_rows(struct nr_verify *v)
 {
-	structure(v);
 	look_at_capture(v);
+	structure(v);
 	ledger(v);
 	if (each(v, "flow",
 		 "SELECT flow_id, records, wire_bytes FROM flow ORDER BY flow_id",
