@@ -54,6 +54,8 @@ struct set {
 	struct nr_sink_options opt;
 	struct nr_retain *retain; /* NULL: no limits */
 	unsigned n_files;
+	int64_t named_s; /* second of the last name given, and how many it has given */
+	unsigned named_n;
 	bool may_lack_rows;
 	int failed; /* the first failure of an old one */
 	struct nr_err error;
@@ -160,11 +162,14 @@ static void file_free(struct file *f)
 	nr_free(f);
 }
 
-/* A name of the set that is free. */
-static char *free_name(const char *target, int64_t ns)
+/* A free name, behind those that the set has given: retention may have taken one away. */
+static char *free_name(struct set *set, const char *target, int64_t ns)
 {
-	for (unsigned n = 0; n < NAMES_TRIED; n++) {
-		char *path = nr_keep_name(target, ns, n);
+	if (ns / 1000000000 != set->named_s)
+		set->named_n = 0;
+	set->named_s = ns / 1000000000;
+	for (unsigned i = 0; i < NAMES_TRIED; i++) {
+		char *path = nr_keep_name(target, ns, set->named_n++);
 		struct stat st;
 
 		if (lstat(path, &st) < 0)
@@ -181,7 +186,7 @@ static int file_new(struct file **out, struct nr_sink *s, int64_t ns, struct nr_
 	struct nr_sink_options o = set->opt;
 	int rc;
 
-	f->path = o.is_set ? free_name(s->target, ns) : nr_xstrdup(s->target);
+	f->path = o.is_set ? free_name(set, s->target, ns) : nr_xstrdup(s->target);
 	f->sync_ns = o.sync_ns;
 	o.continues = set->n_files > 0;
 	rc = nr_db_open(&f->db, f->path, &o, err);
