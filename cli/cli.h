@@ -44,6 +44,7 @@ struct nr_command {
 };
 
 extern const struct nr_command nr_cmd_archive;
+extern const struct nr_command nr_cmd_capture;
 extern const struct nr_command nr_cmd_diff;
 extern const struct nr_command nr_cmd_export;
 extern const struct nr_command nr_cmd_extract;

@@ -80,6 +80,8 @@ static void put_bash(void)
 			continue;
 		printf("\t\t%s:*) words=\"", c->name);
 		put_operand_words(c);
+		if (is_kind(c, "interface"))
+			fputs("$(ls /sys/class/net)", stdout);
 		puts("\" ;;");
 	}
 	puts("\t\tesac ;;\n\tesac\n"
@@ -129,6 +131,8 @@ static void put_zsh(void)
 		fputs("\t\t'(-h --help)'{-h,--help}'[show help]' \\\n\t\t'*:", stdout);
 		if (is_kind(c, "file")) {
 			fputs("file:_files", stdout);
+		} else if (is_kind(c, "interface")) {
+			fputs("interface:_net_interfaces", stdout);
 		} else if (c->operand_kind) {
 			printf("%s:(", c->operand_kind);
 			put_operand_words(c);
@@ -180,6 +184,8 @@ static void put_fish(void)
 		}
 		fputs(" -f -a '", stdout);
 		put_operand_words(c);
+		if (is_kind(c, "interface"))
+			fputs("(ls /sys/class/net)", stdout);
 		puts("'");
 	}
 }

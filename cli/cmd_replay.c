@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include "base/mem.h"
+#include "engine_options.h"
 #include "outputs.h"
 #include "progress.h"
 #include "replay.h"
@@ -30,10 +31,6 @@ struct replay {
 	bool force, append, keep_partial, no_hash, no_sandbox, quiet, verbose;
 };
 
-static const char *const checksums_values[] = { "auto", "verify", "ignore", NULL };
-static const char *const overlap_values[] = { "first", "last",    "windows", "linux",
-					      "bsd",   "solaris", NULL };
-
 #define E(member) NR_OPT(replay, e.member)
 
 /* clang-format off */
@@ -58,65 +55,7 @@ static const struct nr_option replay_options[] = {
 	  .help = "leave out packets at or after this time" },
 	{ "count", 'c', NR_OPT_U64, "N", E(count), .is_record_option = true,
 	  .help = "stop after N packets" },
-	{ "dedup", 0, NR_OPT_TEXT, "WINDOW", NR_OPT(replay, dedup), .bare = "256,10ms",
-	  .is_record_option = true,
-	  .help = "drop copies of a frame among the last N packets, within a duration: N, "
-		  "DURATION or N,DURATION" },
-	{ "checksums", 0, NR_OPT_ENUM, "HOW", NR_OPT(replay, checksums), "auto",
-	  .values = checksums_values, .is_record_option = true,
-	  .help = "what a wrong checksum does" },
-	{ "overlap", 0, NR_OPT_ENUM, "POLICY", NR_OPT(replay, overlap), "first",
-	  .values = overlap_values, .is_record_option = true,
-	  .help = "whose bytes win where fragments or segments overlap" },
-	{ "no-sessions", 0, NR_OPT_FLAG, NULL, E(no_sessions), .is_record_option = true,
-	  .help = "flows only: parse no protocol above them" },
-	{ "store-secrets", 0, NR_OPT_FLAG, NULL, E(parse.store_secrets),
-	  .is_record_option = true,
-	  .help = "write passwords, cookies and the like in the clear, not as asterisks" },
-	{ "secret-key", 0, NR_OPT_TEXT, "FILE", NR_OPT(replay, secret_key),
-	  .help = "key for secret_hash: HMAC-SHA-256 over each secret, so that equal ones "
-		  "can be joined" },
-	{ "ack-grace", 0, NR_OPT_DURATION, "TIME", E(ack_grace), "10ms",
-	  .is_record_option = true,
-	  .help = "wait so long for TCP bytes that the receiver has acknowledged" },
-	{ "stream-memory", 0, NR_OPT_SIZE, "SIZE", E(stream_memory), "2M", .min = 65536,
-	  .is_record_option = true,
-	  .help = "memory for bytes of one direction of a TCP flow that came early" },
-	{ "reassembly-memory", 0, NR_OPT_SIZE, "SIZE", E(reassembly_memory), "512M",
-	  .min = 4194304, .is_record_option = true, .help = "the same of all flows" },
-	{ "session-memory", 0, NR_OPT_SIZE, "SIZE", E(session_memory), "1G",
-	  .min = 4194304, .is_record_option = true,
-	  .help = "memory for all that parsers hold; flows beyond it are not parsed" },
-	{ "no-flip", 0, NR_OPT_FLAG, NULL, E(no_flip), .is_record_option = true,
-	  .help = "never turn a flow around whose beginning is missing" },
-	{ "no-vlan-key", 0, NR_OPT_FLAG, NULL, E(no_vlan_key), .is_record_option = true,
-	  .help = "take the same ports in two VLANs for one flow" },
-	{ "flow-start", 0, NR_OPT_FLAG, NULL, E(flow_start),
-	  .help = "also write a line when a flow begins (JSON lines only)" },
-	{ "max-flows", 0, NR_OPT_U64, "N", E(max_flows), "4194304", .min = 1024,
-	  .max = UINT64_C(1) << 36, .is_record_option = true,
-	  .help = "flows open at once; beyond it flows are ended early and counted" },
-	{ "tcp-timeout", 0, NR_OPT_DURATION, "TIME", E(tcp_timeout), "300s",
-	  .is_record_option = true,
-	  .help = "end a TCP flow after so long without a packet" },
-	{ "udp-timeout", 0, NR_OPT_DURATION, "TIME", E(udp_timeout), "60s",
-	  .is_record_option = true, .help = "the same for UDP" },
-	{ "icmp-timeout", 0, NR_OPT_DURATION, "TIME", E(icmp_timeout), "60s",
-	  .is_record_option = true, .help = "the same for ICMP" },
-	{ "other-timeout", 0, NR_OPT_DURATION, "TIME", E(other_timeout), "60s",
-	  .is_record_option = true, .help = "the same for other protocols" },
-	{ "attempt-timeout", 0, NR_OPT_DURATION, "TIME", E(attempt_timeout), "5s",
-	  .is_record_option = true, .help = "end a SYN without an answer after this" },
-	{ "closed-timeout", 0, NR_OPT_DURATION, "TIME", E(closed_timeout), "5s",
-	  .is_record_option = true, .help = "keep a closed TCP flow for its last packets" },
-	{ "reset-timeout", 0, NR_OPT_DURATION, "TIME", E(reset_timeout), "5s",
-	  .is_record_option = true, .help = "the same after a RST" },
-	{ "half-closed-timeout", 0, NR_OPT_DURATION, "TIME", E(half_closed_timeout), "300s",
-	  .is_record_option = true, .help = "end a TCP flow that one side has closed" },
-	{ "frag-timeout", 0, NR_OPT_DURATION, "TIME", E(frag_timeout), "30s",
-	  .is_record_option = true, .help = "wait so long for the rest of a datagram" },
-	{ "frag-memory", 0, NR_OPT_SIZE, "SIZE", E(frag_memory), "32M", .min = 65536,
-	  .is_record_option = true, .help = "memory for incomplete datagrams" },
+	NR_ENGINE_OPTIONS(replay),
 	{ "max-jump", 0, NR_OPT_DURATION, "TIME", E(max_jump), "1h", .is_record_option = true,
 	  .help = "packet times further ahead are judged before they are believed; 0: "
 		  "believe all" },
@@ -138,53 +77,6 @@ static void replay_defaults(void *config)
 	nr_engine_config_defaults(&((struct replay *)config)->e);
 }
 
-/* "N", "DURATION" or "N,DURATION": what is left out keeps its default. */
-static int parse_dedup(struct replay *c)
-{
-	const char *comma = strchr(c->dedup, ',');
-	char first[32];
-	uint64_t n = 256;
-
-	c->e.dedup_time = 10000000;
-	snprintf(first, sizeof(first), "%.*s",
-		 comma ? (int)(comma - c->dedup) : (int)strlen(c->dedup), c->dedup);
-	if (nr_parse_u64(first, &n) &&
-	    (comma || nr_parse_duration(first, &c->e.dedup_time)))
-		return -EINVAL;
-	if (comma && nr_parse_duration(comma + 1, &c->e.dedup_time))
-		return -EINVAL;
-	if (!n || n > 65536 || c->e.dedup_time <= 0)
-		return -EINVAL;
-	c->e.dedup_window = (uint32_t)n;
-	return 0;
-}
-
-/* A key of 16 to 4096 bytes, whatever they are; it lives as long as the process. */
-static int read_secret_key(struct replay *c)
-{
-	enum { MIN_KEY = 16, MAX_KEY = 4096 };
-	uint8_t *key = nr_xmalloc(MAX_KEY + 1);
-	FILE *f = fopen(c->secret_key, "re");
-	size_t n = f ? fread(key, 1, MAX_KEY + 1, f) : 0;
-	int error = f ? ferror(f) : 1, reason = errno;
-
-	if (f)
-		fclose(f);
-	c->e.parse.secret_key = key;
-	c->e.parse.secret_key_len = n;
-	if (error)
-		return nr_complain(NR_EXIT_USAGE, "replay",
-				   "cannot read --secret-key %s: %s", c->secret_key,
-				   strerror(reason));
-	if (n < MIN_KEY || n > MAX_KEY)
-		return nr_complain(
-			NR_EXIT_USAGE, "replay",
-			"--secret-key %s must hold %d to %d bytes; make one with "
-			"head -c 32 /dev/urandom",
-			c->secret_key, MIN_KEY, MAX_KEY);
-	return 0;
-}
-
 static int count_stdin(const struct nr_call *call)
 {
 	int n = 0;
@@ -202,13 +94,9 @@ struct nr_engine_config *nr_replay_settle(void *config, struct nr_err *err)
 	c->e.threads = c->threads ? (unsigned)c->threads : nr_engine_cpus();
 	c->e.checksums = (enum nr_checksums)c->checksums;
 	c->e.overlap = (enum nr_overlap)c->overlap;
-	if (!c->dedup || !parse_dedup(c))
-		return &c->e;
-	nr_fail(err, -EINVAL,
-		"--dedup needs N, DURATION or N,DURATION with N from 1 to 65536, not "
-		"'%s'",
-		c->dedup);
-	return NULL;
+	if (c->dedup && nr_engine_options_dedup(&c->e, c->dedup, err))
+		return NULL;
+	return &c->e;
 }
 
 /* What the rows cannot check by themselves. */
@@ -226,8 +114,8 @@ static int check_config(struct replay *c, const struct nr_call *call)
 		return nr_complain(
 			NR_EXIT_USAGE, "replay",
 			"--force replaces and --append adds: give one of them");
-	if (c->secret_key && read_secret_key(c))
-		return NR_EXIT_USAGE;
+	if (c->secret_key && nr_engine_options_secret_key(&c->e, c->secret_key, &err))
+		return nr_complain(NR_EXIT_USAGE, "replay", "%s", err.text);
 	if (n_stdin > 1)
 		return nr_complain(NR_EXIT_USAGE, "replay", "- can be given only once");
 	if (n_stdin && !c->outputs.n && !strcmp(call->operands[0], "-"))

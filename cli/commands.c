@@ -17,6 +17,7 @@ const char *const nr_version = NR_VERSION;
 
 const struct nr_command *const nr_commands[] = {
 	&nr_cmd_replay,
+	&nr_cmd_capture,
 	&nr_cmd_query,
 	&nr_cmd_extract,
 	&nr_cmd_follow,

@@ -77,6 +77,7 @@ struct nr_run_info {
 	const char *argv, *cwd, *host, *libraries, *sandbox, *record_options;
 	int64_t started_ns;
 	unsigned threads;
+	const char *clock_state; /* of a capture; NULL: none */
 }; /* run.exit_status is the engine's: 3 where damaged or interrupted, else 0 */
 
 struct nr_engine;

@@ -14,6 +14,7 @@ enum { OPEN_ROWS_A_SECOND = 200000 };
 
 struct live_source {
 	char *name;
+	char *format; /* NULL: pcapng where it has a file */
 	bool has_file, is_archive;
 	int64_t bytes; /* -1: not known */
 };
@@ -30,8 +31,10 @@ void nr_engine_live_free(struct nr_engine *e)
 {
 	if (!e->live)
 		return;
-	for (size_t i = 0; i < e->n_sources; i++)
+	for (size_t i = 0; i < e->n_sources; i++) {
 		nr_free(e->live->s[i].name);
+		nr_free(e->live->s[i].format);
+	}
 	nr_free(e->live->s);
 	nr_free(e->live);
 }
@@ -43,11 +46,14 @@ static void source_rows(struct nr_engine *e, size_t i)
 	const struct live_source *s = &e->live->s[i];
 	const struct nr_source_info info = {
 		.name = s->name,
-		.format = s->has_file ? "pcapng" : NULL,
+		.format = s->format     ? s->format
+			  : s->has_file ? "pcapng"
+					: NULL,
 		.compression = s->is_archive ? "zstd" : NULL,
 		.bytes = s->bytes,
 		.is_regular = s->has_file,
-		.hash_note = s->has_file ? "not computed while capturing" : NULL,
+		.hash_note = s->has_file ? "not computed while capturing"
+					 : "the packets were not kept",
 	};
 
 	nr_engine_source_row(e, (uint32_t)i, &info, e->live->run);
@@ -60,6 +66,7 @@ static void fill_source(struct nr_engine *e, const struct nr_live_source *s)
 	struct live_source *to = &e->live->s[e->n_sources - 1];
 
 	*to = (struct live_source){ .name = nr_xstrdup(s->name),
+				    .format = s->format ? nr_xstrdup(s->format) : NULL,
 				    .has_file = s->has_file,
 				    .is_archive = s->is_archive,
 				    .bytes = -1 };
@@ -87,6 +94,22 @@ static void set_place(struct nr_engine *e)
 				   .phase = NR_PHASE_END };
 }
 
+/* Only for sinks that take what will be renewed: nothing else may be waiting. */
+static void write_open(struct nr_engine *e)
+{
+	struct nr_out *o = &e->single;
+
+	nr_joins_keep(e->joins, true);
+	for (size_t i = 0; i < o->records.n; i++)
+		nr_joins_pass(e, o->records.r[i], &o->arena);
+	nr_joins_keep(e->joins, false);
+	for (size_t i = 0; i < e->n_sinks && o->records.n && !e->error; i++)
+		if (nr_sink_wants_open(e->sinks[i]))
+			e->error = nr_sink_write(e->sinks[i], o->records.r, o->records.n,
+						 e->err);
+	nr_out_reset(o);
+}
+
 /* Rows so far reach those who read meanwhile. */
 static int hand_over(struct nr_engine *e)
 {
@@ -108,15 +131,18 @@ int nr_engine_live_begin(struct nr_engine *e, const struct nr_run_info *run,
 	set_place(e);
 	nr_engine_run_row(e, run, -1);
 	source_rows(e, 0);
+	write_open(e);
 	return hand_over(e);
 }
 
 int nr_engine_next_source(struct nr_engine *e, const struct nr_live_source *s)
 {
 	set_place(e);
+	nr_engine_flush(e);
 	source_rows(e, e->n_sources - 1);
 	add_source(e, s);
 	source_rows(e, e->n_sources - 1);
+	write_open(e);
 	return hand_over(e);
 }
 
@@ -129,7 +155,9 @@ void nr_engine_source_closed(struct nr_engine *e, uint32_t source, int64_t bytes
 	if (failure && !e->sources[source].damage)
 		e->sources[source].damage = nr_xstrdup(failure);
 	set_place(e);
+	nr_engine_flush(e);
 	source_rows(e, source);
+	write_open(e);
 }
 
 /* ---- rows of what is open ----------------------------------------------------- */
@@ -157,22 +185,6 @@ static bool is_wanted(const struct nr_engine *e)
 		if (nr_sink_wants_open(e->sinks[i]))
 			return true;
 	return false;
-}
-
-/* Only for sinks that take them: nothing else may be waiting. */
-static void write_open(struct nr_engine *e)
-{
-	struct nr_out *o = &e->single;
-
-	nr_joins_keep(e->joins, true);
-	for (size_t i = 0; i < o->records.n; i++)
-		nr_joins_pass(e, o->records.r[i], &o->arena);
-	nr_joins_keep(e->joins, false);
-	for (size_t i = 0; i < e->n_sinks && o->records.n && !e->error; i++)
-		if (nr_sink_wants_open(e->sinks[i]))
-			e->error = nr_sink_write(e->sinks[i], o->records.r, o->records.n,
-						 e->err);
-	nr_out_reset(o);
 }
 
 static void open_rows(struct nr_engine *e, int64_t clock_ns)
@@ -217,8 +229,9 @@ int nr_engine_tick(struct nr_engine *e, int64_t clock_ns)
 		return e->error;
 	set_place(e);
 	tell_overload(e, clock_ns);
-	source_rows(e, e->n_sources - 1);
 	nr_engine_flush(e);
+	source_rows(e, e->n_sources - 1);
+	write_open(e);
 	if (!e->error)
 		open_rows(e, clock_ns);
 	return hand_over(e);
@@ -359,8 +372,14 @@ int nr_engine_rotate(struct nr_engine *e, int64_t clock_ns,
 	set_place(e);
 	nr_engine_run_row(e, e->live->run, -1);
 	source_rows(e, e->n_sources - 1);
+	write_open(e);
 	hand_over(e);
 	return e->error ? e->error : rc;
+}
+
+uint64_t nr_engine_open_flows(const struct nr_engine *e)
+{
+	return nr_flow_count(e->flows);
 }
 
 int nr_engine_live_end(struct nr_engine *e, int status)

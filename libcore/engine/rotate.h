@@ -29,6 +29,7 @@
 /* A packet file, or, without one, the capture itself. Copied. */
 struct nr_live_source {
 	const char *name;   /* of the file, else of the interfaces */
+	const char *format; /* without a file: the back end; else NULL */
 	bool has_file;      /* pcapng */
 	bool is_archive;    /* … in zstd */
 	const char *damage; /* why packets are not kept; NULL */
@@ -58,5 +59,6 @@ int nr_engine_tick(struct nr_engine *e, int64_t clock_ns);
  */
 int nr_engine_rotate(struct nr_engine *e, int64_t clock_ns,
 		     const struct nr_live_source *s);
+uint64_t nr_engine_open_flows(const struct nr_engine *e);
 /* Instead of nr_engine_end(): status is that of the run. 0, a sink's error, -EBADMSG. */
 int nr_engine_live_end(struct nr_engine *e, int status);

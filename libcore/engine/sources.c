@@ -347,6 +347,7 @@ void nr_engine_run_row(struct nr_engine *e, const struct nr_run_info *run, int s
 	nr_set_int(r, NR_RUN_threads, run->threads);
 	nr_set_str(r, NR_RUN_libraries, run->libraries);
 	nr_set_str(r, NR_RUN_sandbox, run->sandbox);
+	nr_set_str(r, NR_RUN_clock_state, run->clock_state);
 	if (status < 0)
 		return;
 	/* The run's own times are the only ones that come from the host's clock. */

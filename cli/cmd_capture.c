@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nrtool capture: live interfaces in, a session database (and the packets) out. */
+#include "cli.h"
+
+#include "base/mem.h"
+#include "capture.h"
+#include "engine_options.h"
+#include "replay.h"
+#include "summary.h"
+#include "text.h"
+
+#include "keep/names.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *const nr_capture_directions[] = { "both", "in", "out", NULL };
+static const char *const xdp_modes[] = { "auto", "native", "generic", NULL };
+
+/* clang-format off */
+static const struct nr_option capture_options[] = {
+	{ "output", 'o', NR_OPT_LIST, "TARGET", NR_OPT(capture, outputs),
+	  .help = "where to write: FILE.db a database, FILE.jsonl or - (standard output) "
+		  "JSON lines, FILE.jsonl.zst an archive of them, null: nothing; may be given several times "
+		  "[INTERFACE-TIME.db, here]" },
+	{ "write", 'w', NR_OPT_TEXT, "FILE", NR_OPT(capture, packets),
+	  .help = "keep the packets: FILE.pcapng, or FILE.pcapng.zst an archive" },
+	{ "force", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, force),
+	  .help = "replace a target that exists" },
+	{ "rotate-time", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, rotate_time),
+	  .help = "begin new files at multiples of TIME" },
+	{ "rotate-size", 0, NR_OPT_SIZE, "SIZE", NR_OPT(capture, rotate_size),
+	  .help = "begin new files when the packet file has this size" },
+	{ "rotate", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, rotate),
+	  .help = "name files by time, and begin new ones at SIGHUP alone" },
+	{ "one-database", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, one_database),
+	  .help = "rotate packet files, but not the databases" },
+	{ "keep-files", 0, NR_OPT_U64, "N", NR_OPT(capture, keep_files),
+	  .help = "keep the newest N files of this run, of packets and of databases" },
+	{ "keep-bytes", 0, NR_OPT_SIZE, "SIZE", NR_OPT(capture, keep_bytes),
+	  .help = "remove the oldest files of this run beyond so many bytes, of each kind" },
+	{ "keep-free", 0, NR_OPT_SIZE, "SIZE", NR_OPT(capture, keep_free),
+	  .help = "remove the oldest files of this run so that so much stays free on disk" },
+	{ "pre-trigger", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, pre_trigger),
+	  .help = "keep packets of so long in memory; write them, and those of as long "
+		  "after, at SIGUSR2 or --trigger" },
+	{ "pre-trigger-memory", 0, NR_OPT_SIZE, "SIZE", NR_OPT(capture, pre_trigger_memory),
+	  "64M", .min = 1048576, .help = "memory for these packets" },
+	{ "trigger", 0, NR_OPT_LIST, "ANOMALY", NR_OPT(capture, triggers),
+	  .help = "an anomaly of this kind triggers; may be given several times" },
+	{ "sync-interval", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, sync_interval), "1s",
+	  .help = "what is so old outlives a loss of power; 0: left to the kernel" },
+	{ "backend", 0, NR_OPT_TEXT, "NAME", NR_OPT(capture, backend), "tpacket",
+	  .help = "how packets are taken from the interface; -v lists what there is" },
+	{ "filter", 'f', NR_OPT_TEXT, "BPF", NR_OPT(capture, filter), .is_record_option = true,
+	  .help = "capture only packets that match, as tcpdump(8) takes it; VLAN tags "
+		  "count as they were on the wire" },
+	{ "count", 'c', NR_OPT_U64, "N", NR_OPT(capture, count),
+	  .help = "end after N packets" },
+	{ "duration", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, duration),
+	  .help = "end after so long" },
+	{ "snap-len", 's', NR_OPT_SIZE, "BYTES", NR_OPT(capture, snap_len), .max = 262144,
+	  .help = "keep so much of each frame [all]" },
+	{ "direction", 'Q', NR_OPT_ENUM, "WHICH", NR_OPT(capture, direction), "both",
+	  .values = nr_capture_directions,
+	  .help = "frames that come in, that go out, or both" },
+	{ "no-promisc", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, no_promisc),
+	  .help = "do not put the interface into promiscuous mode" },
+	{ "hardware-time", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, hardware_time),
+	  .help = "take the NIC's time stamps where it makes them" },
+	{ "ring-size", 0, NR_OPT_SIZE, "SIZE", NR_OPT(capture, ring_size), "256M",
+	  .min = 16384, .help = "memory of each ring that the kernel fills" },
+	{ "block-timeout", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, block_timeout), "60ms",
+	  .help = "a packet waits so long at most for others of its block" },
+	{ "rings", 0, NR_OPT_U64, "N", NR_OPT(capture, rings), .min = 1, .max = 64,
+	  .help = "rings that share an interface's packets by a hash of the flow [1; xdp: "
+		  "one for each queue]" },
+	{ "take-traffic", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, take_traffic),
+	  .help = "xdp: capture although the host loses the packets" },
+	{ "xdp-mode", 0, NR_OPT_ENUM, "MODE", NR_OPT(capture, xdp_mode), "auto",
+	  .values = xdp_modes, .help = "xdp: in the driver, or in the kernel's receive path" },
+	{ "pin", 0, NR_OPT_TEXT, "CPU", NR_OPT(capture, pin),
+	  .help = "run the thread that reads the rings on this CPU" },
+	{ "strict", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, strict),
+	  .help = "end with status 6 if packets were lost" },
+	{ "stats-interval", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, stats_interval),
+	  .help = "write statistics as a line of JSON to standard error so often" },
+	{ "user", 'Z', NR_OPT_TEXT, "USER", NR_OPT(capture, user),
+	  .help = "become this user once the interfaces are open [the owner of the "
+		  "directory that is written into]" },
+	NR_ENGINE_OPTIONS(capture),
+	{ "no-sandbox", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, no_sandbox),
+	  .help = "run without seccomp and Landlock; column run.sandbox says so" },
+	{ "quiet", 'q', NR_OPT_FLAG, NULL, NR_OPT(capture, quiet),
+	  .help = "no live line, no summary; what was lost is said all the same" },
+	{ "verbose", 'v', NR_OPT_FLAG, NULL, NR_OPT(capture, verbose),
+	  .help = "say what is used: back end, rings, user, sandbox, clock" },
+};
+/* clang-format on */
+
+static void capture_defaults(void *config)
+{
+	nr_engine_config_defaults(&((struct capture *)config)->e);
+}
+
+static int usage(const struct nr_err *err)
+{
+	return nr_complain(NR_EXIT_USAGE, "capture", "%s", err->text);
+}
+
+static bool is_pcapng_name(const char *name)
+{
+	static const char *const endings[] = { ".pcapng", ".pcapng.zst" };
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < 2; i++) {
+		size_t m = strlen(endings[i]);
+
+		if (n > m && !strcmp(name + n - m, endings[i]))
+			return true;
+	}
+	return false;
+}
+
+static int check_config(struct capture *c, const struct nr_call *call, struct nr_err *err)
+{
+	if (!nr_live_backend(c->backend)) {
+		struct nr_buf b = { 0 };
+
+		for (size_t i = 0; nr_live_backends[i]; i++)
+			nr_buf_printf(&b, "%s%s", i ? ", " : "",
+				      nr_live_backends[i]->name);
+		nr_fail(err, -EINVAL, "--backend %s is not known here; there are: %s",
+			c->backend, b.p);
+		nr_buf_fini(&b);
+		return -EINVAL;
+	}
+	c->e.batch = NR_BATCH_MAX;
+	c->e.checksums = (enum nr_checksums)c->checksums;
+	c->e.overlap = (enum nr_overlap)c->overlap;
+	if (c->dedup && nr_engine_options_dedup(&c->e, c->dedup, err))
+		return -EINVAL;
+	if (c->secret_key && nr_engine_options_secret_key(&c->e, c->secret_key, err))
+		return -EINVAL;
+	if (c->packets && !is_pcapng_name(c->packets))
+		return nr_fail(err, -EINVAL,
+			       "-w %s: packets are kept as FILE.pcapng or "
+			       "FILE.pcapng.zst",
+			       c->packets);
+	if (c->rotate_size && !c->packets)
+		return nr_fail(err, -EINVAL,
+			       "--rotate-size goes by the packet file: give -w, or "
+			       "--rotate-time");
+	if (c->rotate_time && c->rotate_time < 1000000000)
+		return nr_fail(err, -EINVAL, "--rotate-time must be at least 1s");
+	if ((c->pre_trigger || c->triggers.n) && (!c->packets || !c->pre_trigger))
+		return nr_fail(err, -EINVAL,
+			       "--pre-trigger and --trigger need each other's packets: "
+			       "give -w FILE and --pre-trigger TIME");
+	if (c->pre_trigger && (c->rotate_size || c->rotate_time || c->rotate))
+		return nr_fail(err, -EINVAL,
+			       "--pre-trigger writes a file for each trigger, which does "
+			       "not rotate");
+	if (c->block_timeout < 1000000 || c->block_timeout > 10000000000)
+		return nr_fail(err, -EINVAL,
+			       "--block-timeout must lie between 1ms and 10s");
+	for (int i = 0; i < call->n; i++)
+		for (int k = 0; k < i; k++)
+			if (!strcmp(call->operands[i], call->operands[k]))
+				return nr_fail(err, -EINVAL,
+					       "interface %s is given twice",
+					       call->operands[i]);
+	return 0;
+}
+
+static int open_interfaces(struct nr_capture_run *r, struct nr_err *err)
+{
+	const struct capture *c = r->c;
+	const struct nr_live_options o = {
+		.ring_size = c->ring_size,
+		.block_timeout = c->block_timeout,
+		.snap_len = (uint32_t)c->snap_len,
+		.rings = (unsigned)c->rings,
+		.direction = (enum nr_live_direction)c->direction,
+		.no_promisc = c->no_promisc,
+		.hardware_time = c->hardware_time,
+		.take_traffic = c->take_traffic,
+		.xdp_mode = (enum nr_xdp_mode)c->xdp_mode,
+		.filter = c->filter,
+	};
+	struct nr_live *live[NR_MAX_INTERFACES];
+	int rc = 0, n = 0;
+
+	while (!rc && n < r->call->n) {
+		rc = nr_live_open(&live[n], nr_live_backend(c->backend),
+				  r->call->operands[n], &o, err);
+		n += !rc;
+	}
+	if (!rc)
+		rc = nr_live_merge_new(&r->merge, live, (unsigned)n,
+				       c->block_timeout + 10000000, err);
+	while (rc && n)
+		nr_live_close(live[--n]);
+	return rc;
+}
+
+static int pin(struct nr_capture_run *r, struct nr_err *err)
+{
+	uint64_t cpu;
+	cpu_set_t set;
+
+	if (!r->c->pin)
+		return 0;
+	CPU_ZERO(&set);
+	if (nr_parse_u64(r->c->pin, &cpu) || cpu >= CPU_SETSIZE)
+		return nr_fail(err, -EINVAL, "--pin needs the number of a CPU, not '%s'",
+			       r->c->pin);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		return nr_fail(err, -EINVAL, "cannot run on CPU %s: %s", r->c->pin,
+			       strerror(errno));
+	return 0;
+}
+
+/* Whether the times of this run are worth something. */
+static void ask_clock(struct nr_capture_run *r)
+{
+	struct timex t = { 0 };
+	int state = adjtimex(&t);
+
+	if (state < 0)
+		snprintf(r->clock_state, sizeof(r->clock_state), "not known");
+	else if (state == TIME_ERROR || (t.status & STA_UNSYNC))
+		snprintf(r->clock_state, sizeof(r->clock_state), "not synchronised");
+	else
+		snprintf(r->clock_state, sizeof(r->clock_state),
+			 "synchronised, off by at most %.3f ms",
+			 (double)t.maxerror / 1e3);
+}
+
+/* "eth0,eth1"; caller frees. */
+static char *join_names(const struct nr_call *call)
+{
+	struct nr_buf b = { 0 };
+
+	for (int i = 0; i < call->n; i++)
+		nr_buf_printf(&b, "%s%s", i ? "," : "", call->operands[i]);
+	return b.p;
+}
+
+/* "eth0" -> "eth0-20261123T121951Z.db"; caller frees. */
+static char *default_target(const struct capture *c, const char *interface, int64_t now)
+{
+	char *plain, *name;
+
+	if (asprintf(&plain, "%s.db", interface) < 0)
+		return nr_xstrdup("capture.db");
+	for (char *p = plain; *p; p++) /* "a/b" is a name that no interface has */
+		*p = *p == '/' ? '_' : *p;
+	if (nr_capture_is_set(c) && !c->one_database)
+		return plain; /* each file of the set gets its time */
+	name = nr_keep_name(plain, now, 0);
+	free(plain);
+	return name;
+}
+
+/*
+ * Everything that needs rights is open: gives them up, and confines the rest. -EACCES
+ * where the outputs could not be made then.
+ */
+static int settle(struct nr_capture_run *r, struct nr_err *err)
+{
+	const char **targets = nr_xcalloc(r->c->outputs.n + 1, sizeof(*targets));
+	size_t n = r->c->outputs.n;
+	struct nr_sandbox s = { .targets = targets };
+	int rc;
+
+	memcpy(targets, r->c->outputs.v, n * sizeof(*targets));
+	if (r->c->packets)
+		targets[n++] = r->c->packets;
+	s.n_targets = n;
+	rc = nr_privileges_user(&r->user, r->c->user, targets[n - 1], err);
+	if (!rc)
+		rc = nr_privileges_drop(&r->user, err);
+	if (!rc)
+		rc = nr_privileges_can_write(targets, n, err);
+	snprintf(r->sandbox, sizeof(r->sandbox), "none");
+	if (!rc && !r->c->no_sandbox)
+		rc = nr_sandbox_enter(&s, r->sandbox, err);
+	nr_free(targets);
+	return rc;
+}
+
+static void say_settings(struct nr_capture_run *r)
+{
+	const struct capture *c = r->c;
+	char a[NR_TEXT_MAX], b[NR_TEXT_MAX];
+
+	if (!c->verbose)
+		return;
+	for (size_t i = 0; nr_live_backends[i]; i++)
+		fprintf(stderr, "back end %s%s: %s\n", nr_live_backends[i]->name,
+			nr_live_backends[i] == nr_live_backend(c->backend) ? " (in use)"
+									   : "",
+			nr_live_backends[i]->doc);
+	for (unsigned i = 0; i < nr_live_merge_n_rings(r->merge); i++) {
+		const struct nr_live *l = nr_live_merge_live(r->merge, i);
+
+		fprintf(stderr, "interface %u: %s: %s%s%s\n", i, l->name, l->description,
+			l->hardware[0] ? ", driver " : "", l->hardware);
+	}
+	fprintf(stderr, "--ring-size %s --rings %llu --block-timeout %s --snap-len %s\n",
+		nr_text_bytes(a, c->ring_size), (unsigned long long)c->rings,
+		nr_text_duration(b, c->block_timeout),
+		c->snap_len ? "as given" : "none: whole frames");
+	fprintf(stderr, "promiscuous mode: %s, direction: %s, filter: %s\n",
+		c->no_promisc ? "no" : "yes", nr_capture_directions[c->direction],
+		c->filter ? c->filter : "none");
+	fprintf(stderr, "user %s, sandbox %s, clock %s\n", r->user.name, r->sandbox,
+		r->clock_state);
+}
+
+bool nr_capture_is_set(const struct capture *c)
+{
+	return c->rotate_size || c->rotate_time || c->rotate;
+}
+
+static void on_closed(void *arg, const struct nr_kept_file *f)
+{
+	struct nr_capture_run *r = arg;
+
+	if (f->failure)
+		nr_capture_say(r, "%s: %s", f->path ? f->path : f->name, f->failure);
+	nr_engine_source_closed(r->engine, f->source, (int64_t)f->bytes, f->failure);
+}
+
+static struct nr_retain_limits limits_of(const struct capture *c)
+{
+	return (struct nr_retain_limits){ c->keep_files, c->keep_bytes, c->keep_free };
+}
+
+static int open_keeper(struct nr_capture_run *r, struct nr_err *err)
+{
+	static char os[3 * sizeof(((struct utsname *)0)->sysname)];
+	struct nr_keep_config k = {
+		.target = r->c->packets,
+		.force = r->c->force,
+		.application = "nrtool " NR_VERSION,
+		.rotate_size = r->c->rotate_size,
+		.rotate_ns = r->c->rotate_time,
+		.is_set = r->c->rotate,
+		.retain = limits_of(r->c),
+		.pre_trigger_ns = r->c->pre_trigger,
+		.pre_trigger_mem = r->c->pre_trigger_memory,
+		.sync_ns = r->c->sync_interval,
+		.closed = on_closed,
+		.arg = r,
+	};
+	struct utsname u;
+	int rc;
+
+	if (!r->c->packets)
+		return 0;
+	if (!uname(&u)) {
+		snprintf(os, sizeof(os), "%.64s %.64s", u.sysname, u.release);
+		k.os = os;
+		k.hardware = u.machine;
+	}
+	r->addresses = nr_addresses_new();
+	k.addresses = nr_addresses_of;
+	k.addresses_arg = r->addresses;
+	rc = nr_keeper_new(&r->keeper, &k, err);
+	if (rc)
+		return rc;
+	nr_live_merge_describe(r->merge, r->events, 0);
+	for (unsigned i = 0; i < r->events->n; i++)
+		if (r->events->pkt[i].event->kind == NR_EVENT_INTERFACE)
+			nr_keeper_interface(r->keeper,
+					    &r->events->pkt[i].event->interface);
+	nr_batch_release(r->events);
+	return 0;
+}
+
+static int open_outputs(struct nr_capture_run *r, struct nr_err *err)
+{
+	struct nr_sink_options so = {
+		.force = r->c->force,
+		.argv_text = r->call->argv_text,
+		.live = true,
+		.now_ns = nr_live_now(),
+		.sync_ns = r->c->sync_interval,
+		.is_set = nr_capture_is_set(r->c) && !r->c->one_database,
+		.retain = limits_of(r->c),
+	};
+	size_t n;
+	int rc = nr_outputs_open(&r->out, r->c->outputs.v, r->c->outputs.n, &so, err);
+
+	if (rc)
+		return rc;
+	r->sinks = nr_xcalloc(r->out.n + 2, sizeof(*r->sinks));
+	n = nr_outputs_sinks(&r->out, r->sinks);
+	if (!r->c->quiet) {
+		r->summary = nr_summary_new();
+		r->sinks[n++] = r->summary;
+	}
+	if (r->c->triggers.n) {
+		rc = nr_triggers_new(&r->triggers, &r->c->triggers, err);
+		if (rc)
+			return rc;
+		r->sinks[n++] = r->triggers;
+	}
+	r->c->e.no_index = !r->c->packets || r->c->pre_trigger;
+	return nr_engine_new(&r->engine, &r->c->e, r->sinks, n, err);
+}
+
+static void block_signals(struct nr_capture_run *r)
+{
+	static const int taken[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 };
+
+	/* before the first thread: those that are started inherit it */
+	sigemptyset(&r->signals);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
+		sigaddset(&r->signals, taken[i]);
+	sigprocmask(SIG_BLOCK, &r->signals, NULL);
+	r->signal_fd = signalfd(-1, &r->signals, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static int finish(struct nr_capture_run *r)
+{
+	bool lost = nr_capture_lost(r) != 0;
+	int kept = r->keeper ? nr_keeper_finish(r->keeper, &r->err) : 0;
+	int rc;
+
+	r->status = kept || r->status      ? NR_EXIT_INCOMPLETE
+		    : r->gone              ? NR_EXIT_DAMAGED
+		    : r->c->strict && lost ? NR_EXIT_LOST
+					   : NR_EXIT_OK;
+	if (kept)
+		nr_capture_say(r, "%s", r->err.text);
+	rc = nr_engine_live_end(r->engine, r->status);
+	if (!rc)
+		rc = nr_outputs_finish(&r->out, &r->err);
+	return rc;
+}
+
+static void report(struct nr_capture_run *r)
+{
+	const struct nr_engine_stats *st = nr_engine_stats(r->engine);
+	char a[NR_TEXT_MAX], b[NR_TEXT_MAX], d[NR_TEXT_MAX];
+	const char *database = NULL;
+
+	nr_capture_report(r);
+	for (size_t i = 0; i < r->out.n; i++)
+		if (r->out.o[i].sink->note[0])
+			fprintf(stderr, "%s\n", r->out.o[i].sink->note);
+	if (r->c->quiet)
+		return;
+	fprintf(stderr, "%s packets, %s, %s flows\n", nr_text_count(a, st->packets),
+		nr_text_bytes(b, st->wire_bytes), nr_text_count(d, st->flows));
+	nr_summary_print(r->summary, st, stderr);
+	for (size_t i = 0; i < r->out.n && !database; i++)
+		if (nr_outputs_is_database(r->out.o[i].sink->target))
+			database = nr_sink_path(r->out.o[i].sink);
+	if (database)
+		fprintf(stderr, "next: nrtool query %s talkers\n", database);
+}
+
+static int run_all(struct nr_capture_run *r)
+{
+	char host[HOST_NAME_MAX + 1] = "", cwd[PATH_MAX] = "";
+	struct nr_buf libraries = { 0 }, options = { 0 };
+	struct nr_run_info info = {
+		.argv = r->call->argv_text,
+		.cwd = getcwd(cwd, sizeof(cwd)),
+		.host = gethostname(host, sizeof(host)) ? NULL : host,
+		.sandbox = r->sandbox,
+		.started_ns = nr_live_now(),
+		.threads = 1,
+		.clock_state = r->clock_state,
+	};
+	int rc = open_keeper(r, &r->err);
+
+	if (!rc)
+		rc = open_outputs(r, &r->err);
+	if (rc)
+		return nr_complain(rc == -EINVAL || rc == -EACCES ? NR_EXIT_USAGE
+								  : NR_EXIT_FAILED,
+				   "capture", "%s", r->err.text);
+	nr_libraries_json(&libraries);
+	nr_record_options_json(&options, &nr_cmd_capture.options, r->c);
+	info.libraries = libraries.p;
+	info.record_options = options.p;
+	say_settings(r);
+	if (!r->c->quiet)
+		fprintf(stderr, "capturing; SIGINT (Ctrl-C) ends it\n");
+	rc = nr_capture_loop(r, &info);
+	nr_capture_clear_line(r);
+	if (r->gone)
+		nr_capture_say(r, "%s", r->err.text);
+	if (!rc)
+		rc = finish(r);
+	nr_buf_fini(&libraries);
+	nr_buf_fini(&options);
+	if (rc && r->out.reader_gone && !r->out.failed && rc == -EPIPE)
+		return NR_EXIT_OK;
+	if (rc)
+		return nr_complain(r->out.failed ? NR_EXIT_INCOMPLETE : NR_EXIT_FAILED,
+				   "capture", "%s", r->err.text);
+	report(r);
+	return r->status;
+}
+
+static void free_run(struct nr_capture_run *r)
+{
+	nr_engine_free(r->engine);
+	nr_keeper_free(r->keeper);
+	nr_outputs_close(&r->out);
+	nr_summary_free(r->summary);
+	nr_live_merge_close(r->merge);
+	nr_triggers_free(r->triggers);
+	nr_addresses_free(r->addresses);
+	nr_free(r->interfaces);
+	nr_free(r->seen);
+	nr_free(r->sinks);
+	nr_free(r->batch);
+	nr_free(r->part);
+	nr_free(r->events);
+	nr_free((void *)(uintptr_t)r->c->e.parse.secret_key);
+	if (r->signal_fd >= 0)
+		close(r->signal_fd);
+}
+
+static int capture_run(const struct nr_call *call)
+{
+	struct nr_capture_run r = { .c = call->config, .call = call, .signal_fd = -1 };
+	struct capture *c = r.c;
+	char *target = NULL;
+	const char *term = getenv("TERM");
+	int rc = check_config(c, call, &r.err);
+
+	if (rc)
+		return usage(&r.err);
+	r.interfaces = join_names(call);
+	if (!c->outputs.n) {
+		target = default_target(c, call->operands[0], nr_live_now());
+		c->outputs.v = nr_xcalloc(1, sizeof(*c->outputs.v));
+		c->outputs.v[c->outputs.n++] = target;
+	}
+	r.live_line = !c->quiet && isatty(STDERR_FILENO) && term && strcmp(term, "dumb");
+	r.batch = nr_xcalloc(1, sizeof(*r.batch));
+	r.part = nr_xcalloc(1, sizeof(*r.part));
+	r.events = nr_xcalloc(1, sizeof(*r.events));
+	nr_signals_init();
+	block_signals(&r);
+	ask_clock(&r);
+	rc = pin(&r, &r.err);
+	if (!rc)
+		rc = open_interfaces(&r, &r.err);
+	if (rc) {
+		rc = nr_complain(rc == -EINVAL ? NR_EXIT_USAGE : NR_EXIT_FAILED,
+				 "capture", "%s", r.err.text);
+	} else if (settle(&r, &r.err)) {
+		rc = usage(&r.err);
+	} else {
+		rc = run_all(&r);
+	}
+	free_run(&r);
+	free(target);
+	return rc;
+}
+
+const struct nr_command nr_cmd_capture = {
+	.name = "capture",
+	.operands = "INTERFACE…",
+	.operand_kind = "interface",
+	.summary = "captures live, writes a session database",
+	.about =
+		"Captures from interfaces until it is told to end (SIGINT, SIGTERM, -c,\n"
+		"--duration) and writes what replay writes, as it happens; -w keeps the\n"
+		"packets too.",
+	.min_operands = 1,
+	.max_operands = NR_MAX_INTERFACES,
+	.options = { capture_options,
+		     sizeof(capture_options) / sizeof(*capture_options) },
+	.config_size = sizeof(struct capture),
+	.defaults = capture_defaults,
+	.run = capture_run,
+};

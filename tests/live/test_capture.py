@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""nrtool capture on veth pairs, from outside."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+import net
+import records
+
+
+class Capture(net.Case):
+    def capture(self, space, *words, **more):
+        p = self.start(space, [net.NRTOOL, "capture", *words], **more)
+        p.wait_for("capturing")
+        return p
+
+    def nrtool(self, *words, status=0):
+        p = subprocess.run([net.NRTOOL, *map(str, words)], cwd=self.dir, text=True,
+                           capture_output=True, check=False, timeout=120,
+                           stdin=subprocess.DEVNULL)
+        self.assertEqual(p.returncode, status, p.stderr)
+        return p
+
+    def query(self, name, sql):
+        db = sqlite3.connect(f"file:{self.dir / name}?mode=ro", uri=True)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+    def end(self, p, sig=signal.SIGINT, status=0):
+        self.assertEqual(p.finish(sig), status, p.err)
+        return p
+
+    def counts(self, p):
+        """captured, received, dropped as the end says them."""
+        m = re.search(r"captured ([\d ]+) / received ([\d ]+) / dropped ([\d ]+)", p.err)
+        return tuple(int(x.replace(" ", "")) for x in m.groups())
+
+    def assert_same_records(self, a, b, **more):
+        d = records.differences(records.tables(self.dir / a, **more),
+                                records.tables(self.dir / b, **more))
+        self.assertEqual(d, [], "\n".join(d[:40]))
+
+
+class Basics(Capture):
+    def test_a_database_by_default_and_every_packet_in_it(self):
+        n = self.network()
+        p = self.capture(n.b, "vb")
+        n.a.send("va", net.udp_frames(1000, flows=10))
+        time.sleep(0.2)
+        self.end(p)
+        name, = [f.name for f in self.dir.iterdir()]
+        self.assertRegex(name, r"^vb-\d{8}T\d{6}Z\.db$")
+        self.assertEqual(self.counts(p), (1000, 1000, 0))
+        self.assertEqual(self.query(name, "SELECT count(*), sum(records) FROM flow"), [(10, 1000)])
+        self.assertEqual(self.query(name, "SELECT name, format, packets FROM source"),
+                         [("vb", "tpacket", 1000)])
+        self.assertEqual(self.query(name, "SELECT count(*) FROM flow_packets"), [(0,)])
+        self.assertEqual(self.query(name, "SELECT sum(received), sum(dropped_kernel) "
+                                          "FROM capture_stats"), [(1000, 0)])
+        self.assertEqual(self.query(name, "SELECT received, dropped, inbound FROM interface"),
+                         [(1000, 0, 1000)])
+        self.assertEqual(self.query(name, "PRAGMA journal_mode"), [("delete",)])
+        self.assertIn("clock_state", dict.fromkeys(
+            c[1] for c in self.query(name, "PRAGMA table_info(run)")))
+        self.assertTrue(self.query(name, "SELECT clock_state FROM run")[0][0])
+
+    def test_count_and_duration_end_it(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-c", 7, "-o", "a.db")
+        n.a.send("va", net.udp_frames(20))
+        self.end(p, None)
+        self.assertEqual(self.query("a.db", "SELECT packets FROM source"), [(7,)])
+        p = self.capture(n.b, "vb", "--duration", "1s", "-o", "b.db")
+        n.a.send("va", net.udp_frames(20))
+        self.end(p, None)
+        self.assertEqual(self.query("b.db", "SELECT packets FROM source"), [(20,)])
+
+    def test_two_interfaces_are_rows_and_one_run(self):
+        n = self.network()
+        n.pair("vc", "vd", net=2)
+        p = self.capture(n.b, "vb", "vd", "-o", "a.db")
+        n.a.send("va", net.udp_frames(30))
+        n.a.send("vc", net.udp_frames(12, sport=77))
+        time.sleep(0.3)
+        self.end(p)
+        self.assertEqual(self.query("a.db", "SELECT name, received, dropped FROM interface "
+                                            "ORDER BY interface_id"),
+                         [("vb", 30, 0), ("vd", 12, 0)])
+        self.assertEqual(self.query("a.db", "SELECT interface_id, records FROM flow ORDER BY 1"),
+                         [(0, 30), (1, 12)])
+
+    def test_loss_is_exact_and_strict_says_it(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "--ring-size", "256K", "-o", "a.db", "--strict")
+        p.signal(signal.SIGSTOP)
+        sent = n.a.send("va", net.udp_frames(20000, size=200))
+        p.signal(signal.SIGCONT)
+        time.sleep(0.3)
+        self.end(p, status=6)
+        captured, received, dropped = self.counts(p)
+        self.assertEqual(captured, received)
+        self.assertEqual(received + dropped, sent)
+        self.assertGreater(dropped, 0)
+        self.assertEqual(self.query("a.db", "SELECT sum(received), sum(dropped_kernel), "
+                                            "sum(ring_freezes) > 0 FROM capture_stats"),
+                         [(received, dropped, 1)])
+        self.assertEqual(self.query("a.db", "SELECT packets FROM source"), [(received,)])
+        self.assertEqual(self.query("a.db", "SELECT exit_status FROM run"), [(6,)])
+
+    def test_statistics_on_demand_and_at_intervals(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "null:", "--stats-interval", "1s")
+        n.a.send("va", net.udp_frames(5))
+        time.sleep(0.3)
+        p.signal(signal.SIGUSR1)
+        p.wait_for(r'"captured":5.*\n')
+        first = json.loads(re.search(r"^\{.*\}$", p.err, re.M)[0])
+        self.assertEqual((first["type"], first["received"], first["dropped_kernel"]),
+                         ("stats", 5, 0))
+        self.assertEqual(first["interfaces"][0]["name"], "vb")
+        time.sleep(2.2)
+        self.end(p)
+        self.assertGreaterEqual(len(re.findall(r'^\{"type":"stats"', p.err, re.M)), 2)
+
+    def test_down_up_goes_on_and_deleted_leaves_a_whole_database(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db", "-w", "x.pcapng")
+        n.a.send("va", net.udp_frames(5))
+        n.b.ip("link", "set", "vb", "down")
+        p.wait_for("interface vb is down")
+        n.b.ip("link", "set", "vb", "up")
+        n.wait_up(n.a, "va")
+        n.wait_up(n.b, "vb")
+        n.a.send("va", net.udp_frames(5))
+        n.b.ip("link", "del", "vb")
+        self.end(p, None, status=3)
+        self.assertIn("interface vb is gone", p.err)
+        self.assertEqual(self.query("a.db", "SELECT sum(records) FROM flow"), [(10,)])
+        self.assertEqual(self.query("a.db", "PRAGMA integrity_check"), [("ok",)])
+        self.nrtool("replay", "x.pcapng", "-o", "b.db")
+        self.assert_same_records("a.db", "b.db")
+
+    def test_the_clock_follows_the_host_on_a_silent_link(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.jsonl", "--udp-timeout", "500ms")
+        n.a.send("va", net.udp_frames(3))
+        time.sleep(2)
+        self.end(p)
+        rows = [json.loads(x) for x in (self.dir / "a.jsonl").read_text().splitlines()]
+        self.assertEqual([r["end_reason"] for r in rows if r["type"] == "flow"], ["idle"])
+
+    def test_the_second_signal_ends_at_once(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "null:", "--block-timeout", "10s")
+        p.signal(signal.SIGINT)
+        time.sleep(0.3)
+        self.assertEqual(p.finish(signal.SIGINT), 130)
+
+    def test_usage(self):
+        n = self.network()
+        for words, what in ((["nosuch"], "there is no interface 'nosuch'"),
+                            (["vb", "-f", "port port"], "filter 'port port'"),
+                            (["vb", "--backend", "x"], "there are: tpacket"),
+                            (["vb", "-w", "x.pcap"], "FILE.pcapng"),
+                            (["vb", "vb"], "given twice")):
+            p = self.start(n.b, [net.NRTOOL, "capture", *words, "-o", "null:"])
+            self.assertIn(p.finish(), (1, 2))
+            self.assertIn(what, p.err)
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+
+class Privileges(Capture):
+    def status(self, p):
+        return dict(line.split(":\t", 1) for line in
+                    Path(f"/proc/{p.pid}/status").read_text().splitlines() if ":\t" in line)
+
+    def test_it_becomes_the_owner_of_the_directory_without_capabilities(self):
+        n = self.network()
+        os.chown(self.dir, 65534, 65534)
+        p = self.capture(n.b, "vb", "-o", self.dir / "a.db", "-w", self.dir / "x.pcapng")
+        s = self.status(p)
+        self.assertEqual(s["Uid"].split(), ["65534"] * 4)
+        self.assertEqual({s[k] for k in ("CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd")},
+                         {"0" * 16})
+        if not net.IS_ASAN:
+            self.assertEqual((s["NoNewPrivs"], s["Seccomp"]), ("1", "2"))
+        n.a.send("va", net.udp_frames(5))
+        time.sleep(0.2)
+        self.end(p)
+        self.assertEqual({f.stat().st_uid for f in self.dir.iterdir()}, {65534})
+        self.assertEqual({f.stat().st_mode & 0o777 for f in self.dir.iterdir()}, {0o600})
+        self.assertEqual(self.query("a.db", "SELECT packets FROM source"), [(5,)])
+
+    def test_root_keeps_no_capability_either(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db")
+        self.assertEqual(self.status(p)["CapEff"], "0" * 16)
+        self.end(p)
+
+    def test_a_directory_that_cannot_be_written_is_said_before_anything_starts(self):
+        n = self.network()
+        os.chmod(self.dir, 0o755)
+        p = self.start(n.b, [net.NRTOOL, "capture", "vb", "-Z", "nobody", "-o",
+                             self.dir / "a.db"])
+        self.assertEqual(p.finish(), 2)
+        self.assertIn("user nobody cannot write into", p.err)
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+
+class KeptEqualsReplayed(Capture):
+    """capture -w x.pcapng -o a.db, then replay x.pcapng -o b.db: the same records."""
+
+    def check(self, n, send, *words, interfaces=("vb",), name="x.pcapng", both=()):
+        p = self.capture(n.b, *interfaces, "-w", name, "-o", "a.db", *words, *both)
+        send()
+        time.sleep(0.3)
+        self.end(p)
+        captured, received, dropped = self.counts(p)
+        self.assertEqual((captured, dropped), (received, 0))
+        self.nrtool("replay", name, "-o", "b.db", "--force", *both)
+        self.assert_same_records("a.db", "b.db")
+        return captured
+
+    def test_mix_at_full_speed(self):
+        n = self.network()
+        subprocess.run([net.BUILD / "tests/bench/nrbench-gen", "mix", "--size", "8M",
+                        self.dir / "mix.pcap"], check=True)
+        frames = [f for _, f, _ in records.read_pcap(self.dir / "mix.pcap")]
+        sent = self.check(n, lambda: n.a.send("va", frames))
+        self.assertEqual(sent, len(frames))
+        # the same flows and messages as the file's, which has other times
+        self.nrtool("replay", "mix.pcap", "-o", "c.db")
+        self.assertEqual(self.query("c.db", "SELECT sum(records), count(*) > 100 FROM flow"),
+                         [(self.query("a.db", "SELECT sum(records) FROM flow")[0][0], 1)])
+
+    def test_tags_and_two_interfaces_and_rings(self):
+        n = self.network()
+        n.pair("vc", "vd", net=2)
+        frames = (net.udp_frames(50, tags=((0x8100, 5),), flows=5) +
+                  net.udp_frames(50, tags=((0x88a8, 5), (0x8100, 6)), flows=5) +
+                  net.udp_frames(50, flows=7, v6=True))
+
+        def send():
+            for f in frames:
+                n.a.send("va", [f])
+                n.a.send("vc", [f])
+
+        sent = self.check(n, send, "--rings", 2, interfaces=("vb", "vd"))
+        self.assertEqual(sent, 2 * len(frames))
+        self.assertEqual(self.query("a.db", "SELECT count(*) FROM interface"), [(4,)])
+
+    def test_an_archive_and_a_snap_length(self):
+        n = self.network()
+        frames = net.udp_frames(200, size=900, flows=9)
+        self.check(n, lambda: n.a.send("va", frames), "-s", 100, name="x.pcapng.zst")
+
+    def test_silences_and_timers(self):
+        n = self.network()
+
+        def send():
+            for i in range(6):
+                n.a.send("va", net.udp_frames(3, sport=100 + i % 2))
+                time.sleep(0.7)
+
+        self.check(n, send, both=("--udp-timeout", "1s"))
+
+    def test_real_captures_paced_as_they_were(self):
+        chosen = choose()
+        if not chosen:
+            self.skipTest("the real captures are not here")
+        for some in (chosen[i:i + 8] for i in range(0, len(chosen), 8)):
+            self.side_by_side(some)
+
+    def side_by_side(self, chosen):
+        runs = []
+        for i, (path, packets) in enumerate(chosen):
+            n = self.network()
+            n.mtu(65000)
+            p = self.capture(n.b, "vb", "-w", f"{i}.pcapng", "-o", f"{i}.db", "--force")
+            runs.append([path, p, packets, n.a.raw("va"), 0])
+        begin = time.monotonic_ns() + 10**8
+        while any(r[4] < len(r[2]) for r in runs):
+            now = time.monotonic_ns() - begin
+            for r in runs:
+                packets = r[2]
+                while r[4] < len(packets) and packets[r[4]][0] - packets[0][0] <= now:
+                    r[3].send(packets[r[4]][1])
+                    r[4] += 1
+            time.sleep(0.0005)
+        time.sleep(0.3)
+        for i, (path, p, packets, sock, _) in enumerate(runs):
+            sock.close()
+            with self.subTest(str(path)):
+                self.end(p)
+                self.assertEqual(self.counts(p), (len(packets), len(packets), 0))
+                self.nrtool("replay", f"{i}.pcapng", "-o", "kept.db", "--force")
+                self.assert_same_records(f"{i}.db", "kept.db")
+                self.nrtool("replay", path, "-o", "file.db", "--force")
+                self.assert_same_records(f"{i}.db", "file.db", times=False,
+                                         ignore=("source_id", "interface_id"))
+
+
+def choose(most=24):
+    """Complete Ethernet captures that take at most 6 s and have no silence over 5 s."""
+    root = net.CAPTURES
+    if not (root / "MANIFEST.tsv").exists():
+        return []
+    out, per_folder = [], {}
+    for line in (root / "MANIFEST.tsv").read_text().splitlines()[1:]:
+        path = root / line.split("\t")[0]
+        folder = path.parent
+        if path.suffix not in (".pcap", ".cap") or per_folder.get(folder, 0) >= 6 or \
+                not 2000 < path.stat().st_size < 400000:
+            continue
+        packets = records.read_pcap(path)
+        if not packets or not 15 <= len(packets) <= 3000:
+            continue
+        times = [t for t, _, _ in packets]
+        if times != sorted(times) or times[-1] - times[0] > 6 * 10**9 or \
+                any(not 14 < len(f) == w <= 60000 for _, f, w in packets):
+            continue
+        per_folder[folder] = per_folder.get(folder, 0) + 1
+        out.append((path, packets))
+        if len(out) == most:
+            break
+    return out
+
+
+if __name__ == "__main__":
+    unittest.main()
