@@ -121,6 +121,8 @@ static const struct nr_parser_cap caps[] = {
 	  "the same trans_depth; anomaly http_limit" },
 	{ "interim responses of a transaction", NR_HTTP_INTERIM_MAX,
 	  "further ones are left out; anomaly http_limit" },
+	{ "bytes behind CONNECT before its answer", NR_HTTP_EARLY_MAX,
+	  "a gap for the protocol in the tunnel" },
 	{ NULL, 0, NULL },
 };
 

@@ -62,6 +62,8 @@ enum {
 	NR_HTTP_OPEN_MAX = 128,      /* transactions open in a flow */
 	NR_HTTP_INTERIM_MAX = 16,    /* interim responses kept of a transaction */
 	NR_HTTP_SKIP_MAX = 65536,    /* bytes without any message: it is something else */
+	NR_HTTP_EARLY_MAX = 16384,   /* bytes kept of a client that does not wait for the
+					answer to CONNECT */
 };
 
 /* A start line and the fields behind it as they stood on the wire. */
@@ -122,7 +124,8 @@ struct nr_http_side {
 	enum nr_http_state state;
 	struct nr_http_tx *tx;    /* whose message is being read; NULL between messages */
 	struct nr_http_head head; /* of the message that begins */
-	struct nr_gather line;    /* of a chunk */
+	struct nr_gather line;    /* of a chunk; WAIT: what was said early */
+	uint64_t early_gap;       /* WAIT: bytes behind it that were missed or not kept */
 	uint64_t left;
 	uint64_t line_len; /* bytes of the present line so far */
 	uint32_t field_at; /* where the present field begins in the head */

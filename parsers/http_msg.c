@@ -40,13 +40,33 @@ static void break_off(struct nr_parse *p, struct nr_http *h, struct nr_http_side
 
 /* Ends of messages */
 
+/* What a client said behind CONNECT was for nobody. */
+static void forget_early(struct nr_parse *p, struct nr_http_side *c)
+{
+	c->skipped += c->line.len + c->early_gap;
+	c->early_gap = 0;
+	nr_gather_free(&c->line, p->account);
+}
+
+/* A tunnel stands: what its client has said into it already goes ahead. */
+static void send_early(struct nr_parse *p, struct nr_http *h)
+{
+	struct nr_http_side *c = h->client ? &h->side[h->client - 1] : NULL;
+
+	if (!c || c->state != NR_HTTP_WAIT)
+		return;
+	nr_parse_early(p, c->line.p, c->line.len, c->early_gap);
+	c->state = NR_HTTP_START;
+}
+
 /* What a final answer means for the client behind its request. */
-static void answered(struct nr_http *h, const struct nr_http_tx *tx)
+static void answered(struct nr_parse *p, struct nr_http *h, const struct nr_http_tx *tx)
 {
 	struct nr_http_side *c = &h->side[h->client - 1];
 	const struct nr_http_message *req = &tx->msg[NR_HTTP_REQ];
 
 	if (c->state == NR_HTTP_WAIT && req->is_connect) {
+		forget_early(p, c);
 		c->state = c->skipped ? NR_HTTP_LOST : NR_HTTP_START;
 	} else if (c->tx == tx && req->expects && !req->body && !c->line.len &&
 		   (c->state == NR_HTTP_BODY || c->state == NR_HTTP_CHUNK_LINE) &&
@@ -110,9 +130,10 @@ static enum nr_verdict response_head_done(struct nr_parse *p, struct nr_http *h,
 	}
 	if (tunnel) {
 		nr_http_message_done(p, h, s);
+		send_early(p, h);
 		return nr_parse_hand_over(p, NULL, in->p, nr_left(in));
 	}
-	answered(h, tx);
+	answered(p, h, tx);
 	if (req->is_head || m->status == 204 || m->status == 304)
 		return begin_body(p, h, s, NR_HTTP_BODY, 0);
 	if (f->chunked)
@@ -267,9 +288,10 @@ static enum nr_verdict step(struct nr_parse *p, struct nr_http *h, struct nr_htt
 	case NR_HTTP_EXPECT:
 		return nr_http_expect_step(p, h, s, in);
 	case NR_HTTP_WAIT:
-		s->skipped += nr_left(in);
-		in->p = in->end;
-		return NR_MORE;
+		return nr_gather_early(&s->line, p->account, in, NR_HTTP_EARLY_MAX,
+				       &s->early_gap)
+			       ? NR_MORE
+			       : NR_OVERFLOW;
 	}
 	return NR_MORE;
 }
@@ -300,6 +322,8 @@ void nr_http_cut_off(struct nr_parse *p, struct nr_http *h, unsigned side)
 		nr_http_message_done(p, h, s);
 		return;
 	}
+	if (s->state == NR_HTTP_WAIT)
+		forget_early(p, s);
 	if (s->state == NR_HTTP_START && s->head.len)
 		nr_http_begin_partial(p, h, s);
 	if (is_at_start(s))
@@ -353,6 +377,8 @@ enum nr_verdict nr_http_gap(struct nr_parse *p, struct nr_http *h, unsigned side
 	if (s->state == NR_HTTP_BODY || s->state == NR_HTTP_TO_END ||
 	    s->state == NR_HTTP_CHUNK)
 		n = gap_in_body(p, h, s, n);
+	if (s->state == NR_HTTP_WAIT)
+		s->early_gap += n;
 	if (!n || s->state == NR_HTTP_WAIT)
 		return NR_MORE;
 	if (s->state == NR_HTTP_START && s->head.len)

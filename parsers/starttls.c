@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What comes before TLS in protocols that have no parser of their own: POP3, IMAP, LDAP,
- * XMPP, IRC, MySQL, PostgreSQL, RDP, SOCKS, adb. It says nothing of them; it waits for a
+ * XMPP, IRC, MySQL, PostgreSQL, RDP, adb. It says nothing of them; it waits for a
  * record of TLS at a place where one side takes its turn, and hands over to tls.
  *
  * A protocol that gets a parser loses its line here, and hands over by itself.
@@ -118,13 +118,6 @@ static bool is_rdp(const uint8_t *d, size_t n)
 	       d[4] + 5u == n;
 }
 
-/* SOCKS 4: version, command, port, address; 5: version, methods (RFC 1928). */
-static bool is_socks(const uint8_t *d, size_t n)
-{
-	return (n >= 3 && d[0] == 5 && d[1] && d[1] + 2u == n) ||
-	       (n >= 9 && d[0] == 4 && d[1] == 1 && !d[n - 1]);
-}
-
 static bool is_client(const uint8_t *d, size_t n)
 {
 	return STARTS(d, n, "<?xml") || STARTS(d, n, "<stream:stream") ||
@@ -149,14 +142,11 @@ static enum nr_probe_result starttls_probe(const struct nr_probe *in)
 			continue;
 		if (is_client(d, n) || is_server(d, n))
 			return NR_PROBE_YES;
-		if (in->port_match && is_socks(d, n))
-			return NR_PROBE_YES;
 	}
 	return NR_PROBE_NO;
 }
 
-static const uint16_t ports[] = { 110,  143,  389,  1080, 3306, 3389,
-				  5222, 5432, 5555, 6667, 0 };
+static const uint16_t ports[] = { 110, 143, 389, 3306, 3389, 5222, 5432, 5555, 6667, 0 };
 
 static const struct nr_parser_cap caps[] = {
 	{ "turns that the sides take before TLS", TURNS_MAX,
@@ -167,8 +157,7 @@ static const struct nr_parser_cap caps[] = {
 
 const struct nr_parser nr_parser_starttls = {
 	.name = "starttls",
-	.about = "TLS inside POP3, IMAP, LDAP, XMPP, IRC, MySQL, PostgreSQL, RDP, SOCKS, "
-		 "adb",
+	.about = "TLS inside POP3, IMAP, LDAP, XMPP, IRC, MySQL, PostgreSQL, RDP, adb",
 	.transports = NR_ON_TCP,
 	.ports = ports,
 	.services = (const char *const[]){ "tls", NULL },

@@ -16,6 +16,7 @@ struct nr_segment {
 	int64_t seq, ack; /* offsets */
 	bool underflow;
 	bool do_close;
+	bool stray_syn; /* its numbers are not those agreed on: it moves nothing */
 };
 
 /* Moves the state of the side that sent g (and its peer's, where g says so); sets

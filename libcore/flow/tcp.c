@@ -87,6 +87,22 @@ static uint32_t seq_space(const struct nr_segment *g)
 	return n + !!(g->flags & NR_TCP_SYN) + !!(g->flags & NR_TCP_FIN);
 }
 
+/*
+ * The peer has taken up the numbers of an earlier SYN: another one changes nothing, as it
+ * does for the peer (RFC 9293 3.10.7.4).
+ */
+static bool numbers_are_agreed(const struct nr_side *me)
+{
+	return (me->tcp_flags & NR_TCP_SYN) && me->ack > 0 && me->ack <= me->last;
+}
+
+static void restart_at(struct nr_segment *g, uint32_t seq)
+{
+	g->stray_syn = numbers_are_agreed(g->me);
+	if (!g->stray_syn)
+		start_at(g->me, seq, seq_space(g));
+}
+
 /* Where a side's numbers begin: at its SYN, or as if one stood before what is seen. */
 static void init_numbers(struct nr_segment *g)
 {
@@ -107,16 +123,19 @@ static void init_numbers(struct nr_segment *g)
 			break;
 		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_SEQ, (int)g->s,
 			       me->start_seq, seq);
-		start_at(me, seq, seq_space(g));
+		restart_at(g, seq);
 		break;
 	case NR_TCP_ESTABLISHED:
 	case NR_TCP_PARTIAL:
 		if (!syn)
 			break;
-		if (seq != me->start_seq)
-			g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_SEQ, (int)g->s,
-				       me->start_seq, seq);
-		start_at(me, seq, seq_space(g));
+		if (seq == me->start_seq) {
+			start_at(me, seq, seq_space(g));
+			break;
+		}
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_SEQ, (int)g->s,
+			       me->start_seq, seq);
+		restart_at(g, seq);
 		break;
 	case NR_TCP_RESET:
 		if (syn && me->prev_state == NR_TCP_INACTIVE)
@@ -234,6 +253,8 @@ static bool take_last(struct nr_segment *g)
 {
 	int64_t end = g->seq + seq_space(g), d = end - g->me->last;
 
+	if (g->stray_syn)
+		return false;
 	if ((g->flags & (NR_TCP_SYN | NR_TCP_RST)) && (d > FAR_JUMP || d < -FAR_JUMP))
 		return false;
 	if ((g->flags & NR_TCP_FIN) && g->me->last == 1 && end >= 0) {
@@ -453,7 +474,7 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 	}
 	if (!f->rtt_known)
 		note_handshake(&g);
-	if (g.flags & NR_TCP_FIN)
+	if ((g.flags & NR_TCP_FIN) && !g.stray_syn)
 		take_fin(&g);
 	if ((g.flags & NR_TCP_RST) && rst_is_stray(&g))
 		return NR_TCP_OPEN;
@@ -461,7 +482,7 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 		take_ack(&g);
 	if (seen)
 		*seen = (struct nr_tcp_seen){
-			.is_valid = true,
+			.is_valid = !g.stray_syn,
 			.has_ack = g.flags & NR_TCP_ACK,
 			.offset = g.seq + !!(g.flags & NR_TCP_SYN) - 1,
 			.ack = g.ack - 1,
@@ -477,7 +498,7 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 		ack_received(&g, !s, g.ack);
 		closed |= check_eof(f, !s);
 	}
-	if (g.len && !(g.flags & NR_TCP_RST) && !g.underflow)
+	if (g.len && !(g.flags & NR_TCP_RST) && !g.underflow && !g.stray_syn)
 		take_data(&g);
 	closed |= check_eof(f, s);
 	if (g.do_close)

@@ -112,11 +112,26 @@ static bool hand_over(struct nr_sessions *ss, struct nr_flow *f, const struct nr
 	return true;
 }
 
+/* What the other side has said of it already, first: it came first. */
+static bool feed_early(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
+		       const uint8_t *early, const struct nr_parse *p,
+		       const struct nr_stamp *at)
+{
+	const struct nr_tcp_session *t = f->session->tcp;
+	uint64_t n = p->early_len + p->early_gap, upto = t ? t->stream[side].next : 0;
+	uint64_t from = upto > n ? upto - n : 0;
+
+	return nr_session_feed(ss, f, side, from, early, p->early_len, at) &&
+	       (!p->early_gap ||
+		nr_session_feed_gap(ss, f, side, from + p->early_len, p->early_gap, at));
+}
+
 bool nr_session_feed(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 		     uint64_t offset, const uint8_t *data, size_t n,
 		     const struct nr_stamp *at)
 {
 	struct nr_session *s = f->session;
+	const uint8_t *early;
 	enum nr_verdict v;
 	struct nr_call_of_parser c;
 	size_t rest;
@@ -135,8 +150,11 @@ bool nr_session_feed(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	if (v != NR_HAND_OVER)
 		return nr_session_heed(s, v);
 	rest = c.p.rest_len < n ? c.p.rest_len : n;
-	return hand_over(ss, f, &c.p) && nr_session_feed(ss, f, side, offset + (n - rest),
-							 data + (n - rest), rest, at);
+	early = c.p.early_len ? (void *)nr_arena_copy(ss->arena, c.p.early, c.p.early_len)
+			      : NULL;
+	return hand_over(ss, f, &c.p) && feed_early(ss, f, !side, early, &c.p, at) &&
+	       nr_session_feed(ss, f, side, offset + (n - rest), data + (n - rest), rest,
+			       at);
 }
 
 bool nr_session_feed_gap(struct nr_sessions *ss, struct nr_flow *f, unsigned side,

@@ -113,3 +113,19 @@ enum nr_gathered nr_gather_line(struct nr_gather *g, struct nr_account *a,
 	trim_cr(out);
 	return NR_G_WHOLE;
 }
+
+bool nr_gather_early(struct nr_gather *g, struct nr_account *a, struct nr_cursor *in,
+		     size_t max, uint64_t *gap)
+{
+	size_t n = nr_left(in), keep = max > g->len ? max - g->len : 0;
+
+	if (*gap)
+		keep = 0;
+	if (keep > n)
+		keep = n;
+	if (!add(g, a, in->p, keep))
+		return false;
+	*gap += n - keep;
+	in->p = in->end;
+	return true;
+}

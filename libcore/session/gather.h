@@ -52,3 +52,10 @@ enum nr_gathered nr_gather_bytes(struct nr_gather *g, struct nr_account *a,
  */
 enum nr_gathered nr_gather_line(struct nr_gather *g, struct nr_account *a,
 				struct nr_cursor *in, size_t max, struct nr_piece *out);
+/*
+ * What the other side says early, for the protocol that comes next: all input is taken,
+ * the first max bytes of it are kept in p and len. *gap counts those behind: bytes beyond
+ * max, what was missed, and whatever came after these. false: the account is at its cap.
+ */
+bool nr_gather_early(struct nr_gather *g, struct nr_account *a, struct nr_cursor *in,
+		     size_t max, uint64_t *gap);

@@ -98,6 +98,10 @@ struct nr_parse {
 	const char *next;
 	const uint8_t *rest;
 	size_t rest_len;
+	/* Set by nr_parse_early(). */
+	const uint8_t *early;
+	size_t early_len;
+	uint64_t early_gap;
 };
 
 /* Whom to expect: a flow announced by another (FTP's data connections). */
@@ -262,6 +266,19 @@ static inline enum nr_verdict nr_parse_hand_over(struct nr_parse *p, const char 
 	p->rest = rest;
 	p->rest_len = len;
 	return NR_HAND_OVER;
+}
+
+/*
+ * Before nr_parse_hand_over() from data(): the other side did not wait, and the last
+ * bytes it was heard saying are the next protocol's as well. The parser kept these n
+ * bytes and still owns them; they are copied. gap: bytes missed or not kept behind them.
+ */
+static inline void nr_parse_early(struct nr_parse *p, const uint8_t *bytes, size_t n,
+				  uint64_t gap)
+{
+	p->early = bytes;
+	p->early_len = n;
+	p->early_gap = gap;
 }
 
 /* All parsers, sorted by name (parsers/meson.build), NULL-terminated. */

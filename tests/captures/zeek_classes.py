@@ -216,6 +216,10 @@ def wrapped(d):
         d.col == "duration" or side(d, d.z.bytes) >> 31)
 
 
+def second_syn(d):
+    return "tcp_syn_seq" in own_anomalies(d) and d.o.pkts == d.z.pkts
+
+
 def stray_rst(d):
     """More bytes than the side's packets had in all, no data among them, and a RST."""
     data, rst = "DR" if d.col.startswith("orig") else "dr"
@@ -455,6 +459,10 @@ CLASSES = [
     Class("wrapped", ("orig_bytes", "resp_bytes", "duration"),
           "two answers to one SYN: Zeek's size of that side falls below zero and wraps",
           wrapped),
+    Class("second_syn", ("history", "orig_bytes", "resp_bytes", "missed_bytes"),
+          "another SYN-ACK, though the client took the numbers of the first: Zeek counts "
+          "from it, nrtool from the numbers that both use",
+          second_syn),
     Class("stray_rst", ("orig_bytes", "resp_bytes"),
           "the number of a RST outside of the window moves Zeek's size; to nrtool it says "
           "nothing",

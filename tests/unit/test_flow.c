@@ -639,6 +639,35 @@ static void test_flow_one_way_icmp_is_two_flows(void **state)
 	}
 }
 
+/* The server's second SYN-ACK has a number of its own, but the client took the first. */
+static void test_flow_another_syn_ack_moves_nothing_that_was_agreed(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	handshake(w, S, 1000, 5000);
+	tcp(w, S + 3 * MS, 1, SYN | ACK, 900000, 1001, 0);
+	tcp(w, S + 4 * MS, 1, ACK, 5001, 1001, 100);
+	tcp(w, S + 5 * MS, 0, ACK, 1001, 5101, 0);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_int_equal(w->anomalies[NR_ANOM_TCP_SYN_SEQ], 1);
+	assert_int_equal(w->e[0].payload[1], 100);
+	assert_int_equal(w->e[0].missed[1], 0);
+	world_free(w);
+
+	/* nobody took the first: the second counts */
+	w = world_new(&c);
+	tcp(w, S, 0, SYN, 1000, 0, 0);
+	tcp(w, S + MS, 1, SYN | ACK, 5000, 1001, 0);
+	tcp(w, S + 2 * MS, 1, SYN | ACK, 900000, 1001, 0);
+	tcp(w, S + 3 * MS, 0, ACK, 1001, 900001, 0);
+	tcp(w, S + 4 * MS, 1, ACK, 900001, 1001, 100);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_int_equal(w->e[0].payload[1], 100);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -665,6 +694,7 @@ int main(void)
 		cmocka_unit_test(test_flow_tunnel_scope),
 		cmocka_unit_test(test_flow_bad_packet_touches_only_its_count),
 		cmocka_unit_test(test_flow_one_way_icmp_is_two_flows),
+		cmocka_unit_test(test_flow_another_syn_ack_moves_nothing_that_was_agreed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,6 +238,47 @@ static void test_http_connect_and_upgrade_hand_over(void **state)
 	}
 }
 
+/* A client that does not wait for the answer to CONNECT. */
+static void test_http_early_bytes_of_a_tunnel(void **state)
+{
+	static const char ask[] = "CONNECT s:443 HTTP/1.1\r\n\r\n";
+	static const char yes[] = "HTTP/1.1 200 Yes\r\n\r\n";
+	static char many[20000];
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 3128);
+	rig_say(&r, 0, ask);
+	rig_say(&r, 0, "hel");
+	rig_say(&r, 0, "lo");
+	assert_int_equal(rig_say(&r, 1, yes), NR_HAND_OVER);
+	assert_int_equal(r.p.early_len, 5);
+	assert_memory_equal(r.p.early, "hello", 5);
+	assert_int_equal(r.p.early_gap, 0);
+	rig_end(&r);
+	assert_string_equal(rig_anomalies(&r), "");
+	rig_free(&r);
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 3128);
+	rig_say(&r, 0, ask);
+	rig_say(&r, 0, "hello");
+	rig_gap(&r, 0, 10);
+	rig_data(&r, 0, many, sizeof(many));
+	assert_int_equal(rig_say(&r, 1, yes), NR_HAND_OVER);
+	assert_int_equal(r.p.early_len, 5);
+	assert_int_equal(r.p.early_gap, 10 + sizeof(many));
+	rig_free(&r);
+
+	/* refused: they were for nobody, which is said */
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 3128);
+	rig_say(&r, 0, ask);
+	rig_say(&r, 0, "hello");
+	assert_int_equal(rig_say(&r, 1, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"),
+			 NR_MORE);
+	rig_end(&r);
+	expect(rig_anomalies(&r), "5");
+	rig_free(&r);
+}
+
 static void test_http_refused_connect_goes_on(void **state)
 {
 	CHECK(2,
@@ -855,6 +896,7 @@ int main(void)
 		cmocka_unit_test(test_http_request_without_length_has_no_body),
 		cmocka_unit_test(test_http_pipelined_requests_are_answered_in_order),
 		cmocka_unit_test(test_http_connect_and_upgrade_hand_over),
+		cmocka_unit_test(test_http_early_bytes_of_a_tunnel),
 		cmocka_unit_test(test_http_refused_connect_goes_on),
 		cmocka_unit_test(test_http_one_sided),
 		cmocka_unit_test(test_http_response_side_may_be_the_initiator),

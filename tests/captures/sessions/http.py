@@ -90,7 +90,7 @@ ZEEK = ZeekLog(
     # than the one with its first byte: methods and URIs pair, and the likest rows
     our_time=lambda r: None, their_time=lambda z: None,
     # a fifth of the rows are of captures made to break parsers (http-evader)
-    limit=0.11)
+    limit=0.1)
 
 
 METHODS = {  # that tshark 4.0 knows
@@ -208,6 +208,11 @@ def services(d):
     return {s for c in conns(d) for s in c.get("service", "").split(",")}
 
 
+def socks_4(d):
+    flow = d.ctx.flows.get(d.o["flow_id"], {})
+    return flow.get("service", "").startswith("socks,") and services(d) == {""}
+
+
 def rtsp(d):
     ids = {c["uid"] for c in conns(d)}
     return any(z["uid"] in ids and "RTSP/" in z.get("uri", "")
@@ -281,9 +286,9 @@ CLASSES = [
     Class("http2_preface", "zeek9", {"match"},
           "Zeek logs the preface of HTTP/2 as a request; it is none of HTTP/1",
           lambda d: d.z.get("method") == "PRI"),
-    Class("socks", ("zeek9", "service"), {"match", "service"},
-          "the HTTP lies behind a SOCKS greeting, which nrtool does not read",
-          lambda d: "socks" in services(d)),
+    Class("socks_4", ("zeek9", "service"), {"extra", "service"},
+          "Zeek does not take SOCKS 4 apart, and so sees nothing of what it carries",
+          socks_4),
     Class("tunnel", "zeek9", {"match", "extra", "trans_depth", "status_code", "status_msg",
                               "response_body_len", "host", "version"},
           "behind CONNECT and Upgrade Zeek goes on in the same log and count, nrtool with "
@@ -354,11 +359,6 @@ def more(test):
     return judge
 
 
-def truth_services(d):
-    return {s for c in d.ctx.zeek.get("conn", ())
-            for s in c.get("service", "").split(",")}
-
-
 def apart(d):
     """Flows of one 5-tuple that VLANs or tunnels part."""
     seen = {}
@@ -395,11 +395,6 @@ def interim(d):
     return set(d.b) - set(d.a) <= found
 
 
-def behind_socks(d):
-    """The flow begins as SOCKS does, on whatever port."""
-    return "socks" in services(d) or 1080 in (key_of(d)[0][1], key_of(d)[1][1])
-
-
 def is_unparsed(f):
     return (f.get("proto") == "tcp" and not f.get("parser")
             and f.get("src_payload_bytes") and f.get("dst_payload_bytes"))
@@ -414,9 +409,6 @@ def unparsed(d):
 
 
 OTHERS = [
-    Class("other_socks", "arkime", None,
-          "the HTTP lies behind a SOCKS greeting, which nrtool does not read",
-          behind_socks),
     Class("other_http2", ("arkime", "suricata"), None,
           "HTTP/2 is not parsed",
           lambda d: d.ctx.truth.get("http2_req", "0") != "0" or "2.0" in (d.b or ())
@@ -427,7 +419,7 @@ OTHERS = [
     Class("other_empty", "arkime", {"http.host"},
           "Host is there and empty", lambda d: d.b == [""]),
     Class("other_unparsed", ("arkime", "suricata"), None,
-          "the flow begins with what nrtool does not parse: SOCKS on another port, OpenVPN, "
+          "the flow begins with what nrtool does not parse: OpenVPN, "
           "HTTP/2", unparsed),
     Class("other_interim", "arkime", {"http.statuscode"},
           "Arkime lists interim responses with the others; they are in column interim",
@@ -447,10 +439,6 @@ TRUTH = [
           "tshark counts a message when it is whole: these are cut short, or a body runs "
           "on to an end that is not in the capture",
           more(lambda r: not r["complete"] or to_end(r))),
-    Class("truth_socks", "truth", None,
-          "the HTTP lies behind a SOCKS greeting, which nrtool does not read",
-          lambda d: int(d.a) < int(d.b) and ("socks" in truth_services(d) or any(
-              map(has_port(1080), d.ctx.table("flow"))))),
     Class("truth_unfinished_request", "truth", {"http_resp"},
           "the response is whole, the request it answers is cut short: one row, not "
           "counted", less(lambda r: "status" in r and not r["complete"])),
@@ -480,9 +468,9 @@ MAPPING = Mapping(
     tables=["http", "credential", "source", "interface", "tls"],
     zeek=[ZEEK],
     # What the classes above leave: captures made to break HTTP parsers (http-evader) are
-    # a good part of those with HTTP, and HTTP inside SOCKS is not read.
-    truth=[Count("http_req", requests, limit=0.035),
-           Count("http_resp", responses, limit=0.075)],
+    # a good part of those with HTTP.
+    truth=[Count("http_req", requests),
+           Count("http_resp", responses, limit=0.063)],
     events=[EVENTS],
     fields=ARKIME,
     services={"http": "http"},
