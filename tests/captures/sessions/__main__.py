@@ -216,6 +216,7 @@ def judge_truth(tally, m, where, s, listed):
 def limits(m):
     out = {log.name: log.limit for log in m.zeek}
     out.update({f"truth {c.column}": c.limit for c in m.truth})
+    out["service"] = m.service_limit
     return out
 
 
