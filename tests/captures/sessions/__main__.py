@@ -41,7 +41,7 @@ def exceptions(m):
 
 
 def classify(m, d):
-    for c in m.classes + classes.CLASSES:
+    for c in classes.FIRST + m.classes + classes.CLASSES:
         if c.fits(d):
             return c
     return None
