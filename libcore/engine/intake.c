@@ -94,6 +94,7 @@ static struct nr_item *add_item(struct nr_engine *e, struct nr_work *w, unsigned
 
 	it->pkt = w->pkt;
 	it->dec = w->dec;
+	it->guess = 0;
 	it->level = (uint8_t)level;
 	it->flags = (uint8_t)flags;
 	return it;

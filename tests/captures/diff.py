@@ -21,7 +21,7 @@ import common
 import injections
 from determinism import make_twins
 
-SAMPLE, TWINS, CHANGED, SOME = 300, 24, 40, 30
+SAMPLE, TWINS, CHANGED, SOME = 200, 20, 30, 30
 TOOL = None  # of each worker: nrtool's path
 AGAIN = ["--batch=7"]  # how a capture is replayed the second time
 
@@ -76,7 +76,7 @@ def twins(path):
         return bad
 
 
-def changed(path, seed, some):
+def changed(path, seed, some, part):
     """[what is wrong], one for each change that is not named exactly; how many were made."""
     bad, n = [], 0
     with tempfile.TemporaryDirectory(prefix="nrtool-diff-") as folder:
@@ -84,7 +84,7 @@ def changed(path, seed, some):
         if not replay(path, "-o", a):
             return bad, n
         db = sqlite3.connect(a)
-        made = injections.changes(db, random.Random(f"{seed} {path.name}"), some)
+        made = injections.changes(db, random.Random(f"{seed} {path.name}"), some, part)
         db.close()
         for words, sql, args, want in made:
             shutil.copy(a, b)
@@ -135,7 +135,7 @@ def main():
             if bad is not None:
                 tally.check(not bad, f"{name} and its twin: {'; '.join(bad)}")
         files = common.pick([f for f in small if f in sound], a.changed)
-        jobs = [(root / f, a.seed, a.some or None) for f in files]
+        jobs = [(root / f, a.seed, a.some or None, i) for i, f in enumerate(files)]
         for name, (bad, n) in zip(files, pool.starmap(changed, jobs, 1)):
             tally.passed += n - len(bad)
             for words in bad:

@@ -125,11 +125,11 @@ class Changes(Diff):
     def test_single_changes_are_named_exactly(self):
         seed = os.environ.get("NRTOOL_SEED", "1")
         n = 12 if IS_ASAN else 40
-        for name in ("http-tls.pcap", "sections.pcapng", "ftp-active.pcap", "vxlan.pcap",
-                     "dns-tcp.pcapng", "gre.pcap", "ssh.pcap"):
+        for part, name in enumerate(("http-tls.pcap", "sections.pcapng", "ftp-active.pcap",
+                                     "vxlan.pcap", "dns-tcp.pcapng", "gre.pcap", "ssh.pcap")):
             self.replay(name, "a.db")
             db = sqlite3.connect(self.dir / "a.db")
-            made = injections.changes(db, random.Random(f"{seed} {name}"), n)
+            made = injections.changes(db, random.Random(f"{seed} {name}"), n, part)
             db.close()
             for words, sql, args, want in made:
                 try:
