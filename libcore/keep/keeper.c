@@ -21,7 +21,7 @@ enum {
 };
 
 #define RETRY_NS   (INT64_C(10) * 1000000000)
-#define FLUSH_NS   (INT64_C(1) * 1000000000)
+#define FLUSH_NS   (INT64_C(2) * 100000000) /* at each tick that is one */
 #define ENFORCE_NS (INT64_C(1) * 1000000000)
 
 struct iface {

@@ -183,9 +183,9 @@ class FullDisk(Keep):
         at = self.small_disk("1m")
         p = self.capture(n.b, "vb", "-o", "x.db", "--force", "-w", f"small/x.{ending}")
         sent = 0
-        for k in range(10):
-            sent += n.a.send("va", noise(net.udp_frames(250, size=1000, flows=5, sport=3000)))
-            time.sleep(0.5)
+        for k in range(24):
+            sent += n.a.send("va", noise(net.udp_frames(100, size=1000, flows=5, sport=3000)))
+            time.sleep(0.25)
         self.end(p, status=4)
         self.assertIn("No space left", p.err)
         kept = self.info(f"small/x.{ending}")["packets"]
