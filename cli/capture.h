@@ -64,6 +64,7 @@ struct nr_capture_run {
 	int64_t started_ns, monotonic_ns;
 	char sandbox[NR_SANDBOX_TEXT];
 	char clock_state[128];
+	char os[160], machine[80];
 	char *interfaces; /* their names, for table source */
 	/* accounting */
 	struct nr_seen *seen;

@@ -353,7 +353,6 @@ static struct nr_retain_limits limits_of(const struct capture *c)
 
 static int open_keeper(struct nr_capture_run *r, struct nr_err *err)
 {
-	static char os[3 * sizeof(((struct utsname *)0)->sysname)];
 	struct nr_keep_config k = {
 		.target = r->c->packets,
 		.force = r->c->force,
@@ -373,10 +372,11 @@ static int open_keeper(struct nr_capture_run *r, struct nr_err *err)
 
 	if (!r->c->packets)
 		return 0;
-	if (!uname(&u)) {
-		snprintf(os, sizeof(os), "%.64s %.64s", u.sysname, u.release);
-		k.os = os;
-		k.hardware = u.machine;
+	if (!uname(&u)) { /* kept by the keeper as they are */
+		snprintf(r->os, sizeof(r->os), "%.64s %.64s", u.sysname, u.release);
+		snprintf(r->machine, sizeof(r->machine), "%.64s", u.machine);
+		k.os = r->os;
+		k.hardware = r->machine;
 	}
 	r->addresses = nr_addresses_new();
 	k.addresses = nr_addresses_of;
