@@ -25,7 +25,7 @@
 enum {
 	CHUNKS = 64, /* of NR_CHUNK_SIZE */
 	BUSY = 48,   /* as many for everything */
-	COMMIT_MS = 500,
+	COMMIT_MS = 1000,
 	UNFINISHED_MAX = 8,
 	NAMES_TRIED = 10000, /* of one second */
 };
@@ -61,6 +61,9 @@ struct set {
 	struct nr_err error;
 };
 
+/* How far apart nr_sink_flush() is called. */
+#define FLUSH_NS INT64_C(500000000)
+
 static struct set *ctx_of(struct nr_sink *s)
 {
 	return (struct set *)(void *)s->ctx;
@@ -88,7 +91,10 @@ static int insert_chunk(struct file *f, const struct nr_chunk *c)
 	return rc;
 }
 
-/* Takes and commits until nothing more comes. */
+/*
+ * Takes and commits until nothing more comes. A commit comes behind what was flushed:
+ * there the rows of open flows are, to which the others refer; without, after a second.
+ */
 static int fill(struct file *f)
 {
 	int64_t committed = monotonic_ns(), synced = committed;
@@ -96,26 +102,27 @@ static int fill(struct file *f)
 	int rc = 0;
 
 	while (rc == 0 && !at_end) {
-		struct nr_chunk *c = nr_queue_take_for(&f->queue, COMMIT_MS / 2, &at_end);
-		int64_t now;
+		struct nr_chunk *c = nr_queue_take_for(&f->queue, COMMIT_MS, &at_end);
+		int64_t now = monotonic_ns();
+		bool is_due = now - committed >= COMMIT_MS * INT64_C(1000000);
 
 		if (c) {
 			rc = insert_chunk(f, c);
+			is_due |= c->is_flushed;
 			nr_queue_give_back(&f->queue, c);
 			is_dirty = true;
 		}
+		if (rc < 0 || !is_dirty || !is_due)
+			continue;
 		now = monotonic_ns();
-		if (rc == 0 && is_dirty &&
-		    now - committed >= COMMIT_MS / 2 * INT64_C(1000000)) {
-			bool sync = f->sync_ns && now - synced >= f->sync_ns / 2;
-
-			/* the next one is synced: it comes when the time is full */
-			if (f->db.is_synced)
-				synced = now;
-			rc = nr_db_commit(&f->db, sync, &f->error);
-			committed = now;
-			is_dirty = false;
-		}
+		/* the next one is synced: it comes when the time is full */
+		if (f->db.is_synced)
+			synced = now;
+		rc = nr_db_commit(&f->db,
+				  f->sync_ns && now - synced >= f->sync_ns - FLUSH_NS,
+				  &f->error);
+		committed = now;
+		is_dirty = false;
 	}
 	return rc;
 }
@@ -219,9 +226,9 @@ static void join(struct nr_sink *s, struct file *f)
 	}
 	if (f->db.left_as_wal)
 		snprintf(s->note, sizeof(s->note),
-			 "%s is left with its log %s-wal beside it, because another "
-			 "program is reading it; it becomes one file when nrtool query "
-			 "opens it after that",
+			 "%s is left with its log beside it, because another program "
+			 "is reading it; sqlite3 %s 'PRAGMA journal_mode = DELETE' makes "
+			 "one file of them",
 			 f->path, f->path);
 	if (s->path == f->path)
 		s->path = NULL;
