@@ -226,6 +226,7 @@ class KeptEqualsReplayed(Capture):
         self.end(p)
         captured, received, dropped = self.counts(p)
         self.assertEqual((captured, dropped), (received, 0))
+        self.assertNotIn("came late", p.err)
         self.nrtool("replay", name, "-o", "b.db", "--force", *both)
         self.assert_same_records("a.db", "b.db")
         return captured
@@ -262,6 +263,19 @@ class KeptEqualsReplayed(Capture):
         n = self.network()
         frames = net.udp_frames(200, size=900, flows=9)
         self.check(n, lambda: n.a.send("va", frames), "-s", 100, name="x.pcapng.zst")
+
+    def test_every_back_end(self):
+        for words in (("--backend", "pcap"),
+                      ("--backend", "xdp", "--xdp-mode", "generic", "--take-traffic"),
+                      ("--backend", "xdp", "--xdp-mode", "native", "--take-traffic")):
+            with self.subTest(words):
+                n = self.network()
+                subprocess.run([net.BUILD / "tests/bench/nrbench-gen", "mix", "--size", "1M",
+                                self.dir / "mix.pcap"], check=True)
+                frames = [f for _, f, _ in records.read_pcap(self.dir / "mix.pcap")]
+                frames += net.udp_frames(50, tags=((0x8100, 5),), flows=5)
+                sent = self.check(n, lambda: n.a.send("va", frames), "--force", *words)
+                self.assertEqual(sent, len(frames))
 
     def test_silences_and_timers(self):
         n = self.network()
