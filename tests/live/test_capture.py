@@ -222,14 +222,17 @@ class KeptEqualsReplayed(Capture):
     def check(self, n, send, *words, interfaces=("vb",), name="x.pcapng", both=()):
         p = self.capture(n.b, *interfaces, "-w", name, "-o", "a.db", *words, *both)
         send()
-        time.sleep(0.3)
+        time.sleep(0.4)
+        # so that timers which the host's clock fires have a packet behind them in the file
+        n.a.send("va", net.udp_frames(1, sport=9))
+        time.sleep(0.2)
         self.end(p)
         captured, received, dropped = self.counts(p)
         self.assertEqual((captured, dropped), (received, 0))
         self.assertNotIn("came late", p.err)
         self.nrtool("replay", name, "-o", "b.db", "--force", *both)
         self.assert_same_records("a.db", "b.db")
-        return captured
+        return captured - 1
 
     def test_mix_at_full_speed(self):
         n = self.network()
@@ -241,7 +244,8 @@ class KeptEqualsReplayed(Capture):
         # the same flows and messages as the file's, which has other times
         self.nrtool("replay", "mix.pcap", "-o", "c.db")
         self.assertEqual(self.query("c.db", "SELECT sum(records), count(*) > 100 FROM flow"),
-                         [(self.query("a.db", "SELECT sum(records) FROM flow")[0][0], 1)])
+                         [(self.query("a.db", "SELECT sum(records) FROM flow "
+                                              "WHERE src_port <> 9")[0][0], 1)])
 
     def test_tags_and_two_interfaces_and_rings(self):
         n = self.network()
