@@ -59,7 +59,7 @@ struct nr_capture_run {
 	struct nr_user user;
 	bool live_line; /* on a terminal */
 	bool line_drawn;
-	int signal_fd;
+	int signal_fd, notify_fd;
 	sigset_t signals;
 	int64_t started_ns, monotonic_ns;
 	char sandbox[NR_SANDBOX_TEXT];

@@ -9,6 +9,7 @@
 #include "summary.h"
 #include "text.h"
 
+#include "base/notify.h"
 #include "keep/names.h"
 
 #include <errno.h>
@@ -96,6 +97,9 @@ static const struct nr_option capture_options[] = {
 	{ "user", 'Z', NR_OPT_TEXT, "USER", NR_OPT(capture, user),
 	  .help = "become this user once the interfaces are open [the owner of the "
 		  "directory that is written into]" },
+	{ "active-timeout", 0, NR_OPT_DURATION, "TIME", NR_ENGINE_OPT(capture, active_timeout),
+	  .help = "write a line flow_update for flows that are open so long, again and "
+		  "again (JSON lines only)" },
 	NR_ENGINE_OPTIONS(capture),
 	{ "no-sandbox", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, no_sandbox),
 	  .help = "run without seccomp and Landlock; column run.sandbox says so" },
@@ -501,7 +505,9 @@ static int run_all(struct nr_capture_run *r)
 	say_settings(r);
 	if (!r->c->quiet)
 		fprintf(stderr, "capturing; SIGINT (Ctrl-C) ends it\n");
+	nr_notify(r->notify_fd, "READY=1");
 	rc = nr_capture_loop(r, &info);
+	nr_notify(r->notify_fd, "STOPPING=1");
 	nr_capture_clear_line(r);
 	if (r->gone)
 		nr_capture_say(r, "%s", r->err.text);
@@ -536,11 +542,15 @@ static void free_run(struct nr_capture_run *r)
 	nr_free((void *)(uintptr_t)r->c->e.parse.secret_key);
 	if (r->signal_fd >= 0)
 		close(r->signal_fd);
+	if (r->notify_fd >= 0)
+		close(r->notify_fd);
 }
 
 static int capture_run(const struct nr_call *call)
 {
-	struct nr_capture_run r = { .c = call->config, .call = call, .signal_fd = -1 };
+	struct nr_capture_run r = {
+		.c = call->config, .call = call, .signal_fd = -1, .notify_fd = -1
+	};
 	struct capture *c = r.c;
 	char *target = NULL;
 	const char *term = getenv("TERM");
@@ -561,6 +571,7 @@ static int capture_run(const struct nr_call *call)
 	nr_signals_init();
 	block_signals(&r);
 	ask_clock(&r);
+	r.notify_fd = nr_notify_open();
 	rc = pin(&r, &r.err);
 	if (!rc)
 		rc = open_interfaces(&r, &r.err);

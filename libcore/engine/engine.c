@@ -262,6 +262,25 @@ bool nr_engine_number(const struct nr_engine *e, struct nr_packet *p)
 	return true;
 }
 
+/* Between decoding and processing: the lines of the flows that the work will meet. */
+static void prefetch_flows(struct nr_engine *e, unsigned n)
+{
+	bool anyway = !e->cfg.no_index || !e->cfg.no_sessions;
+
+	for (unsigned k = 0; k < n; k++) {
+		struct nr_work *w = &e->work[k];
+
+		for (unsigned j = 0; j < w->n_items; j++)
+			w->items[j].guess =
+				nr_flow_prefetch_hit(e->flows, w->items[j].hash);
+	}
+	for (unsigned k = 0; k < n; k++) {
+		for (unsigned j = 0; j < e->work[k].n_items; j++)
+			nr_flow_prefetch_cold(e->flows, e->work[k].items[j].guess,
+					      anyway);
+	}
+}
+
 /* A batch, NR_WORK packets at a time. Returns false when a packet beyond --count is met.
  */
 static bool run_batch(struct nr_engine *e, struct nr_batch *b)
@@ -277,10 +296,7 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 				break;
 			nr_intake_prepare(e, &e->work[n++], &b->pkt[i++], &e->work_arena);
 		}
-		for (unsigned k = 0; k < n; k++) {
-			for (unsigned j = 0; j < e->work[k].n_items; j++)
-				nr_flow_prefetch_hit(e->flows, e->work[k].items[j].hash);
-		}
+		prefetch_flows(e, n);
 		for (unsigned k = 0; k < n; k++)
 			process(e, &e->work[k]);
 		nr_decoder_release(e->decoder);

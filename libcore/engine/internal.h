@@ -27,7 +27,7 @@
 #include "session/session.h"
 
 enum {
-	NR_WORK = 16,             /* packets decoded before the first is processed */
+	NR_WORK = 32,             /* packets decoded before the first is processed */
 	NR_FLUSH_RECORDS = 4096,  /* at so many records they go to the sinks … */
 	NR_FLUSH_BYTES = 8 << 20, /* … or at so many bytes */
 	NR_NO_LEVEL = 255,
@@ -72,6 +72,7 @@ struct nr_item {
 	const struct nr_decoded *dec; /* of level, vlan, tunnel, anomaly: what counts */
 	uint64_t hash;
 	struct nr_key key;
+	uint32_t guess; /* of nr_flow_prefetch_hit(); 0: none */
 	uint8_t level;
 	uint8_t flags; /* enum nr_item_flag */
 };

@@ -7,7 +7,8 @@
 enum {
 	AHEAD_ITEM = 12,  /* items before their turn that memory is asked for them, */
 	AHEAD_BUCKET = 8, /* for their bucket, */
-	AHEAD_FLOW = 4,   /* for their flow */
+	AHEAD_FLOW = 5,   /* for their flow, */
+	AHEAD_COLD = 2,   /* for all of it */
 	ROOM = 512 << 10, /* bytes of records of a part before it pauses */
 	AHEAD_DUE = 64,   /* flows that are due, worked off before others are */
 };
@@ -122,6 +123,7 @@ void nr_part_item(struct nr_part *p, const struct nr_item *it)
 	}
 	fp.bad_checksum = is_bad(p->e, it);
 	fp.drop_bad = it->flags & NR_ITEM_DROP;
+	fp.guess = it->guess;
 	fp.is_credited = it->flags & NR_ITEM_OWNS;
 	f = nr_flow_update(p->e->flows, &fp, it->level, &it->key, it->hash, hi);
 	if (it->dec->n_anomalies)
@@ -259,6 +261,11 @@ static void prefetch(const struct nr_part *p)
 	it = item_at(p, p->at_item + AHEAD_FLOW);
 	if (it)
 		nr_flow_prefetch_hit(p->e->flows, it->hash);
+	it = item_at(p, p->at_item + AHEAD_COLD);
+	if (it)
+		nr_flow_prefetch_cold(p->e->flows,
+				      nr_flow_prefetch_hit(p->e->flows, it->hash),
+				      !p->e->cfg.no_index || p->sessions);
 }
 
 void nr_part_walk(struct nr_part *p)

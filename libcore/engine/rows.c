@@ -84,18 +84,52 @@ static void identity(struct nr_part *p, struct nr_record *r, const struct nr_flo
 	nr_set_int(r, NR_FLOW_first_ns, f->first_ns);
 }
 
-static const char *syn_json(struct nr_arena *a, const struct nr_syn_options *o)
+static char *put_str(char *o, const char *s)
 {
-	char mss[16] = "", wscale[16] = "";
+	return stpcpy(o, s);
+}
 
-	if (!o->n)
-		return "";
-	if (o->has_mss)
-		snprintf(mss, sizeof(mss), "\"mss\":%u,", o->mss);
-	if (o->has_wscale)
-		snprintf(wscale, sizeof(wscale), "\"wscale\":%u,", o->wscale);
-	return nr_arena_printf(a, "{%s%s\"order\":\"%.*s\"}", mss, wscale, o->n,
-			       o->order);
+static char *put_num(char *o, unsigned v)
+{
+	char digits[10];
+	unsigned n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while (v /= 10);
+	while (n)
+		*o++ = digits[--n];
+	return o;
+}
+
+/* One per connection: without printf, which would be a third of what a flow costs. */
+static char *put_syn(char *o, const struct nr_syn_options *s)
+{
+	o = put_str(o, "{");
+	if (s->has_mss)
+		o = put_str(put_num(put_str(o, "\"mss\":"), s->mss), ",");
+	if (s->has_wscale)
+		o = put_str(put_num(put_str(o, "\"wscale\":"), s->wscale), ",");
+	o = put_str(o, "\"order\":\"");
+	memcpy(o, s->order, s->n);
+	return put_str(o + s->n, "\"}");
+}
+
+/* {"src":{…},"dst":{…}}; one of them was seen. */
+static const char *syn_json(struct nr_arena *a, const struct nr_side *s,
+			    const struct nr_side *d)
+{
+	enum { ROOM = 2 * (16 + 13 + 13 + 12 + sizeof(s->syn.order)) };
+	char *text = nr_arena_alloc(a, ROOM), *o = put_str(text, "{");
+
+	if (s->syn.n)
+		o = put_syn(put_str(o, "\"src\":"), &s->syn);
+	if (s->syn.n && d->syn.n)
+		o = put_str(o, ",");
+	if (d->syn.n)
+		o = put_syn(put_str(o, "\"dst\":"), &d->syn);
+	put_str(o, "}");
+	return text;
 }
 
 static void tcp_columns(struct nr_arena *arena, struct nr_record *r,
@@ -112,13 +146,8 @@ static void tcp_columns(struct nr_arena *arena, struct nr_record *r,
 	nr_set_int(r, NR_FLOW_dst_out_of_order, d->n_out_of_order);
 	if (rtt >= 0)
 		nr_set_int(r, NR_FLOW_handshake_rtt_ns, rtt);
-	if (s->syn.n || d->syn.n) {
-		const char *a = syn_json(arena, &s->syn), *b = syn_json(arena, &d->syn);
-
-		nr_set_str(r, NR_FLOW_syn_options,
-			   nr_arena_printf(arena, "{%s%s%s%s%s}", *a ? "\"src\":" : "", a,
-					   *a && *b ? "," : "", *b ? "\"dst\":" : "", b));
-	}
+	if (s->syn.n || d->syn.n)
+		nr_set_str(r, NR_FLOW_syn_options, syn_json(arena, s, d));
 }
 
 static void side_columns(struct nr_record *r, const struct nr_side *s, unsigned ttl,

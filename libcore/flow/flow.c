@@ -28,6 +28,7 @@ struct dues {
 struct nr_flow_table {
 	struct nr_flow_config cfg;
 	struct nr_flow_events ev;
+	struct nr_slabs slabs;
 	struct nr_shard shard[NR_N_SHARDS];
 	struct dues due[NR_N_SHARDS];
 	struct dues all; /* where one thread drives all shards */
@@ -40,8 +41,9 @@ struct nr_flow_table *nr_flow_table_new(const struct nr_flow_config *c,
 
 	t->cfg = *c;
 	t->ev = *ev;
+	nr_slabs_init(&t->slabs, c);
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
-		nr_shard_init(&t->shard[i], i, c);
+		nr_shard_init(&t->shard[i], i, &t->slabs, c);
 	return t;
 }
 
@@ -53,6 +55,7 @@ void nr_flow_table_free(struct nr_flow_table *t)
 		nr_shard_each(&t->shard[i], t->ev.discarded, t->ev.arg);
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_shard_fini(&t->shard[i], nr_flow_fini);
+	nr_slabs_fini(&t->slabs);
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_free(t->due[i].d);
 	nr_free(t->all.d);
@@ -300,9 +303,20 @@ void nr_flow_prefetch(const struct nr_flow_table *t, uint64_t hash)
 	nr_shard_prefetch(&t->shard[nr_key_shard(hash)], hash);
 }
 
-void nr_flow_prefetch_hit(const struct nr_flow_table *t, uint64_t hash)
+uint32_t nr_flow_prefetch_hit(const struct nr_flow_table *t, uint64_t hash)
 {
-	nr_shard_prefetch_hit(&t->shard[nr_key_shard(hash)], hash);
+	return nr_shard_prefetch_hit(&t->shard[nr_key_shard(hash)], hash);
+}
+
+void nr_flow_prefetch_cold(const struct nr_flow_table *t, uint32_t guess, bool anyway)
+{
+	const char *f;
+
+	if (!guess || (!anyway && t->slabs.hot[guess - 1].flags & NR_HOT_FAST))
+		return;
+	f = (const char *)&t->slabs.cold[guess - 1];
+	for (size_t at = 0; at < sizeof(struct nr_flow); at += 64)
+		__builtin_prefetch(f + at, 1);
 }
 
 /* The general way: f, if it is there, is due to end, or is laid out and packed again. */
@@ -369,7 +383,7 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, struct nr_flow_packet *p
 {
 	const struct nr_level *l = &p->dec->level[i];
 	struct nr_shard *s = &t->shard[nr_key_shard(hash)];
-	struct nr_flow_hot *h = nr_shard_find(s, k, hash);
+	struct nr_flow_hot *h = nr_shard_find_guess(s, k, hash, p->guess);
 	struct nr_flow *f = h ? &s->cold[nr_shard_index(s, h)] : NULL;
 	unsigned side = h ? src_is_hi != (h->flags & NR_HOT_SRC_IS_HI) : 0;
 
@@ -410,9 +424,9 @@ static void add_due(struct nr_flow_table *t, const struct nr_flow *f, bool is_wa
 	struct dues *q = &t->due[f->shard];
 
 	dues_room(q, 1);
-	q->d[q->n++] = (struct due){ f->flow_id,
-				     nr_shard_index(&t->shard[f->shard], f->hot),
-				     f->shard, is_wake };
+	q->d[q->n++] =
+		(struct due){ f->flow_id, nr_shard_index(&t->shard[f->shard], f->hot),
+			      f->shard, is_wake };
 }
 
 static void collect_due(void *arg, struct nr_flow *f)
@@ -440,6 +454,24 @@ static void dues_sort(struct dues *q)
 		qsort(q->d, q->n, sizeof(q->d[0]), due_cmp);
 }
 
+/* The flow that ends soon, and the one after it: what is behind its key. */
+static void prefetch_due(const struct nr_flow_table *t, const struct dues *q)
+{
+	enum { FAR = 12, NEAR = 5 };
+	struct nr_key k;
+
+	if (q->at + FAR < q->n) {
+		uint32_t at = q->d[q->at + FAR].index;
+
+		__builtin_prefetch(&t->slabs.hot[at], 1);
+		nr_flow_prefetch_cold(t, at + 1, true);
+	}
+	if (q->at + NEAR >= q->n || q->d[q->at + NEAR].is_wake)
+		return;
+	k = nr_flow_key(&t->slabs.cold[q->d[q->at + NEAR].index]);
+	nr_flow_prefetch(t, nr_key_hash(&k, t->cfg.key.secret));
+}
+
 /* False: paused. */
 static bool end_due(struct nr_flow_table *t, struct dues *q, enum nr_end_reason why,
 		    int64_t mark_ns, nr_flow_pause_fn *pause, void *arg)
@@ -451,6 +483,7 @@ static bool end_due(struct nr_flow_table *t, struct dues *q, enum nr_end_reason 
 		if (pause && pause(arg, d->flow_id))
 			return false;
 		f = nr_shard_flow(&t->shard[d->shard], d->index);
+		prefetch_due(t, q);
 		if (d->is_wake)
 			t->ev.woken(t->ev.arg, f, mark_ns);
 		else

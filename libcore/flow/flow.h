@@ -217,6 +217,7 @@ struct nr_flow_packet {
 	uint64_t parent_flow_id;
 	bool bad_checksum; /* judged bad */
 	bool drop_bad;     /* --checksums=verify: it touches nothing but the counters */
+	uint32_t guess;    /* of nr_flow_prefetch_hit(); 0: none */
 	bool is_credited;  /* the record counts as the flow's: it is its innermost one */
 	struct nr_tcp_seen *seen; /* NULL, or filled for TCP; is_valid false for all else
 				   */
@@ -235,7 +236,11 @@ void nr_flow_table_free(struct nr_flow_table *t);
 
 /* Asks the processor for the bucket, then for the flow that a key will meet. */
 void nr_flow_prefetch(const struct nr_flow_table *t, uint64_t hash);
-void nr_flow_prefetch_hit(const struct nr_flow_table *t, uint64_t hash);
+/* Returns a guess at where it lies for nr_flow_packet.guess; 0: nowhere yet. */
+uint32_t nr_flow_prefetch_hit(const struct nr_flow_table *t, uint64_t hash);
+/* Once that has come: asks for the rest of a flow for which its hot line will not do.
+   anyway: even if it does. */
+void nr_flow_prefetch_cold(const struct nr_flow_table *t, uint32_t guess, bool anyway);
 
 /*
  * The flow of level i of a packet, found or made, with the packet accounted to it:

@@ -4,12 +4,11 @@
 #include "base/mem.h"
 
 #include <assert.h>
-#include <stddef.h>
 #include <sys/mman.h>
 
 enum {
 	FIRST_BUCKETS = 16,
-	HUGE_FROM = 512, /* flows of a shard in small pages */
+	HUGE_FROM = 16384, /* slots in small pages */
 	HUGE_PAGE = 2 << 20,
 };
 
@@ -29,18 +28,50 @@ static struct nr_bucket_line *buckets_new(uint32_t n)
 	return memset(b, 0, (size_t)n * sizeof(*b));
 }
 
+/* Thousands of flows are worth large pages; a few are not. */
+static void use_huge_pages(void *slab, size_t size, size_t n)
+{
+	uintptr_t from = (uintptr_t)slab + HUGE_FROM * size;
+	uintptr_t to = (uintptr_t)slab + n * size;
+
+	from = (from + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+	if (to > from)
+		madvise((void *)from, to - from, MADV_HUGEPAGE); /* a hint: may fail */
+}
+
 /* Address space only: pages become memory when flows first use them. */
-static void *slab_new(const struct nr_shard *s, size_t size)
+static void *slab_new(size_t size, size_t n)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	void *p;
 
 	/* cppcheck-suppress invalidFunctionArg */
-	p = mmap(NULL, s->max_flows * size, PROT_READ | PROT_WRITE, flags, -1, 0);
-	return p == MAP_FAILED ? nr_xmalloc(SIZE_MAX) : p; /* says so and ends */
+	p = mmap(NULL, n * size, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (p == MAP_FAILED)
+		return nr_xmalloc(SIZE_MAX); /* says so and ends */
+	use_huge_pages(p, size, n);
+	return p;
 }
 
-void nr_shard_init(struct nr_shard *s, uint32_t id, const struct nr_flow_config *c)
+void nr_slabs_init(struct nr_slabs *b, const struct nr_flow_config *c)
+{
+	size_t per_shard = c->max_flows / NR_N_SHARDS + NR_CHUNK_FLOWS;
+
+	b->n_slots = per_shard * NR_N_SHARDS;
+	b->hot = slab_new(sizeof(b->hot[0]), b->n_slots);
+	b->cold = slab_new(sizeof(b->cold[0]), b->n_slots);
+	atomic_init(&b->n_chunks, 0);
+}
+
+void nr_slabs_fini(struct nr_slabs *b)
+{
+	NR_UNPOISON(b->cold, b->n_slots * sizeof(b->cold[0]));
+	munmap(b->hot, b->n_slots * sizeof(b->hot[0]));
+	munmap(b->cold, b->n_slots * sizeof(b->cold[0]));
+}
+
+void nr_shard_init(struct nr_shard *s, uint32_t id, struct nr_slabs *b,
+		   const struct nr_flow_config *c)
 {
 	s->id = id;
 	s->general_only = c->general_only;
@@ -54,20 +85,47 @@ void nr_shard_init(struct nr_shard *s, uint32_t id, const struct nr_flow_config 
 	s->idle[NR_TIMER_ATTEMPT] = c->attempt_timeout;
 	s->mask = FIRST_BUCKETS - 1;
 	s->buckets = buckets_new(FIRST_BUCKETS);
-	s->hot = slab_new(s, sizeof(s->hot[0]));
-	s->cold = slab_new(s, sizeof(s->cold[0]));
+	s->slabs = b;
+	s->hot = b->hot;
+	s->cold = b->cold;
+}
+
+/* Calls fn for each slot that was ever used. */
+static void each_slot(struct nr_shard *s,
+		      void (*fn)(struct nr_shard *s, uint32_t index, void *arg),
+		      void *arg)
+{
+	for (uint32_t k = 0; k < s->n_chunks; k++) {
+		uint32_t end = s->chunks[k] + NR_CHUNK_FLOWS;
+
+		if (k + 1 == s->n_chunks)
+			end = s->fresh;
+		for (uint32_t i = s->chunks[k]; i < end; i++)
+			fn(s, i, arg);
+	}
+}
+
+struct each {
+	void (*fini)(struct nr_shard *s, struct nr_flow *f);
+	void (*fn)(void *arg, struct nr_flow *f);
+	void *arg;
+};
+
+static void fini_slot(struct nr_shard *s, uint32_t i, void *arg)
+{
+	const struct each *a = arg;
+
+	if (s->hot[i].in_use)
+		a->fini(s, &s->cold[i]);
 }
 
 void nr_shard_fini(struct nr_shard *s,
 		   void (*fini)(struct nr_shard *s, struct nr_flow *f))
 {
-	NR_UNPOISON(s->cold, s->max_flows * sizeof(s->cold[0]));
-	for (uint32_t i = 0; i < s->slab_used; i++) {
-		if (s->hot[i].in_use)
-			fini(s, &s->cold[i]);
-	}
-	munmap(s->hot, s->max_flows * sizeof(s->hot[0]));
-	munmap(s->cold, s->max_flows * sizeof(s->cold[0]));
+	struct each a = { .fini = fini };
+
+	each_slot(s, fini_slot, &a);
+	nr_free(s->chunks);
 	free(s->buckets);
 }
 
@@ -76,41 +134,38 @@ void nr_shard_prefetch(const struct nr_shard *s, uint64_t hash)
 	__builtin_prefetch(&s->buckets[(uint32_t)hash & s->mask]);
 }
 
-/*
- * The ways of a bucket whose tag matches, four tags a word: for word w, a bit at 15 of
- * each 16. Above a match there may be one too many; the key tells.
- */
-static inline uint64_t matches(const struct nr_bucket_line *b, unsigned w, uint16_t tag)
-{
-	const uint64_t ones = 0x0001000100010001, tops = 0x8000800080008000;
-	uint64_t x;
-
-	memcpy(&x, (const uint8_t *)b + 8 * w, 8);
-	x ^= tag * ones;
-	return (x - ones) & ~x & (w < 2 ? tops : tops & UINT32_MAX);
-}
-_Static_assert(offsetof(struct nr_bucket_line, tag) == 0 && NR_BUCKET_WAYS == 10,
-	       "the tags of a bucket are two words and a half");
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "matches() counts from the low end"
+#ifdef __SSE2__
+#include <emmintrin.h>
 #endif
 
-void nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash)
+/* The ways of a bucket whose tag is this one, a bit each. */
+static inline uint32_t matches(const struct nr_bucket_line *b, uint16_t tag)
+{
+	uint32_t m = 0;
+#ifdef __SSE2__
+	__m128i t = _mm_loadu_si128((const __m128i *)(const void *)b->tag);
+
+	t = _mm_cmpeq_epi16(t, _mm_set1_epi16((short)tag));
+	m = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(t, _mm_setzero_si128()));
+	m |= (uint32_t)(b->tag[8] == tag) << 8 | (uint32_t)(b->tag[9] == tag) << 9;
+#else
+	for (unsigned i = 0; i < NR_BUCKET_WAYS; i++)
+		m |= (uint32_t)(b->tag[i] == tag) << i;
+#endif
+	return m;
+}
+
+uint32_t nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash)
 {
 	const struct nr_bucket_line *b = &s->buckets[(uint32_t)hash & s->mask];
-	uint16_t tag = tag_of(hash);
+	uint32_t m = matches(b, tag_of(hash));
+	uint32_t i;
 
-	for (unsigned w = 0; w < 3; w++) {
-		uint64_t m = matches(b, w, tag);
-
-		if (m) {
-			unsigned i = w * 4 + (unsigned)__builtin_ctzll(m) / 16;
-
-			__builtin_prefetch(&s->hot[b->index[i]], 1);
-			return;
-		}
-	}
+	if (!m)
+		return 0;
+	i = b->index[__builtin_ctz(m)];
+	__builtin_prefetch(&s->hot[i], 1);
+	return i + 1;
 }
 
 static struct nr_flow_hot *find(struct nr_shard *s, const struct nr_key *k, uint64_t hash,
@@ -123,18 +178,15 @@ static struct nr_flow_hot *find(struct nr_shard *s, const struct nr_key *k, uint
 	for (;; b = (b + 1) & s->mask) {
 		struct nr_bucket_line *l = &s->buckets[b];
 
-		for (unsigned w = 0; w < 3; w++) {
-			for (uint64_t m = matches(l, w, tag); m; m &= m - 1) {
-				unsigned i = w * 4 + (unsigned)__builtin_ctzll(m) / 16;
-				struct nr_flow_hot *h = &s->hot[l->index[i]];
+		for (uint32_t m = matches(l, tag); m; m &= m - 1) {
+			unsigned i = (unsigned)__builtin_ctz(m);
+			struct nr_flow_hot *h = &s->hot[l->index[i]];
 
-				if (l->tag[i] != tag ||
-				    !nr_hot_is(h, &s->cold[l->index[i]], &want, k))
-					continue;
-				*at = b;
-				*way = i;
-				return h;
-			}
+			if (!nr_hot_is(h, &s->cold[l->index[i]], &want, k))
+				continue;
+			*at = b;
+			*way = i;
+			return h;
 		}
 		if (!l->overflowed)
 			return NULL;
@@ -168,6 +220,17 @@ static void table_insert(struct nr_shard *s, uint64_t hash, uint32_t index)
 	}
 }
 
+static void insert_slot(struct nr_shard *s, uint32_t i, void *arg)
+{
+	struct nr_key k;
+
+	(void)arg;
+	if (!s->hot[i].in_use)
+		return;
+	k = nr_flow_key(&s->cold[i]);
+	table_insert(s, nr_key_hash(&k, s->secret), i);
+}
+
 static void grow(struct nr_shard *s)
 {
 	uint32_t n = (s->mask + 1) * 2;
@@ -175,42 +238,33 @@ static void grow(struct nr_shard *s)
 	free(s->buckets);
 	s->buckets = buckets_new(n);
 	s->mask = n - 1;
-	for (uint32_t i = 0; i < s->slab_used; i++) {
-		struct nr_key k;
-
-		if (!s->hot[i].in_use)
-			continue;
-		k = nr_flow_key(&s->cold[i]);
-		table_insert(s, nr_key_hash(&k, s->secret), i);
-	}
+	each_slot(s, insert_slot, NULL);
 }
 
-/* A shard with thousands of flows is worth large pages; a small one is not. */
-static void use_huge_pages(const struct nr_shard *s, void *slab, size_t size)
+static void take_chunk(struct nr_shard *s)
 {
-	uintptr_t from = (uintptr_t)slab + HUGE_FROM * size;
-	uintptr_t to = (uintptr_t)slab + s->max_flows * size;
+	unsigned chunk =
+		atomic_fetch_add_explicit(&s->slabs->n_chunks, 1, memory_order_relaxed);
 
-	from = (from + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
-	if (to > from)
-		madvise((void *)from, to - from, MADV_HUGEPAGE); /* a hint: may fail */
+	if (s->n_chunks == s->chunks_cap) {
+		s->chunks_cap = s->chunks_cap ? s->chunks_cap * 2 : 16;
+		s->chunks = nr_xrealloc(s->chunks, s->chunks_cap * sizeof(s->chunks[0]));
+	}
+	s->fresh = s->chunks[s->n_chunks++] = chunk * NR_CHUNK_FLOWS;
+	s->fresh_end = s->fresh + NR_CHUNK_FLOWS;
 }
 
 static uint32_t slot_new(struct nr_shard *s)
 {
-	uint32_t i;
+	uint32_t i = s->free_head;
 
-	if (s->free_head) {
-		i = s->free_head - 1;
-		s->free_head = s->hot[i].free_next;
-		return i;
+	if (i) {
+		s->free_head = s->hot[i - 1].free_next;
+		return i - 1;
 	}
-	i = s->slab_used++;
-	if (i == HUGE_FROM) {
-		use_huge_pages(s, s->hot, sizeof(s->hot[0]));
-		use_huge_pages(s, s->cold, sizeof(s->cold[0]));
-	}
-	return i;
+	if (s->fresh == s->fresh_end)
+		take_chunk(s);
+	return s->fresh++;
 }
 
 static void set_key(struct nr_flow_hot *h, struct nr_flow *f, const struct nr_key *k)
@@ -449,11 +503,18 @@ struct nr_flow *nr_shard_nearest(struct nr_shard *s)
 	}
 }
 
+static void visit_slot(struct nr_shard *s, uint32_t i, void *arg)
+{
+	const struct each *a = arg;
+
+	if (s->hot[i].in_use)
+		a->fn(a->arg, &s->cold[i]);
+}
+
 void nr_shard_each(struct nr_shard *s, void (*fn)(void *arg, struct nr_flow *f),
 		   void *arg)
 {
-	for (uint32_t i = 0; i < s->slab_used; i++) {
-		if (s->hot[i].in_use)
-			fn(arg, &s->cold[i]);
-	}
+	struct each a = { .fn = fn, .arg = arg };
+
+	each_slot(s, visit_slot, &a);
 }

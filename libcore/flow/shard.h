@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One of the 64 virtual shards: hash table, slabs of flows (hot and cold parts apart),
- * lazy timer wheel, cap.
+ * One of the 64 virtual shards: hash table, chunks of the slabs of flows (hot and cold
+ * parts apart), lazy timer wheel, cap.
  *
  * The table has buckets of one cache line: ten 16-bit tags and ten indices; a full bucket
  * overflows into the next and counts how many did, so that look-ups stop early. The wheel
@@ -12,7 +12,14 @@
 
 #include "flow/hot.h"
 
-enum { NR_BUCKET_WAYS = 10, NR_WHEEL_SLOTS = 4096, NR_SYN_IDS = 256 };
+#include <stdatomic.h>
+
+enum {
+	NR_BUCKET_WAYS = 10,
+	NR_WHEEL_SLOTS = 4096,
+	NR_SYN_IDS = 256,
+	NR_CHUNK_FLOWS = 64, /* a shard takes so many slots at once */
+};
 
 struct nr_bucket_line {
 	uint16_t tag[NR_BUCKET_WAYS]; /* 0: free */
@@ -22,14 +29,28 @@ struct nr_bucket_line {
 };
 _Static_assert(sizeof(struct nr_bucket_line) == 64, "a bucket is one cache line");
 
+/* Address space for all flows there may be. Shards take chunks of it, from any thread. */
+struct nr_slabs {
+	struct nr_flow_hot *hot;
+	struct nr_flow *cold;
+	size_t n_slots;
+	atomic_uint n_chunks; /* taken */
+};
+
+void nr_slabs_init(struct nr_slabs *b, const struct nr_flow_config *c);
+void nr_slabs_fini(struct nr_slabs *b);
+
 struct nr_shard {
 	struct nr_bucket_line *buckets;
-	uint32_t mask; /* buckets - 1 */
+	uint32_t mask;           /* buckets - 1 */
+	struct nr_flow_hot *hot; /* the slabs; an index counts from their start */
+	struct nr_flow *cold;
 	uint32_t n_flows, max_flows;
-	uint32_t slab_used;      /* high-water mark of both slabs */
-	struct nr_flow_hot *hot; /* reserved address space for max_flows */
-	struct nr_flow *cold;    /* the same */
-	uint32_t free_head;      /* index + 1, linked through free_next */
+	uint32_t free_head;        /* index + 1, linked through free_next */
+	uint32_t fresh, fresh_end; /* indices of the last chunk never used */
+	uint32_t *chunks;          /* index of the first slot of each */
+	uint32_t n_chunks, chunks_cap;
+	struct nr_slabs *slabs;
 	uint32_t id;
 	bool general_only; /* nr_flow_config */
 	struct nr_siphash_key secret;
@@ -43,7 +64,9 @@ struct nr_shard {
 	struct nr_syn_options syn[NR_SYN_IDS]; /* by syn_id, from 1 */
 };
 
-void nr_shard_init(struct nr_shard *s, uint32_t id, const struct nr_flow_config *c);
+/* b outlives the shard. */
+void nr_shard_init(struct nr_shard *s, uint32_t id, struct nr_slabs *b,
+		   const struct nr_flow_config *c);
 /* fini is called for each flow still there. */
 void nr_shard_fini(struct nr_shard *s,
 		   void (*fini)(struct nr_shard *s, struct nr_flow *f));
@@ -51,6 +74,19 @@ void nr_shard_fini(struct nr_shard *s,
 /* NULL: none. */
 struct nr_flow_hot *nr_shard_find(struct nr_shard *s, const struct nr_key *k,
 				  uint64_t hash);
+/* The same; guess: what nr_shard_prefetch_hit() said before. */
+static inline struct nr_flow_hot *nr_shard_find_guess(struct nr_shard *s,
+						      const struct nr_key *k,
+						      uint64_t hash, uint32_t guess)
+{
+	const struct nr_hot_key want = nr_hot_key(k);
+
+	if (guess && s->hot[guess - 1].in_use &&
+	    nr_hot_is(&s->hot[guess - 1], &s->cold[guess - 1], &want, k))
+		return &s->hot[guess - 1];
+	return nr_shard_find(s, k, hash);
+}
+
 /* A zeroed flow under k (which sets scope in a struct nr_flow_extra, if it has one); the
    shard must be below its cap and k not in it. */
 struct nr_flow *nr_shard_add(struct nr_shard *s, const struct nr_key *k, uint64_t hash);
@@ -72,7 +108,8 @@ void nr_shard_each(struct nr_shard *s, void (*fn)(void *arg, struct nr_flow *f),
 		   void *arg);
 
 void nr_shard_prefetch(const struct nr_shard *s, uint64_t hash);
-void nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash);
+/* Asks for the hot line; returns its index + 1, or 0: none; a guess. */
+uint32_t nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash);
 
 static inline struct nr_flow *nr_shard_flow(struct nr_shard *s, uint32_t index)
 {

@@ -32,6 +32,8 @@ struct iface {
 struct nr_keeper {
 	struct nr_keep_config cfg;
 	char *target;
+	int64_t named_s; /* second of the last name given, and how many it has given */
+	unsigned named_n;
 	struct nr_closer *closer;
 	struct nr_retain *retain; /* NULL: no limits */
 	struct nr_backlog *backlog;
@@ -176,15 +178,21 @@ static int open_named(struct nr_keeper *k, char *path, struct nr_err *err)
 	return 0;
 }
 
-/* The first name of that second that is free: only what this run wrote is replaced. */
+/*
+ * The first name of that second that is free and sorts behind those that this run has
+ * given: retention may have taken one of them away.
+ */
 static int open_file(struct nr_keeper *k, int64_t ns, struct nr_err *err)
 {
 	int rc = -EEXIST;
 
 	if (!is_set(k) && !k->st.files)
 		return open_named(k, nr_xstrdup(k->target), err);
-	for (unsigned n = 0; n < NAMES_TRIED && rc == -EEXIST; n++) {
-		char *path = nr_keep_name(k->target, ns, n);
+	if (ns / 1000000000 != k->named_s)
+		k->named_n = 0;
+	k->named_s = ns / 1000000000;
+	for (unsigned i = 0; i < NAMES_TRIED && rc == -EEXIST; i++) {
+		char *path = nr_keep_name(k->target, ns, k->named_n++);
 		struct stat st;
 
 		if (lstat(path, &st) == 0)
