@@ -2,8 +2,8 @@
 #include "casetest/runner.h"
 
 #include "casetest/case.h"
+#include "casetest/child.h"
 #include "casetest/compare.h"
-#include "casetest/pool.h"
 #include "casetest/report.h"
 #include "casetest/tempdir.h"
 #include "cli.h"
@@ -15,8 +15,6 @@
 #include <fnmatch.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 struct runner {
 	const struct nr_test_options *o;
@@ -87,7 +85,6 @@ static int work(void *arg, size_t i, int out_fd)
 	struct nr_case_got got;
 	struct nr_err err = { "" };
 	char dir[NR_TEMPDIR_MAX];
-	ssize_t put;
 	int rc;
 
 	if (c->sql.text) {
@@ -96,13 +93,12 @@ static int work(void *arg, size_t i, int out_fd)
 	}
 	rc = nr_case_replay(c, &want, &got, &err);
 	if (!rc)
-		nr_case_compare(c, &got, r->o->update, &f);
+		nr_case_compare(c, &got, r->o->update, NULL, &f);
 	else
 		nr_found_difference(&f, "%s: %s", c->path, err.text);
 	nr_found_end(&f);
 	nr_case_got_fini(&got);
-	put = write(out_fd, f.out.p, f.out.len);
-	rc = put == (ssize_t)f.out.len ? 0 : 1;
+	rc = nr_child_write(out_fd, f.out.p, f.out.len);
 	nr_findings_fini(&f);
 	nr_case_fini(c);
 	return rc;
@@ -166,6 +162,8 @@ static bool take_frames(struct runner *r, struct nr_outcome *o,
 			if (write_file(r, &frame))
 				o->verdict = NR_VERDICT_UPDATED;
 			break;
+		case NR_FOUND_KEY: /* only of --reduce */
+			break;
 		case NR_FOUND_END:
 			ended = true;
 			break;
@@ -179,18 +177,15 @@ static void take_death(const struct runner *r, struct nr_outcome *o,
 		       const struct nr_child *child)
 {
 	const char *p = child->err;
+	char death[64];
 
 	o->verdict = NR_VERDICT_FAILED;
 	if (child->timed_out)
 		nr_buf_printf(&o->text, "killed after %.0f s (--timeout)\n",
 			      (double)r->o->timeout_ns / 1e9);
-	else if (WIFSIGNALED(child->status))
-		nr_buf_printf(&o->text, "the replay crashed: SIG%s (%s)\n",
-			      sigabbrev_np(WTERMSIG(child->status)),
-			      strsignal(WTERMSIG(child->status)));
 	else
-		nr_buf_printf(&o->text, "the replay died with status %d\n",
-			      WEXITSTATUS(child->status));
+		nr_buf_printf(&o->text, "the replay died: %s\n",
+			      nr_child_death(child, death));
 	while (*p) {
 		size_t n = strcspn(p, "\n");
 
