@@ -133,14 +133,20 @@ static void work(struct nr_capture_run *r, struct nr_batch *b)
 
 static void stop(struct nr_capture_run *r, int sig)
 {
+	sigset_t ending;
+
 	if (r->stopping)
 		return;
 	r->stopping = true;
 	nr_capture_account(r, nr_live_now());
 	nr_live_merge_stop(r->merge, nr_live_now());
-	/* the second signal ends the process at once */
+	/* the second signal ends the process at once; SIGUSR1 and the like stay blocked:
+	   without a handler they would end it too */
 	atomic_store(&nr_stop, sig ? sig : SIGTERM);
-	sigprocmask(SIG_UNBLOCK, &r->signals, NULL);
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &ending, NULL);
 }
 
 static void take_signals(struct nr_capture_run *r)
@@ -185,9 +191,9 @@ static void say_links(struct nr_capture_run *r)
 
 static void look_for_triggers(struct nr_capture_run *r)
 {
-	const char *why = r->triggers ? nr_triggers_take(r->triggers) : NULL;
+	const char *why = r->watch ? nr_watch_take(r->watch) : NULL;
 
-	if (why)
+	if (why && r->keeper)
 		nr_keeper_trigger(r->keeper, clock_of(r), why);
 }
 
@@ -278,14 +284,14 @@ int nr_capture_loop(struct nr_capture_run *r, const struct nr_run_info *run)
 {
 	int rc = start(r, run);
 
+	if (rc)
+		return rc;
 	while (!rc && !r->failed)
 		rc = turn(r);
 	if (r->failed)
 		return r->failed;
 	stop(r, 0);
-	if (rc < 0 && rc != -ENODEV)
-		return rc;
-	r->gone = rc == -ENODEV;
+	r->gone = rc < 0; /* what was captured is written all the same */
 	nr_capture_account(r, nr_live_now());
 	end_source(r);
 	return r->failed;

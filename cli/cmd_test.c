@@ -2,10 +2,14 @@
 /* nrtool test: cases of captures and what they are to give. */
 #include "cli.h"
 
+#include "casetest/init.h"
+#include "casetest/reduce.h"
 #include "casetest/runner.h"
 
 struct test {
 	struct nr_test_options o;
+	const char *init, *to;
+	bool reduce, loose, scrub;
 };
 
 #define O(member) NR_OPT(test, o.member)
@@ -19,6 +23,17 @@ static const struct nr_option test_options[] = {
 		  "may be given several times" },
 	{ "update", 0, NR_OPT_FLAG, NULL, O(update),
 	  .help = "rewrite what is expected where it differs, and show the lines" },
+	{ "init", 0, NR_OPT_TEXT, "DIR", NR_OPT(test, init),
+	  .help = "make DIR a case of the captures that follow, as they are today" },
+	{ "reduce", 0, NR_OPT_FLAG, NULL, NR_OPT(test, reduce),
+	  .help = "make of the one case DIR, which fails, a smaller one that fails in the "
+		  "same way" },
+	{ "to", 0, NR_OPT_TEXT, "DIR", NR_OPT(test, to),
+	  .help = "where --reduce puts it [the name of the case with -reduced]" },
+	{ "loose", 0, NR_OPT_FLAG, NULL, NR_OPT(test, loose),
+	  .help = "--reduce: the same expectations fail, with whatever values" },
+	{ "scrub", 0, NR_OPT_FLAG, NULL, NR_OPT(test, scrub),
+	  .help = "--reduce: zero payload and map addresses where the failure allows" },
 	{ "tap", 0, NR_OPT_FLAG, NULL, O(tap),
 	  .help = "report as TAP (Test Anything Protocol)" },
 	{ "junit", 0, NR_OPT_TEXT, "FILE", O(junit),
@@ -36,11 +51,26 @@ static const struct nr_option test_options[] = {
 static int test_run(const struct nr_call *call)
 {
 	const struct test *c = call->config;
+	const struct nr_reduce_options reduce = { .to = c->to,
+						  .timeout_ns = c->o.timeout_ns,
+						  .loose = c->loose,
+						  .scrub = c->scrub,
+						  .quiet = c->o.quiet };
 
-	if (c->o.tap && c->o.update)
+	if (!!c->init + c->reduce + c->o.update + c->o.tap > 1)
+		return nr_complain(
+			NR_EXIT_USAGE, "test",
+			"--init, --reduce, --update and --tap: give one of them");
+	if (!c->reduce && (c->to || c->loose || c->scrub))
 		return nr_complain(NR_EXIT_USAGE, "test",
-				   "--tap reports and --update rewrites: give one");
-	return nr_test_run(&c->o, call->operands, call->n);
+				   "--to, --loose and --scrub go with --reduce");
+	if (c->init)
+		return nr_test_init(c->init, call->operands, call->n, c->o.timeout_ns);
+	if (!c->reduce)
+		return nr_test_run(&c->o, call->operands, call->n);
+	if (call->n != 1)
+		return nr_complain(NR_EXIT_USAGE, "test", "--reduce takes one case");
+	return nr_test_reduce(&reduce, call->operands[0]);
 }
 
 const struct nr_command nr_cmd_test = {

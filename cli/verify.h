@@ -63,6 +63,7 @@ struct nr_verify {
 	size_t n_flows;
 	uint32_t **owner; /* by source and record: index into flow + 1; NULL: too many */
 	char **lost;      /* by source: why it was not found, before the sandbox */
+	bool is_unfinished, was_overloaded, lacks_packets; /* of a capture */
 	bool sources_whole; /* every source was read and is what it was */
 };
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TABLE_MAX = 1 << 16 }; /* cells of the table for one stretch */
+enum { TABLE_MAX = 1 << 19 }; /* cells of the table for one stretch */
 
 uint64_t nr_align_hash(const void *p, size_t n)
 {

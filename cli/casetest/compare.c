@@ -101,19 +101,21 @@ static void compare_exit(const struct nr_case *c, const struct nr_case_got *got,
 		nr_found_detail(f, "%s", got->why.text);
 }
 
-void nr_case_compare(const struct nr_case *c, struct nr_case_got *got, bool update,
-		     struct nr_findings *f)
+void nr_case_compare(struct nr_case *c, struct nr_case_got *got, bool update,
+		     const struct nr_spare *spare, struct nr_findings *f)
 {
 	bool has_rows = !got->status || got->status == NR_EXIT_DAMAGED;
 	struct nr_edits sql = { { 0 } }, jsonl = { { 0 } };
 
+	c->jsonl.no_places = spare != NULL;
 	compare_exit(c, got, f);
 	if (c->sql.text && got->db)
-		nr_case_compare_sql(c, got, update, &sql, f);
+		nr_case_compare_sql(c, got, update, spare, &sql, f);
 	if (c->jsonl.text && has_rows)
-		nr_case_compare_jsonl(c, got, &jsonl, f);
+		nr_case_compare_jsonl(c, got, spare, &jsonl, f);
 	if (update && !f->is_broken) {
-		update_exits(c, got->status, &sql, &jsonl);
+		if (!spare)
+			update_exits(c, got->status, &sql, &jsonl);
 		if (c->sql.text)
 			add_file(f, &sql, c->sql.path, c->sql.text, c->sql.len);
 		if (c->jsonl.text)

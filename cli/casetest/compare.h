@@ -14,6 +14,7 @@ struct nr_rows {
 	const char **col;  /* names */
 	const char **cell; /* n × n_cols */
 	size_t n;
+	bool no_places; /* columns that nr_is_place() are not compared */
 };
 
 /*
@@ -27,6 +28,18 @@ struct nr_aligned nr_rows_align(const struct nr_expect_query *q, const struct nr
 				struct nr_arena *a);
 /* Does the cell hold what is expected? "*" takes anything. */
 bool nr_cell_fits(const char *want, const char *have);
+bool nr_row_fits(const struct nr_expect_row *want, const struct nr_rows *r,
+		 const char *const *have);
+
+/*
+ * For --reduce: failures that are to stay, as sorted keys (keys.h). Everything else is
+ * made to fit what there is now, and of these what is a place.
+ */
+struct nr_spare {
+	const char *const *key;
+	size_t n;
+};
+bool nr_is_spared(const struct nr_spare *s, const char *key);
 
 /*
  * The expected lines beside the records. With "match: subset" in no order: lines that
@@ -40,12 +53,17 @@ bool nr_line_compares(const struct nr_expect_jsonl *e, const struct nr_expect_li
 bool nr_line_fits(const struct nr_expect_jsonl *e, const struct nr_expect_line *want,
 		  const struct nr_case_line *have);
 
-/* All of it, into findings; with update also the files that are to be rewritten. */
-void nr_case_compare(const struct nr_case *c, struct nr_case_got *got, bool update,
-		     struct nr_findings *f);
+/*
+ * All of it, into findings; with update also the files that are to be rewritten. spare is
+ * NULL but for --reduce.
+ */
+void nr_case_compare(struct nr_case *c, struct nr_case_got *got, bool update,
+		     const struct nr_spare *spare, struct nr_findings *f);
 
 /* Parts of nr_case_compare(). */
 void nr_case_compare_sql(const struct nr_case *c, struct nr_case_got *got, bool update,
-			 struct nr_edits *edits, struct nr_findings *f);
+			 const struct nr_spare *spare, struct nr_edits *edits,
+			 struct nr_findings *f);
 void nr_case_compare_jsonl(const struct nr_case *c, struct nr_case_got *got,
-			   struct nr_edits *edits, struct nr_findings *f);
+			   const struct nr_spare *spare, struct nr_edits *edits,
+			   struct nr_findings *f);

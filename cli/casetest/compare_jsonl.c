@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* expect.jsonl against the records. */
 #include "casetest/compare.h"
+#include "casetest/keys.h"
 
 #include "base/mem.h"
 
@@ -10,6 +11,7 @@ struct lines {
 	const struct nr_case *c;
 	const struct nr_expect_jsonl *e;
 	struct nr_case_got *got;
+	const struct nr_spare *spare;
 	bool spaced;      /* the file writes {"a": 1}, not {"a":1} */
 	size_t insert_at; /* where the next new line goes */
 	struct nr_edits *edits;
@@ -183,6 +185,31 @@ static char *mended(const struct lines *x, const struct nr_expect_line *want,
 	return out;
 }
 
+/* The line with its ids, numbers and times as they are now. */
+static char *moved(const struct lines *x, const struct nr_expect_line *want,
+		   const struct nr_case_line *have)
+{
+	struct nr_buf b = { 0 };
+	size_t at = 0;
+	char *out;
+
+	for (size_t i = 0; i < want->json.n; i++) {
+		const struct nr_json_member *m = &want->json.m[i];
+		const char *v = written(x, have, m->key);
+
+		if (!nr_is_place(m->key) || !v || nr_json_is_null(m->value))
+			continue;
+		nr_buf_add(&b, raw(x, want) + at, m->raw_at - at);
+		nr_buf_str(&b, v);
+		at = m->raw_at + m->raw_len;
+	}
+	nr_buf_add(&b, raw(x, want) + at, want->where.len - at);
+	nr_buf_char(&b, '\n');
+	out = nr_arena_copy(x->a, b.p, b.len);
+	nr_buf_fini(&b);
+	return out;
+}
+
 static void replace(struct lines *x, const struct nr_expect_line *l, const char *with)
 {
 	nr_edits_add(x->edits, l->where.at, whole(x, &l->where), with);
@@ -194,7 +221,10 @@ static void missing(struct lines *x, const struct nr_expect_line *l)
 	nr_found_difference(x->f, "%s:%u: this record is missing", x->e->path,
 			    l->where.line);
 	nr_found_detail(x->f, "- %.*s", (int)l->where.len, raw(x, l));
-	replace(x, l, "");
+	if (nr_is_spared(x->spare, nr_key_line(x->e, l, NULL, x->a)))
+		x->insert_at = l->where.at + whole(x, &l->where);
+	else
+		replace(x, l, "");
 }
 
 /* The nearest line of the same type above, else any. */
@@ -213,28 +243,40 @@ static void additional(struct lines *x, const struct nr_case_line *h)
 	nr_found_difference(x->f, "%s: a record that is not expected: %s", x->e->path,
 			    label(x, h));
 	nr_found_detail(x->f, "+ %.*s", (int)strlen(line) - 1, line);
-	nr_edits_add(x->edits, x->insert_at, 0, line);
+	if (!nr_is_spared(x->spare, nr_key_line(x->e, NULL, h, x->a)))
+		nr_edits_add(x->edits, x->insert_at, 0, line);
 }
 
 static void paired(struct lines *x, const struct nr_expect_line *l,
 		   const struct nr_case_line *h)
 {
 	if (nr_line_fits(x->e, l, h)) {
-		x->insert_at = l->where.at + whole(x, &l->where);
+		if (x->spare)
+			replace(x, l, moved(x, l, h));
+		else
+			x->insert_at = l->where.at + whole(x, &l->where);
 		return;
 	}
 	nr_found_difference(x->f, "%s:%u: %s", x->e->path, l->where.line, label(x, h));
 	tell_fields(x, l, h);
-	replace(x, l, mended(x, l, h));
+	if (nr_is_spared(x->spare, nr_key_line(x->e, l, h, x->a)))
+		replace(x, l, moved(x, l, h));
+	else
+		replace(x, l, x->spare ? new_line(x, h, l) : mended(x, l, h));
 }
 
 void nr_case_compare_jsonl(const struct nr_case *c, struct nr_case_got *got,
-			   struct nr_edits *edits, struct nr_findings *f)
+			   const struct nr_spare *spare, struct nr_edits *edits,
+			   struct nr_findings *f)
 {
 	const struct nr_expect_jsonl *e = &c->jsonl;
-	struct lines x = {
-		.c = c, .e = e, .got = got, .edits = edits, .f = f, .a = &got->arena
-	};
+	struct lines x = { .c = c,
+			   .e = e,
+			   .got = got,
+			   .spare = spare,
+			   .edits = edits,
+			   .f = f,
+			   .a = &got->arena };
 	struct nr_aligned al = nr_lines_align(e, got, &got->arena);
 
 	x.spaced = !e->n || strstr(e->text + e->line[0].where.at, "\": ") != NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* expect.sql against the database. */
 #include "casetest/compare.h"
+#include "casetest/keys.h"
 
 #include "base/mem.h"
 
@@ -13,6 +14,7 @@ struct query {
 	struct nr_rows rows;
 	size_t *width; /* of each column, for rows that are written */
 	bool update;
+	const struct nr_spare *spare;
 	size_t insert_at; /* where the next new row goes */
 	struct nr_edits *edits;
 	struct nr_findings *f;
@@ -98,7 +100,10 @@ static void missing(struct query *x, const struct nr_expect_row *r)
 	nr_found_difference(x->f, "%s:%u: %s: this row is missing", x->e->path,
 			    r->where.line, x->q->name);
 	nr_found_detail(x->f, "- %s", row_text(x, r->cell, r->n, NULL));
-	replace(x, r, "");
+	if (nr_is_spared(x->spare, nr_key_row(x->q, '-', &x->rows, r->cell, x->a)))
+		x->insert_at = r->where.at + whole(x, &r->where);
+	else
+		replace(x, r, "");
 }
 
 static void additional(struct query *x, ptrdiff_t k)
@@ -106,6 +111,8 @@ static void additional(struct query *x, ptrdiff_t k)
 	nr_found_difference(x->f, "%s:%u: %s: a row that is not expected", x->e->path,
 			    x->q->sql.line, x->q->name);
 	nr_found_detail(x->f, "+ %s", row_text(x, cells(x, k), x->rows.n_cols, NULL));
+	if (nr_is_spared(x->spare, nr_key_row(x->q, '+', &x->rows, cells(x, k), x->a)))
+		return;
 	nr_edits_add(x->edits, x->insert_at, 0, line_of(x, cells(x, k)));
 }
 
@@ -131,6 +138,7 @@ static void paired(struct query *x, const struct nr_expect_row *r, ptrdiff_t k)
 	const char *const *have = cells(x, k);
 	const char **cell = nr_arena_alloc(x->a, x->rows.n_cols * sizeof(*cell));
 	char *why = misfits(x, r, have);
+	bool spared;
 
 	if (!*why) {
 		x->insert_at = r->where.at + whole(x, &r->where);
@@ -140,9 +148,12 @@ static void paired(struct query *x, const struct nr_expect_row *r, ptrdiff_t k)
 			    why);
 	nr_found_detail(x->f, "- %s", row_text(x, r->cell, r->n, x->width));
 	nr_found_detail(x->f, "+ %s", row_text(x, have, x->rows.n_cols, x->width));
-	/* a "*" stays one */
-	for (unsigned c = 0; c < x->rows.n_cols; c++)
-		cell[c] = strcmp(r->cell[c], "*") != 0 ? have[c] : "*";
+	spared = nr_is_spared(x->spare, nr_key_row(x->q, '+', &x->rows, have, x->a));
+	for (unsigned c = 0; c < x->rows.n_cols; c++) { /* a "*" stays one */
+		bool mend = !spared || nr_is_place(x->rows.col[c]);
+
+		cell[c] = mend && strcmp(r->cell[c], "*") != 0 ? have[c] : r->cell[c];
+	}
 	replace(x, r, line_of(x, cell));
 }
 
@@ -234,7 +245,8 @@ static void compare_query(struct query *x, sqlite3 *db)
 	}
 	find_widths(x);
 	compare_head(x);
-	if (!x->q->n && x->rows.n)
+	x->rows.no_places = x->spare != NULL;
+	if (!x->q->n && x->rows.n && !x->spare)
 		add_head(x);
 	al = nr_rows_align(x->q, &x->rows, x->a);
 	for (size_t i = 0; i < al.n; i++) {
@@ -248,12 +260,14 @@ static void compare_query(struct query *x, sqlite3 *db)
 }
 
 void nr_case_compare_sql(const struct nr_case *c, struct nr_case_got *got, bool update,
-			 struct nr_edits *edits, struct nr_findings *f)
+			 const struct nr_spare *spare, struct nr_edits *edits,
+			 struct nr_findings *f)
 {
 	for (size_t i = 0; i < c->sql.n; i++) {
 		struct query x = { .e = &c->sql,
 				   .q = &c->sql.query[i],
 				   .update = update,
+				   .spare = spare,
 				   .edits = edits,
 				   .f = f,
 				   .a = &got->arena };

@@ -67,6 +67,7 @@ struct nr_expect_jsonl {
 	size_t n_types;
 	const char **fields; /* NULL: all */
 	size_t n_fields;
+	bool no_places; /* set by keys.c: ids, packet numbers and times do not count */
 	struct nr_expect_line *line;
 	size_t n;
 };

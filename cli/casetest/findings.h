@@ -16,6 +16,7 @@ enum nr_finding {
 	NR_FOUND_LEFT_OUT = 'n',   /* number of differences that were not told */
 	NR_FOUND_BROKEN = 'b',     /* the case is wrong: a sentence with FILE:LINE */
 	NR_FOUND_FILE = 'f',       /* path, NUL, what it is to hold now (--update) */
+	NR_FOUND_KEY = 'k',        /* what makes the failure the same: keys.h */
 	NR_FOUND_END = 'e',        /* the child came to its end */
 };
 

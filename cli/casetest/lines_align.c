@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The lines of expect.jsonl beside the records of the replay. */
 #include "casetest/compare.h"
+#include "casetest/keys.h"
 
 #include "base/mem.h"
 
@@ -9,6 +10,8 @@
 
 static bool is_chosen(const struct nr_expect_jsonl *e, const char *key)
 {
+	if (e->no_places && nr_is_place(key))
+		return false;
 	if (!e->fields || !strcmp(key, "type"))
 		return true;
 	for (size_t i = 0; i < e->n_fields; i++)
@@ -140,7 +143,6 @@ struct match {
 	const struct both *b;
 	size_t n, m;
 	ptrdiff_t *of_line, *of_record;
-	size_t first; /* records before it are all taken */
 	unsigned *seen, round;
 	size_t steps; /* that are left before it gives up: it is cubic at worst */
 };
@@ -156,28 +158,127 @@ static void take(struct match *x, size_t i, size_t k)
 	x->of_record[k] = (ptrdiff_t)i;
 }
 
-/* Lines that name much first, so that those that name little take what is left. */
-static void match_greedily(struct match *x)
+/* A line's type and the names of its compared fields, sorted: lines of one shape. */
+struct shape {
+	uint64_t hash;
+	size_t line;
+	size_t n_keys;
+	const char **key;
+};
+
+static struct shape shape_of(const struct nr_expect_jsonl *e, size_t i,
+			     struct nr_arena *a)
 {
-	size_t largest = 0;
+	const struct nr_json_line *l = &e->line[i].json;
+	struct shape s = { .line = i,
+			   .key = nr_arena_alloc(a, (l->n + 1) * sizeof(*s.key)) };
+	struct nr_buf b = { 0 };
+
+	for (size_t k = 0; k < l->n; k++)
+		if (is_chosen(e, l->m[k].key))
+			s.key[s.n_keys++] = l->m[k].key;
+	if (s.n_keys)
+		qsort(s.key, s.n_keys, sizeof(*s.key), by_text);
+	nr_buf_printf(&b, "%s\n", e->line[i].type);
+	for (size_t k = 0; k < s.n_keys; k++)
+		nr_buf_printf(&b, "%s\n", s.key[k]);
+	s.hash = nr_align_hash(b.p, b.len);
+	nr_buf_fini(&b);
+	return s;
+}
+
+/* Shapes that name much first, so that those that name little take what is left. */
+static int by_shape(const void *a, const void *b)
+{
+	const struct shape *x = a, *y = b;
+
+	if (x->n_keys != y->n_keys)
+		return x->n_keys > y->n_keys ? -1 : 1;
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->line < y->line ? -1 : x->line > y->line;
+}
+
+struct entry {
+	uint64_t hash;
+	size_t at;
+};
+
+static int by_entry(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* The values of a shape's fields. */
+static uint64_t hash_values(const struct shape *s, const struct nr_json_line *l)
+{
+	struct nr_buf b = { 0 };
+	uint64_t h;
+
+	for (size_t k = 0; k < s->n_keys; k++) {
+		const char *v = nr_json_get(l, s->key[k]);
+
+		nr_buf_str(&b, v ? v : "null");
+		nr_buf_char(&b, '\n');
+	}
+	h = nr_align_hash(b.p ? b.p : "", b.len);
+	nr_buf_fini(&b);
+	return h;
+}
+
+/* Lines s[0 … n) are of one shape: the k-th of equal ones gets the k-th such record. */
+static void match_shape(struct match *x, const struct shape *s, size_t n)
+{
+	struct entry *w = nr_xcalloc(n, sizeof(*w)),
+		     *h = nr_xcalloc(x->m + 1, sizeof(*h));
+	const char *type = x->b->e->line[s->line].type;
+	size_t m = 0, k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		w[i] = (struct entry){ hash_values(s, &x->b->e->line[s[i].line].json),
+				       s[i].line };
+	for (size_t r = 0; r < x->m; r++) {
+		const struct nr_case_line *l = &x->b->got->line[x->b->at[r]];
+
+		if (x->of_record[r] < 0 && !strcmp(l->type, type))
+			h[m++] = (struct entry){ hash_values(s, &l->json), r };
+	}
+	qsort(w, n, sizeof(*w), by_entry);
+	if (m)
+		qsort(h, m, sizeof(*h), by_entry);
+	for (size_t i = 0; i < n; i++) {
+		while (k < m && h[k].hash < w[i].hash)
+			k++;
+		if (k < m && h[k].hash == w[i].hash)
+			take(x, w[i].at, h[k++].at);
+	}
+	nr_free(w);
+	nr_free(h);
+}
+
+/* True where lines of several shapes may have taken each other's records. */
+static bool match_by_shapes(struct match *x)
+{
+	struct shape *s = nr_xcalloc(x->n + 1, sizeof(*s));
+	struct nr_arena a = { 0 };
+	size_t shapes = 0;
 
 	for (size_t i = 0; i < x->n; i++)
-		if (x->b->e->line[i].json.n > largest)
-			largest = x->b->e->line[i].json.n;
-	for (size_t size = largest; size > 0; size--) {
-		for (size_t i = 0; i < x->n; i++) {
-			if (x->b->e->line[i].json.n != size)
-				continue;
-			while (x->first < x->m && x->of_record[x->first] >= 0)
-				x->first++;
-			for (size_t k = x->first; k < x->m; k++) {
-				if (x->of_record[k] >= 0 || !fits(x, i, k))
-					continue;
-				take(x, i, k);
-				break;
-			}
-		}
+		s[i] = shape_of(x->b->e, i, &a);
+	if (x->n)
+		qsort(s, x->n, sizeof(*s), by_shape);
+	for (size_t i = 0, to; i < x->n; i = to, shapes++) {
+		for (to = i + 1; to < x->n && s[to].hash == s[i].hash;)
+			to++;
+		match_shape(x, s + i, to - i);
 	}
+	nr_free(s);
+	nr_arena_fini(&a);
+	return shapes > 1;
 }
 
 enum { DEPTH = 256, STEPS = 4000000 };
@@ -199,30 +300,53 @@ static bool augment(struct match *x, size_t i, unsigned depth)
 	return false;
 }
 
-/* What fits nowhere gets the nearest of its type. */
+struct near {
+	unsigned like;
+	uint32_t line, record;
+};
+
+static int by_likeness(const void *a, const void *b)
+{
+	const struct near *x = a, *y = b;
+
+	if (x->like != y->like)
+		return x->like > y->like ? -1 : 1;
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return x->record < y->record ? -1 : x->record > y->record;
+}
+
+enum { PAIRS = 1 << 20 }; /* that are weighed */
+
+/* What fits nowhere gets the nearest of its type, the most alike first. */
 static void match_nearest(struct match *x)
 {
-	for (size_t i = 0; i < x->n; i++) {
-		ptrdiff_t best = -1;
-		unsigned most = 0;
+	struct nr_buf list = { 0 };
+	struct near *p;
+	size_t n = 0;
 
+	for (size_t i = 0; i < x->n; i++) {
 		if (x->of_line[i] >= 0)
 			continue;
-		for (size_t k = 0; k < x->m && x->steps; k++) {
-			unsigned like;
+		for (size_t k = 0; k < x->m && n < PAIRS; k++) {
+			struct near y = { 0, (uint32_t)i, (uint32_t)k };
 
 			if (x->of_record[k] >= 0)
 				continue;
-			x->steps--;
-			like = like_line((void *)x->b, i, k);
-			if (like > most) {
-				most = like;
-				best = (ptrdiff_t)k;
-			}
+			y.like = like_line((void *)x->b, i, k);
+			if (!y.like)
+				continue;
+			nr_buf_add(&list, &y, sizeof(y));
+			n++;
 		}
-		if (best >= 0)
-			take(x, i, (size_t)best);
 	}
+	p = (struct near *)(void *)list.p;
+	if (n)
+		qsort(p, n, sizeof(*p), by_likeness);
+	for (size_t i = 0; i < n; i++)
+		if (x->of_line[p[i].line] < 0 && x->of_record[p[i].record] < 0)
+			take(x, p[i].line, p[i].record);
+	nr_buf_fini(&list);
 }
 
 static struct nr_aligned align_subset(const struct both *b, size_t m, struct nr_arena *a)
@@ -230,19 +354,19 @@ static struct nr_aligned align_subset(const struct both *b, size_t m, struct nr_
 	struct match x = { .b = b, .n = b->e->n, .m = m, .steps = STEPS };
 	struct nr_aligned out = { .p = nr_arena_alloc(a,
 						      (x.n + m + 1) * sizeof(*out.p)) };
+	bool several;
 
 	x.of_line = nr_xcalloc(x.n + 1, sizeof(*x.of_line));
 	x.of_record = nr_xcalloc(m + 1, sizeof(*x.of_record));
 	x.seen = nr_xcalloc(m + 1, sizeof(*x.seen));
 	memset(x.of_line, 0xff, (x.n + 1) * sizeof(*x.of_line));
 	memset(x.of_record, 0xff, (m + 1) * sizeof(*x.of_record));
-	match_greedily(&x);
-	for (size_t i = 0; i < x.n; i++) {
+	several = match_by_shapes(&x);
+	for (size_t i = 0; several && i < x.n; i++) {
 		x.round++;
 		if (x.of_line[i] < 0)
 			augment(&x, i, 0);
 	}
-	x.steps = STEPS;
 	match_nearest(&x);
 	for (size_t i = 0; i < x.n; i++)
 		out.p[out.n++] = (struct nr_pair){ (ptrdiff_t)i, x.of_line[i] };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The rows of a query as cells of text, and beside those that are expected. */
 #include "casetest/compare.h"
+#include "casetest/keys.h"
 
 #include "base/mem.h"
 
@@ -133,6 +134,28 @@ bool nr_cell_fits(const char *want, const char *have)
 	return !strcmp(want, have) || !strcmp(want, "*");
 }
 
+static bool counts(const struct nr_rows *r, unsigned column)
+{
+	return !r->no_places || !nr_is_place(r->col[column]);
+}
+
+bool nr_row_fits(const struct nr_expect_row *want, const struct nr_rows *r,
+		 const char *const *have)
+{
+	for (unsigned c = 0; c < r->n_cols; c++)
+		if (counts(r, c) && !nr_cell_fits(want->cell[c], have[c]))
+			return false;
+	return true;
+}
+
+bool nr_is_spared(const struct nr_spare *s, const char *key)
+{
+	for (size_t i = 0; s && i < s->n; i++)
+		if (!strcmp(s->key[i], key))
+			return true;
+	return false;
+}
+
 struct both {
 	const struct nr_expect_query *q;
 	const struct nr_rows *r;
@@ -146,20 +169,21 @@ static unsigned like(void *arg, size_t i, size_t k)
 	unsigned n = want->n < b->r->n_cols ? want->n : b->r->n_cols, same = 0;
 
 	for (unsigned c = 0; c < n; c++)
-		same += nr_cell_fits(want->cell[c], b->r->cell[k * b->r->n_cols + c]);
+		same += counts(b->r, c) &&
+			nr_cell_fits(want->cell[c], b->r->cell[k * b->r->n_cols + c]);
 	/* where there is only one of each, or one column, they stand for each other */
 	if (n == 1 || (b->q->n - b->first == 1 && b->r->n == 1))
 		return 1 + same;
 	return same;
 }
 
-static uint64_t hash_row(const char *const *cell, unsigned n)
+static uint64_t hash_row(const struct nr_rows *r, const char *const *cell, unsigned n)
 {
 	struct nr_buf b = { 0 };
 	uint64_t h;
 
 	for (unsigned i = 0; i < n; i++) {
-		nr_buf_str(&b, cell[i]);
+		nr_buf_str(&b, i < r->n_cols && !counts(r, i) ? "*" : cell[i]);
 		nr_buf_char(&b, '\n');
 	}
 	h = nr_align_hash(b.p ? b.p : "", b.len);
@@ -177,9 +201,9 @@ struct nr_aligned nr_rows_align(const struct nr_expect_query *q, const struct nr
 	struct nr_aligned out;
 
 	for (size_t i = 0; i < n; i++)
-		want[i] = hash_row(q->row[b.first + i].cell, q->row[b.first + i].n);
+		want[i] = hash_row(r, q->row[b.first + i].cell, q->row[b.first + i].n);
 	for (size_t k = 0; k < r->n; k++)
-		have[k] = hash_row(r->cell + k * r->n_cols, r->n_cols);
+		have[k] = hash_row(r, r->cell + k * r->n_cols, r->n_cols);
 	out = nr_align(want, n, have, r->n, like, &b, a);
 	for (size_t i = 0; i < out.n; i++)
 		if (out.p[i].want >= 0)

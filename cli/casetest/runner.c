@@ -2,20 +2,22 @@
 #include "casetest/runner.h"
 
 #include "casetest/case.h"
+#include "casetest/child.h"
 #include "casetest/compare.h"
-#include "casetest/pool.h"
 #include "casetest/report.h"
 #include "casetest/tempdir.h"
 #include "cli.h"
 #include "progress.h"
 
 #include "base/mem.h"
+#include "sink/outfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct runner {
@@ -87,7 +89,6 @@ static int work(void *arg, size_t i, int out_fd)
 	struct nr_case_got got;
 	struct nr_err err = { "" };
 	char dir[NR_TEMPDIR_MAX];
-	ssize_t put;
 	int rc;
 
 	if (c->sql.text) {
@@ -96,33 +97,54 @@ static int work(void *arg, size_t i, int out_fd)
 	}
 	rc = nr_case_replay(c, &want, &got, &err);
 	if (!rc)
-		nr_case_compare(c, &got, r->o->update, &f);
+		nr_case_compare(c, &got, r->o->update, NULL, &f);
 	else
 		nr_found_difference(&f, "%s: %s", c->path, err.text);
 	nr_found_end(&f);
 	nr_case_got_fini(&got);
-	put = write(out_fd, f.out.p, f.out.len);
-	rc = put == (ssize_t)f.out.len ? 0 : 1;
+	rc = nr_child_write(out_fd, f.out.p, f.out.len);
 	nr_findings_fini(&f);
 	nr_case_fini(c);
+	return rc;
+}
+
+/* The new content under a name of its own first: a full disk must not cost the old. */
+static int put_new(const char *path, const char *content, size_t n)
+{
+	struct nr_buf b = { 0 };
+	struct stat st;
+	int fd, rc = 0;
+
+	nr_buf_printf(&b, "%s.new", path);
+	fd = open(b.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || stat(path, &st) < 0 || fchmod(fd, st.st_mode & 0777) < 0)
+		rc = -errno;
+	if (!rc)
+		rc = nr_write_all(fd, content, n);
+	if (fd >= 0 && close(fd) < 0 && !rc)
+		rc = -errno;
+	if (!rc && rename(b.p, path) < 0)
+		rc = -errno;
+	if (rc && fd >= 0)
+		unlink(b.p);
+	nr_buf_fini(&b);
 	return rc;
 }
 
 static bool write_file(struct runner *r, const struct nr_frame *frame)
 {
 	const char *content = frame->text + strlen(frame->text) + 1;
-	size_t n = frame->len - (size_t)(content - frame->text);
-	FILE *f = fopen(frame->text, "we");
-	bool ok = f && fwrite(content, 1, n, f) == n;
+	char *path = realpath(frame->text, NULL); /* a link stays one */
+	int rc = path ? put_new(path, content,
+				frame->len - (size_t)(content - frame->text))
+		      : -errno;
 
-	if (f && fclose(f))
-		ok = false;
-	if (!ok) {
-		nr_complain(0, "test", "cannot write %s: %s", frame->text,
-			    strerror(errno));
+	free(path);
+	if (rc) {
+		nr_complain(0, "test", "cannot write %s: %s", frame->text, strerror(-rc));
 		r->failed = true;
 	}
-	return ok;
+	return !rc;
 }
 
 static void add_line(struct nr_buf *b, const char *indent, const char *text)
@@ -166,6 +188,8 @@ static bool take_frames(struct runner *r, struct nr_outcome *o,
 			if (write_file(r, &frame))
 				o->verdict = NR_VERDICT_UPDATED;
 			break;
+		case NR_FOUND_KEY: /* only of --reduce */
+			break;
 		case NR_FOUND_END:
 			ended = true;
 			break;
@@ -179,18 +203,15 @@ static void take_death(const struct runner *r, struct nr_outcome *o,
 		       const struct nr_child *child)
 {
 	const char *p = child->err;
+	char death[64];
 
 	o->verdict = NR_VERDICT_FAILED;
 	if (child->timed_out)
 		nr_buf_printf(&o->text, "killed after %.0f s (--timeout)\n",
 			      (double)r->o->timeout_ns / 1e9);
-	else if (WIFSIGNALED(child->status))
-		nr_buf_printf(&o->text, "the replay crashed: SIG%s (%s)\n",
-			      sigabbrev_np(WTERMSIG(child->status)),
-			      strsignal(WTERMSIG(child->status)));
 	else
-		nr_buf_printf(&o->text, "the replay died with status %d\n",
-			      WEXITSTATUS(child->status));
+		nr_buf_printf(&o->text, "the replay died: %s\n",
+			      nr_child_death(child, death));
 	while (*p) {
 		size_t n = strcspn(p, "\n");
 

@@ -32,8 +32,7 @@ void nr_tempdir_sub(const struct nr_tempdir *t, size_t i, char out[NR_TEMPDIR_MA
 	mkdir(out, 0700); /* who writes into it says what went wrong */
 }
 
-/* Files only: what children make has no folders in it. Links are not followed. */
-static void empty(const char *path)
+void nr_tempdir_empty(const char *path)
 {
 	DIR *d = opendir(path);
 	struct dirent *e;
@@ -50,7 +49,7 @@ void nr_tempdir_remove_sub(const struct nr_tempdir *t, size_t i)
 	char path[NR_TEMPDIR_MAX];
 
 	snprintf(path, sizeof(path), "%s/%zu", t->path, i);
-	empty(path);
+	nr_tempdir_empty(path);
 }
 
 void nr_tempdir_remove(struct nr_tempdir *t)
@@ -67,11 +66,11 @@ void nr_tempdir_remove(struct nr_tempdir *t)
 			continue;
 		if ((size_t)snprintf(path, sizeof(path), "%s/%s", t->path, e->d_name) <
 		    sizeof(path))
-			empty(path);
+			nr_tempdir_empty(path);
 	}
 	if (d)
 		closedir(d);
-	empty(t->path);
+	nr_tempdir_empty(t->path);
 	nr_free(t->path);
 	t->path = NULL;
 }

@@ -19,3 +19,5 @@ void nr_tempdir_sub(const struct nr_tempdir *t, size_t i, char out[NR_TEMPDIR_MA
 void nr_tempdir_remove_sub(const struct nr_tempdir *t, size_t i);
 /* Removes it with all that is in it. */
 void nr_tempdir_remove(struct nr_tempdir *t);
+/* Removes a folder with the files in it, but no folders. Links are not followed. */
+void nr_tempdir_empty(const char *path);

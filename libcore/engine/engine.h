@@ -47,6 +47,8 @@ struct nr_engine_config {   /* what changes records; durations in ns of packet t
 	const struct nr_session_tap *tap; /* session/session.h; NULL: nobody */
 	bool no_flip;                     /* never turn a midstream flow around */
 	bool no_vlan_key;                 /* the same 5-tuple in two VLANs is one flow */
+	int64_t active_timeout; /* capture: flow_update records of flows that are open so
+				   long, again and again (JSON lines only); 0: none */
 	bool flow_start;                  /* emit flow_start records (JSON lines only) */
 	uint64_t index_memory;  /* bytes for numbers of packets not yet written; 512 MiB,
 				   cut into shards */

@@ -261,6 +261,7 @@ void nr_joins_pass(struct nr_engine *e, struct nr_record *r, struct nr_arena *a)
 	}
 	for (const struct nr_join *x = r->join; x; x = x->next)
 		join(j, r, x);
-	if (j->n_told && (r->type == &nr_rt_flow || r->type == &nr_rt_flow_start))
+	if (j->n_told && (r->type == &nr_rt_flow || r->type == &nr_rt_flow_start ||
+			  r->type == &nr_rt_flow_update))
 		tell(j, r, a);
 }

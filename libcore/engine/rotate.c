@@ -23,6 +23,7 @@ struct nr_live_state {
 	const struct nr_run_info *run;
 	struct live_source *s; /* as many as e->n_sources */
 	size_t first;          /* of the database that is being written */
+	int64_t updated_ns;    /* of the last look for flow_update */
 	int64_t open_ns;       /* when rows of open flows were written last */
 	uint64_t dropped;      /* by sinks, told so far */
 };
@@ -177,6 +178,38 @@ static void open_row(void *arg, struct nr_flow *f)
 	nr_flow_lay_out(o->e->flows, f);
 	nr_part_flow_row(&o->e->parts[f->shard], f, NULL);
 	nr_flow_put_back(o->e->flows, f);
+	if (o->e->single.records.n >= NR_FLUSH_RECORDS)
+		write_open(o->e);
+}
+
+/* Each active_timeout after its beginning, where there were packets since the last. */
+static void update_row(void *arg, struct nr_flow *f)
+{
+	const struct open_rows *o = arg;
+	int64_t period = o->e->cfg.active_timeout;
+	int64_t age = o->clock_ns - f->first_ns, before = o->since_ns - f->first_ns;
+
+	if (age < period || (before >= 0 && before / period == age / period) ||
+	    nr_flow_clock_ns(f) <= o->clock_ns - period)
+		return;
+	nr_flow_lay_out(o->e->flows, f);
+	nr_part_flow_row(&o->e->parts[f->shard], f, NULL)->type = &nr_rt_flow_update;
+	nr_flow_put_back(o->e->flows, f);
+	if (o->e->single.records.n >= NR_FLUSH_RECORDS)
+		nr_engine_flush(o->e);
+}
+
+static void update_rows(struct nr_engine *e, int64_t clock_ns)
+{
+	struct open_rows o = { .e = e,
+			       .clock_ns = clock_ns,
+			       .since_ns = e->live->updated_ns };
+
+	e->live->updated_ns = clock_ns;
+	if (!e->cfg.active_timeout)
+		return;
+	nr_flow_each(e->flows, update_row, &o);
+	nr_engine_flush(e);
 }
 
 static bool is_wanted(const struct nr_engine *e)
@@ -230,6 +263,7 @@ int nr_engine_tick(struct nr_engine *e, int64_t clock_ns)
 	set_place(e);
 	tell_overload(e, clock_ns);
 	nr_engine_flush(e);
+	update_rows(e, clock_ns);
 	source_rows(e, e->n_sources - 1);
 	write_open(e);
 	if (!e->error)

@@ -153,6 +153,8 @@
 	X(T, bad_checksums, INT, 0, NULL, "packets", NULL, "packets whose IP or transport checksum is wrong") \
 	X(T, continues, INT, 0, NULL, NULL, NULL, "flow_id of the same flow in the previous file of a rotated set; what is counted is that of this part, what tells of the connection (state, history, service) that of the whole")
 
+#define NR_FIELDS_FLOW_UPDATE(X, T) NR_FIELDS_FLOW(X, T)
+
 #define NR_FIELDS_FLOW_PACKETS(X, T) \
 	X(T, flow_id, INT, NR_NN, "flow(flow_id)", NULL, NULL, "the flow") \
 	X(T, source_id, INT, NR_NN, "source(source_id)", NULL, NULL, "source of the packets in this chunk") \
@@ -221,6 +223,7 @@
 	X(NAME, name, NR_R_CONTAINER, NULL, "names of addresses that the sources hold") \
 	X(FLOW, flow, NR_R_ROWID_KEY, indexes_flow, "flows: the packets of one key until it ends") \
 	X(FLOW_START, flow_start, NR_R_JSON_ONLY, NULL, "the beginning of a flow, in JSON lines only") \
+	X(FLOW_UPDATE, flow_update, NR_R_JSON_ONLY, NULL, "a flow that is still open, in JSON lines of a capture with --active-timeout only; the columns of flow") \
 	X(FLOW_PACKETS, flow_packets, 0, indexes_flow_packets, "the packets of each flow") \
 	X(TUNNEL, tunnel, 0, NULL, "tunnels without ports; those in UDP are flows") \
 	X(ANOMALY, anomaly, NR_R_SESSION, indexes_anomaly, "what is odd in the traffic or the capture") \

@@ -80,6 +80,7 @@ static struct nr_chunk *chunk_get(struct nr_queue *q, size_t size)
 	if (!c)
 		c = chunk_new(size > NR_CHUNK_SIZE ? size : NR_CHUNK_SIZE);
 	c->next = NULL;
+	c->is_flushed = false;
 	c->used = 0;
 	return c;
 }
@@ -147,8 +148,10 @@ void nr_queue_nudge(struct nr_queue *q)
 void nr_queue_flush(struct nr_queue *q)
 {
 	/* chunks that are hardly used would fill a queue that is behind */
-	if (q->open && q->open->used && atomic_load(&q->n_used) <= FLUSHED_MAX)
-		hand_over(q);
+	if (!q->open || !q->open->used || atomic_load(&q->n_used) > FLUSHED_MAX)
+		return;
+	q->open->is_flushed = true;
+	hand_over(q);
 }
 
 void nr_queue_close(struct nr_queue *q)

@@ -21,6 +21,7 @@ enum {
 struct nr_chunk {
 	struct nr_chunk *next;
 	size_t used, size; /* bytes of data */
+	bool is_flushed;   /* handed over by nr_queue_flush() */
 	_Alignas(16) uint8_t data[];
 };
 

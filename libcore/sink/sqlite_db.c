@@ -388,37 +388,34 @@ static void finalize_all(struct nr_db *d)
 	}
 }
 
-/*
- * Whether a reference that leads nowhere leads to the file before: to a lower id than any
- * here. st is at a row of foreign_key_check.
- */
-static bool refers_back(struct nr_db *d, sqlite3_stmt *st)
+bool nr_db_refers_back(sqlite3 *db, sqlite3_stmt *st)
 {
 	const char *table = (const char *)sqlite3_column_text(st, 0);
 	const char *parent = (const char *)sqlite3_column_text(st, 2);
-	sqlite3_stmt *key = NULL;
+	sqlite3_stmt *key = NULL, *is = NULL;
 	struct nr_buf sql = { 0 };
-	int64_t back = 0;
+	bool back = false;
 
 	nr_buf_printf(&sql,
 		      "SELECT \"from\", \"to\" FROM pragma_foreign_key_list('%s')"
-		      " WHERE id = %d",
+		      " WHERE id = %d AND (SELECT min(source_id) FROM source) > 1",
 		      table, sqlite3_column_int(st, 3));
-	if (sqlite3_prepare_v2(d->db, sql.p, -1, &key, NULL) == SQLITE_OK &&
+	if (sqlite3_prepare_v2(db, sql.p, -1, &key, NULL) == SQLITE_OK &&
 	    sqlite3_step(key) == SQLITE_ROW) {
-		struct nr_err none;
-
 		nr_buf_clear(&sql);
 		nr_buf_printf(&sql,
 			      "SELECT t.%s < (SELECT coalesce(min(%s), 1 << 62) FROM %s)"
 			      " FROM %s AS t WHERE t.rowid = %lld",
 			      sqlite3_column_text(key, 0), sqlite3_column_text(key, 1),
 			      parent, table, (long long)sqlite3_column_int64(st, 1));
-		get_int(d, sql.p, &back, &none);
+		if (sqlite3_prepare_v2(db, sql.p, -1, &is, NULL) == SQLITE_OK &&
+		    sqlite3_step(is) == SQLITE_ROW)
+			back = sqlite3_column_int(is, 0);
 	}
+	sqlite3_finalize(is);
 	sqlite3_finalize(key);
 	nr_buf_fini(&sql);
-	return back != 0;
+	return back;
 }
 
 int nr_db_check(struct nr_db *d, struct nr_err *err)
@@ -441,7 +438,7 @@ int nr_db_check(struct nr_db *d, struct nr_err *err)
 		return nr_db_fail(d, "checking references", err);
 	do
 		step = sqlite3_step(st);
-	while (step == SQLITE_ROW && d->continues && refers_back(d, st));
+	while (step == SQLITE_ROW && d->continues && nr_db_refers_back(d->db, st));
 	switch (step) {
 	case SQLITE_DONE:
 		break;

@@ -51,6 +51,11 @@ int nr_db_fail(struct nr_db *d, const char *what, struct nr_err *err);
 int nr_db_run(struct nr_db *d, const char *sql, const char *what, struct nr_err *err);
 /* Opens the connection to a file that exists. */
 int nr_db_open_file(struct nr_db *d, const char *path, struct nr_err *err);
+/*
+ * Whether a reference that leads nowhere leads to the file before in a rotated set: to a
+ * lower id than any here. st is at a row of foreign_key_check.
+ */
+bool nr_db_refers_back(sqlite3 *db, sqlite3_stmt *st);
 /* SQLite's quick_check, and whether what rows refer to is there. */
 int nr_db_check(struct nr_db *d, struct nr_err *err);
 /* Column chain_heads of the run that was written last. */

@@ -25,7 +25,7 @@
 enum {
 	CHUNKS = 64, /* of NR_CHUNK_SIZE */
 	BUSY = 48,   /* as many for everything */
-	COMMIT_MS = 500,
+	COMMIT_MS = 1000,
 	UNFINISHED_MAX = 8,
 	NAMES_TRIED = 10000, /* of one second */
 };
@@ -54,10 +54,15 @@ struct set {
 	struct nr_sink_options opt;
 	struct nr_retain *retain; /* NULL: no limits */
 	unsigned n_files;
+	int64_t named_s; /* second of the last name given, and how many it has given */
+	unsigned named_n;
 	bool may_lack_rows;
 	int failed; /* the first failure of an old one */
 	struct nr_err error;
 };
+
+/* How far apart nr_sink_flush() is called. */
+#define FLUSH_NS INT64_C(500000000)
 
 static struct set *ctx_of(struct nr_sink *s)
 {
@@ -86,7 +91,10 @@ static int insert_chunk(struct file *f, const struct nr_chunk *c)
 	return rc;
 }
 
-/* Takes and commits until nothing more comes. */
+/*
+ * Takes and commits until nothing more comes. A commit comes behind what was flushed:
+ * there the rows of open flows are, to which the others refer; without, after a second.
+ */
 static int fill(struct file *f)
 {
 	int64_t committed = monotonic_ns(), synced = committed;
@@ -94,26 +102,27 @@ static int fill(struct file *f)
 	int rc = 0;
 
 	while (rc == 0 && !at_end) {
-		struct nr_chunk *c = nr_queue_take_for(&f->queue, COMMIT_MS / 2, &at_end);
-		int64_t now;
+		struct nr_chunk *c = nr_queue_take_for(&f->queue, COMMIT_MS, &at_end);
+		int64_t now = monotonic_ns();
+		bool is_due = now - committed >= COMMIT_MS * INT64_C(1000000);
 
 		if (c) {
 			rc = insert_chunk(f, c);
+			is_due |= c->is_flushed;
 			nr_queue_give_back(&f->queue, c);
 			is_dirty = true;
 		}
+		if (rc < 0 || !is_dirty || !is_due)
+			continue;
 		now = monotonic_ns();
-		if (rc == 0 && is_dirty &&
-		    now - committed >= COMMIT_MS / 2 * INT64_C(1000000)) {
-			bool sync = f->sync_ns && now - synced >= f->sync_ns / 2;
-
-			/* the next one is synced: it comes when the time is full */
-			if (f->db.is_synced)
-				synced = now;
-			rc = nr_db_commit(&f->db, sync, &f->error);
-			committed = now;
-			is_dirty = false;
-		}
+		/* the next one is synced: it comes when the time is full */
+		if (f->db.is_synced)
+			synced = now;
+		rc = nr_db_commit(&f->db,
+				  f->sync_ns && now - synced >= f->sync_ns - FLUSH_NS,
+				  &f->error);
+		committed = now;
+		is_dirty = false;
 	}
 	return rc;
 }
@@ -153,11 +162,14 @@ static void file_free(struct file *f)
 	nr_free(f);
 }
 
-/* A name of the set that is free. */
-static char *free_name(const char *target, int64_t ns)
+/* A free name, behind those that the set has given: retention may have taken one away. */
+static char *free_name(struct set *set, const char *target, int64_t ns)
 {
-	for (unsigned n = 0; n < NAMES_TRIED; n++) {
-		char *path = nr_keep_name(target, ns, n);
+	if (ns / 1000000000 != set->named_s)
+		set->named_n = 0;
+	set->named_s = ns / 1000000000;
+	for (unsigned i = 0; i < NAMES_TRIED; i++) {
+		char *path = nr_keep_name(target, ns, set->named_n++);
 		struct stat st;
 
 		if (lstat(path, &st) < 0)
@@ -174,7 +186,7 @@ static int file_new(struct file **out, struct nr_sink *s, int64_t ns, struct nr_
 	struct nr_sink_options o = set->opt;
 	int rc;
 
-	f->path = o.is_set ? free_name(s->target, ns) : nr_xstrdup(s->target);
+	f->path = o.is_set ? free_name(set, s->target, ns) : nr_xstrdup(s->target);
 	f->sync_ns = o.sync_ns;
 	o.continues = set->n_files > 0;
 	rc = nr_db_open(&f->db, f->path, &o, err);
@@ -214,9 +226,9 @@ static void join(struct nr_sink *s, struct file *f)
 	}
 	if (f->db.left_as_wal)
 		snprintf(s->note, sizeof(s->note),
-			 "%s is left with its log %s-wal beside it, because another "
-			 "program is reading it; it becomes one file when nrtool query "
-			 "opens it after that",
+			 "%s is left with its log beside it, because another program "
+			 "is reading it; sqlite3 %s 'PRAGMA journal_mode = DELETE' makes "
+			 "one file of them",
 			 f->path, f->path);
 	if (s->path == f->path)
 		s->path = NULL;

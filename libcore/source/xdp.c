@@ -42,6 +42,7 @@ struct xdp {
 	unsigned n;
 	uint32_t snap_len;
 	int promisc_fd;
+	uint64_t early; /* frames that came before their queue had a socket */
 	struct nr_live_filter *filter;
 };
 
@@ -83,6 +84,7 @@ static int rings_open(struct nr_live *l, const struct nr_live_options *o,
 		      const struct nr_xdp_link *link, struct nr_err *err)
 {
 	struct xdp *x = ctx_of(l);
+	struct nr_xdp_count c;
 	int rc = 0;
 
 	x->rings = nr_xcalloc(link->n_queues, sizeof(*x->rings));
@@ -102,6 +104,8 @@ static int rings_open(struct nr_live *l, const struct nr_live_options *o,
 				x->prog, q, nr_xdp_ring_info(x->rings[q].xsk)->fd, err);
 		}
 	}
+	nr_xdp_prog_counts(x->prog, &c);
+	x->early = c.no_socket;
 	return rc;
 }
 
@@ -299,6 +303,8 @@ static void xdp_stats(struct nr_live *l, unsigned ring, struct nr_live_stats *st
 		return;
 	/* of the whole interface: told with its first queue */
 	nr_xdp_prog_counts(x->prog, &c);
+	c.no_socket -= x->early;
+	st->dropped += c.no_socket; /* a queue that was not there at the beginning */
 	snprintf(st->detail + n, sizeof(st->detail) - (size_t)n,
 		 ",\"seen\":%llu,\"no_socket\":%llu,\"no_stamp\":%llu,\"tags\":%llu",
 		 (unsigned long long)c.seen, (unsigned long long)c.no_socket,

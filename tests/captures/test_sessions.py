@@ -35,6 +35,36 @@ def compared(rows, zeek):
     return res, sorted(d.column for d in res.differences)
 
 
+def services(flows, conns, names):
+    tuples = {"src_ip": "10.0.0.1", "src_port": 1000, "dst_ip": "10.0.0.2", "dst_port": 53}
+    ids = {"id.orig_h": "10.0.0.1", "id.orig_p": 1000, "id.resp_h": "10.0.0.2",
+           "id.resp_p": 53, "ts": 0.0}
+    res = compare.Result()
+    ctx = Context("x.pcap", {"flow": [
+        {**tuples, "type": "flow", "flow_id": n, "first_ns": n * 10**9,
+         **({"service": s} if s else {})} for n, s in enumerate(flows)]},
+        {"manifest": {}, "truth": {}, "exit": "0", "words": "", "zeek": {"conn": [
+            {**ids, "ts": float(n), **({"service": s} if s else {})}
+            for n, s in enumerate(conns)]}})
+    compare.service(names, ctx, res)
+    return res.rows, res.bad_rows, len(res.differences)
+
+
+class Services(unittest.TestCase):
+    NAMES = {"dns": ("dns", "mdns"), "ssl": "tls"}
+
+    def test_names_are_translated(self):
+        self.assertEqual(services(["mdns", "socks,tls"], ["dns", "ssl"], self.NAMES),
+                         (2, 0, 0))
+
+    def test_what_zeek_names_weighs(self):
+        self.assertEqual(services(["http", None], ["dns", "ssl"], self.NAMES), (2, 2, 2))
+        self.assertEqual(services(["tls"], ["dns"], self.NAMES), (1, 1, 1))
+
+    def test_what_only_nrtool_names_must_be_explained(self):
+        self.assertEqual(services(["dns", "http"], [None, "http"], self.NAMES), (0, 0, 1))
+
+
 class Pairs(unittest.TestCase):
     def test_equal_rows_differ_in_nothing(self):
         res, cols = compared([ours(5, 1, "a")], [theirs(5, 1, "a", turned=True)])

@@ -3,6 +3,7 @@
 
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -254,6 +255,22 @@ class Update(Cases):
                          "-- | proto | n   |\n-- | ----- | --- |\n-- | tcp   | 4   |\n")
         self.run_test("c")
 
+    def test_links_and_rights_stay_and_a_full_disk_costs_nothing(self):
+        sql = "SELECT count(*) FROM flow;\n"
+        d = self.case("c", expect_sql=sql + "-- | 1 |\n")
+        shutil.move(d / "expect.sql", self.dir / "real.sql")
+        (d / "expect.sql").symlink_to("../real.sql")
+        (self.dir / "real.sql").chmod(0o640)
+        p = subprocess.run(["sh", "-c", f"ulimit -f 0; exec '{NRTOOL}' test --update c"], cwd=self.dir,
+                           capture_output=True, text=True, check=False)
+        self.assertNotEqual(p.returncode, 0)
+        self.assertEqual((self.dir / "real.sql").read_text(), sql + "-- | 1 |\n")
+        self.run_test("c", "--update")
+        self.assertTrue((d / "expect.sql").is_symlink())
+        self.assertEqual((self.dir / "real.sql").read_text(), sql + "-- | 4 |\n")
+        self.assertEqual((self.dir / "real.sql").stat().st_mode & 0o777, 0o640)
+        self.assertEqual(sorted(os.listdir(self.dir)), ["c", "real.sql"])
+
     def test_other_columns(self):
         d = self.case("c", expect_sql="SELECT 1, 2;\n-- | 1 |\n-- | 2 |\n\nSELECT 1;\n-- | 1 |\n")
         self.run_test("c", "--update")
@@ -335,6 +352,18 @@ class Reports(Cases):
             out = self.run_test("c\x1b[31m", *words, status=5)
             self.assertNotRegex(out, "[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
+    def test_colours_on_a_terminal_alone(self):
+        self.case("c", expect_sql="SELECT 1;\n-- | 2 |\n")
+        for more, coloured in (({"TERM": "xterm", "NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)):
+            ours, theirs = pty.openpty()
+            p = subprocess.run([str(NRTOOL), "test", "c"], cwd=self.dir, stdout=theirs, check=False,
+                               env={**os.environ, **more})
+            os.close(theirs)
+            out = os.read(ours, 65536).decode()
+            os.close(ours)
+            self.assertEqual((p.returncode, "\x1b[31m" in out), (5, coloured), out)
+        self.assertNotIn("\x1b", self.run_test("c", status=5))
+
     def test_a_report_that_cannot_be_written(self):
         self.case("c", expect_sql="SELECT 1;\n-- | 1 |\n")
         self.run_test("c", "--junit=no/where.xml", status=4)
@@ -361,3 +390,197 @@ class Page(Cases):
             self.case(f"t/c/{name}", capture=capture, **{kind: text})
             self.assertNotIn("BROKEN", self.run_test("t", "-f", name, status=5))
         self.run_test("t", "-f", "1")
+
+
+def commands():
+    """The commands of FROM A CAPTURE TO A CASE, word for word."""
+    text = (ROOT / "man/nrtool-test.1").read_text()
+    part = text[text.index(".Sh FROM A CAPTURE"):text.index(".Sh CONTINUOUS")]
+    return re.findall(r"^\$ (.*)$", part, re.M)
+
+
+class Newcomer(Cases):
+    def test_from_a_capture_to_a_case_in_five_commands(self):
+        words = commands()
+        self.assertEqual(len(words), 5)
+        shutil.copy(DATA / "http-tls.pcap", self.dir / "office.pcap")
+        env = {**os.environ, "PATH": f"{NRTOOL.parent}:{os.environ['PATH']}"}
+        said = []
+        for command, status in zip(words, (0, 0, 5, 0, 0)):
+            p = subprocess.run(["sh", "-c", command], cwd=self.dir, env=env, text=True,
+                               capture_output=True, check=False)
+            self.assertEqual(p.returncode, status, f"{command}\n{p.stdout}\n{p.stderr}")
+            said.append(p.stdout)
+        self.assertIn("a row that is not expected\n      + | 141.142.228.5 | 54.243.55.129 |", said[2])
+        self.assertEqual(ET.parse(self.dir / "report.xml").getroot()[0].get("failures"), "0")
+
+    def test_the_starter(self):
+        self.nrtool("test", "--init", "a/b/c", DATA / "ftp-active.pcap", DATA / "http-tls.pcap.gz")
+        d = self.dir / "a/b/c"
+        self.assertEqual(sorted(os.listdir(d)), ["expect.jsonl", "expect.sql", "ftp-active.pcap",
+                                                 "http-tls.pcap.gz"])
+        self.assertIn("| tcp   | ftp ", (d / "expect.sql").read_text())
+        lines = (d / "expect.jsonl").read_text().splitlines()
+        self.assertTrue(lines[0].startswith("# match: subset types="))
+        for t in ("ftp", "http", "tls", "credential"):
+            self.assertIn(f'{{"type": "{t}", ', "\n".join(lines))
+        self.run_test("a")
+        # the damaged one is one too
+        self.nrtool("test", "--init", "cut", DATA / "cut.pcap")
+        self.assertTrue((self.dir / "cut/expect.sql").read_text().startswith("-- exit: 3\n"))
+        self.run_test("cut")
+
+    def test_no_starter_where_there_is_no_capture(self):
+        (self.dir / "x.txt").write_text("no capture\n")
+        self.assertIn("no capture in it", self.nrtool("test", "--init", "c", "x.txt", status=1).stderr)
+        self.nrtool("test", "--init", "c", "nowhere.pcap", status=1)
+        self.assertFalse((self.dir / "c").exists())
+        (self.dir / "c").mkdir()
+        self.nrtool("test", "--init", "c", DATA / "gre.pcap", status=2)
+
+    def test_a_child_that_crashes_is_named(self):
+        self.case("c", expect_sql="WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x)\n"
+                                  "SELECT count(*) FROM x;\n")
+        self.case("d", expect_sql="SELECT 1;\n-- | 1 |\n")
+        with subprocess.Popen([str(NRTOOL), "test", "-j1", "c", "d"], cwd=self.dir,
+                              stdout=subprocess.PIPE, text=True) as p:
+            children = f"/proc/{p.pid}/task/{p.pid}/children"
+            while not (pids := open(children).read().split()):
+                pass
+            # its own handlers, of a sanitizer, must not turn it into another death
+            os.kill(int(pids[0]), signal.SIGKILL if IS_ASAN else signal.SIGSEGV)
+            out = p.stdout.read()
+            self.assertEqual(p.wait(60), 5)
+        self.assertIn("the replay died: SIG" + ("KILL" if IS_ASAN else "SEGV"), out)
+        self.assertRegex(out, r"(?m)^ok +d ")
+
+
+def dns_capture(path, exchanges, broken):
+    """Queries and responses, up to six at once; the response `broken` fails."""
+    def checksum(b):
+        s = sum(int.from_bytes(b[i:i + 2].ljust(2, b"\0"), "big") for i in range(0, len(b), 2))
+        while s >> 16:
+            s = (s & 0xffff) + (s >> 16)
+        return (~s & 0xffff).to_bytes(2, "big")
+
+    def frame(src, dst, sport, dport, data):
+        u = b"".join(x.to_bytes(2, "big") for x in (sport, dport, 8 + len(data), 0)) + data
+        c = checksum(src + dst + b"\0\x11" + (8 + len(data)).to_bytes(2, "big") + u)
+        u = u[:6] + (c if any(c) else b"\xff\xff") + u[8:]
+        ip = b"\x45\0" + (20 + len(u)).to_bytes(2, "big") + b"\0\1\0\0\x40\x11\0\0" + src + dst
+        return (bytes.fromhex("0010a4000001" "0010a40000020800") + ip[:10] + checksum(ip) + ip[12:] + u)
+
+    frames, server, open_ones = [], bytes([10, 0, 0, 53]), []
+
+    def answer():
+        client, k, q = open_ones.pop(0)
+        bad = k == broken
+        rr = b"" if bad else b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2" + bytes([k % 250])
+        head = k.to_bytes(2, "big") + (b"\x81\x82" if bad else b"\x81\x80")
+        frames.append(frame(server, client, 53, 20000 + k, head + b"\0\1\0" + bytes([not bad]) +
+                            b"\0\0\0\0" + q + rr))
+
+    for i in range(exchanges):
+        client = bytes([10, 1, i // 250, i % 250 + 1])
+        label = f"host{i}".encode()
+        q = bytes([len(label)]) + label + b"\7example\3com\0\0\1\0\1"
+        frames.append(frame(client, server, 20000 + i, 53, i.to_bytes(2, "big") +
+                            b"\1\0\0\1\0\0\0\0\0\0" + q))
+        open_ones.append((client, i, q))
+        if len(open_ones) > 5:
+            answer()
+    while open_ones:
+        answer()
+    out = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000")
+    for n, f in enumerate(frames):
+        ns = 1700000000 * 10**6 + 1000 * n
+        out += b"".join(x.to_bytes(4, "little") for x in (ns // 10**6, ns % 10**6, len(f), len(f))) + f
+    path.write_bytes(out)
+
+
+class Reduce(Cases):
+    N = 250 if IS_ASAN else 2500  # exchanges
+
+    def golden(self):
+        """Lines as the program gives them while nothing is broken, then a broken capture."""
+        d = self.case("c", capture=None, expect_jsonl="# match: subset types=dns\n")
+        dns_capture(d / "big.pcap", self.N, -1)
+        self.run_test("c", "--update")
+        dns_capture(d / "big.pcap", self.N, self.N // 3)
+        return d
+
+    def packets(self, path):
+        out = self.nrtool("replay", path, "-q", "-o", "-").stdout
+        return [r for r in map(json.loads, out.splitlines()) if r["type"] in ("dns", "source")]
+
+    def test_one_broken_exchange_is_what_is_left(self):
+        self.golden()
+        out = self.run_test("--reduce", "c")
+        self.assertIn(f"c-reduced: 2 of {2 * self.N} packets", out)
+        dns, source = self.packets(self.dir / "c-reduced/reduced.pcapng")
+        self.assertEqual((source["packets"], dns["rcode"], dns["query_name"]),
+                         (2, "SERVFAIL", f"host{self.N // 3}.example.com"))
+        out = self.run_test("c-reduced", status=5)
+        self.assertIn('rcode is "SERVFAIL", expected "NOERROR"', out)
+        self.assertEqual(out.count("expect.jsonl:"), 1)
+        self.assertNotIn("packet is", out)
+
+    def test_scrubbed_the_addresses_are_others_and_it_fails_the_same(self):
+        self.golden()
+        self.run_test("--reduce", "--scrub", "--to=d", "c")
+        frames = (self.dir / "d/reduced.pcapng").read_bytes()
+        for address in (b"\x0a\1", b"\x0a\0\0\x35", bytes.fromhex("0010a4")):
+            self.assertNotIn(address, frames)
+        out = self.run_test("d", status=5)
+        self.assertIn('rcode is "SERVFAIL", expected "NOERROR"', out)
+        self.assertIn("(192.0.2.1 ", out)
+        # what mends checksums is right about them
+        out = self.nrtool("replay", "d/reduced.pcapng", "--checksums=verify", "-q", "-o", "-").stdout
+        self.assertNotIn("checksum_bad", out)
+        self.assertEqual(re.findall('"bad_checksums":([0-9]*)', out), ["0"])
+
+    def test_rows_of_queries(self):
+        d = self.case("c", capture=None, expect_sql="""
+-- name: failures
+SELECT query_name, packet FROM dns WHERE rcode = 'SERVFAIL';
+-- name: all of them
+SELECT count(*) FROM flow;
+-- | 100 |
+""")
+        dns_capture(d / "x.pcap", 100, 42)
+        self.assertIn("c-reduced: 1 of 200 packets", self.run_test("--reduce", "-q", "c"))
+        out = self.run_test("c-reduced", status=5)
+        self.assertIn("+ | host42.example.com | 1 |", out)
+        self.assertEqual(out.count("expect.sql:"), 1)
+
+    def test_what_is_missing_keeps_its_flow(self):
+        d = self.case("c", capture=None, expect_jsonl="""# match: subset types=dns
+{"type": "dns", "query_name": "host7.example.com", "src_port": 20007, "rcode": "NXDOMAIN"}
+""", options="--no-sessions\n")
+        dns_capture(d / "x.pcap", 50, 42)
+        self.run_test("c", status=5)
+        self.assertIn("c-reduced: 2 of 100 packets", self.run_test("--reduce", "-q", "c"))
+        self.assertEqual((self.dir / "c-reduced/options").read_text(), "--no-sessions\n")
+        self.assertIn("this record is missing", self.run_test("c-reduced", status=5))
+        (d / "expect.jsonl").write_text('# match: subset types=dns\n{"type": "dns", "rcode": "X"}\n')
+        p = self.nrtool("test", "--reduce", "--to=x", "c", status=2)
+        self.assertIn("names no flow", p.stderr)
+
+    def test_counts_are_loose(self):
+        d = self.case("c", capture=None, expect_sql="SELECT count(*) FROM dns;\n-- | 0 |\n")
+        dns_capture(d / "x.pcap", 20, -1)
+        self.assertIn("d: 20 of 40", self.run_test("--reduce", "-q", "--to=d", "c"))
+        self.assertIn("e: 1 of 40", self.run_test("--reduce", "-q", "--loose", "--to=e", "c"))
+
+    def test_refusals(self):
+        d = self.case("c", capture="cut.pcap", expect_sql="-- exit: 3\nSELECT 1;\n-- | 1 |\n")
+        for words, status, said in ((["--reduce", "c"], 2, "does not fail"),
+                                    (["--reduce", "--to=c", "c"], 2, "c exists"),
+                                    (["--reduce", "c", "c"], 2, "one case"),
+                                    (["--reduce", "--update", "c"], 2, "give one"),
+                                    (["--scrub", "c"], 2, "go with --reduce")):
+            self.assertIn(said, self.nrtool("test", *words, status=status).stderr)
+        (d / "expect.sql").write_text("SELECT 1;\n-- | 1 |\n")
+        p = self.nrtool("test", "--reduce", "c", status=1)
+        self.assertIn("it lies in the file, not in its packets", p.stderr)
+        self.assertFalse((self.dir / "c-reduced").exists())

@@ -97,6 +97,36 @@ class Native(test_tpacket.Tpacket):
         d = self.details(p)
         self.assertEqual((d[0]["seen"], d[0]["no_socket"]), (2000, 0))
 
+    def test_queues_that_are_added_later_are_counted_as_loss(self):
+        if self.mode == 1:
+            self.skipTest("veth runs the program on the queues of the beginning alone")
+        n = self.network(queues=4)
+        n.a.exec("ethtool", "-L", "va", "tx", "2")
+        n.b.exec("ethtool", "-L", "vb", "rx", "2")
+        p = self.cat(n.b, 0, "vb", seconds=3)
+        self.assertIn("2 queues", p.err)
+        n.b.exec("ethtool", "-L", "vb", "rx", "4")
+        n.a.exec("ethtool", "-L", "va", "tx", "4")
+        n.a.send("va", net.udp_frames(1000, flows=40))
+        lines, rings = self.result(p)
+        d = self.details(p)[0]
+        self.assertGreater(d["no_socket"], 0)
+        self.assertEqual(sum(r[0] for r in rings), len(lines))
+        self.assertEqual((rings[0][1], rings[1][1]), (d["no_socket"], 0))
+        self.assertEqual(len(lines) + d["no_socket"], d["seen"])
+        self.assertEqual(d["seen"], 1000)
+
+    def test_an_interface_that_is_down_is_waited_for(self):
+        n = self.network()
+        n.b.ip("link", "set", "vb", "down")
+        p = self.cat(n.b, 5, "vb", seconds=10)
+        n.b.ip("link", "set", "vb", "up")
+        n.wait_up(n.b, "vb")
+        n.wait_up(n.a, "va")
+        n.a.send("va", net.udp_frames(5))
+        lines, rings = self.result(p)
+        self.assertEqual(len(lines), 5)
+
     def test_a_number_of_rings_other_than_of_queues_is_refused(self):
         n = self.network(queues=4)
         err = self.refused(n.b, "take_traffic=1", "rings=2", "vb")

@@ -266,6 +266,11 @@ static void a_reader_that_stays_leaves_the_log_and_it_is_said(void **state)
 	sqlite3_finalize(st);
 	assert_string_equal(ask(e, "SELECT end_reason FROM flow"), "fin");
 	sqlite3_close(db);
+	assert_int_equal(sqlite3_open(e->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode = DELETE", 0, 0, 0), 0);
+	sqlite3_close(db);
+	assert_false(exists(e, "-wal"));
+	assert_string_equal(ask(e, "SELECT end_reason FROM flow"), "fin");
 }
 
 /* Another program holds the database: nothing waits, flows go last, no row is left

@@ -41,7 +41,7 @@ def exceptions(m):
 
 
 def classify(m, d):
-    for c in m.classes + classes.CLASSES:
+    for c in classes.FIRST + m.classes + classes.CLASSES:
         if c.fits(d):
             return c
     return None
@@ -216,6 +216,7 @@ def judge_truth(tally, m, where, s, listed):
 def limits(m):
     out = {log.name: log.limit for log in m.zeek}
     out.update({f"truth {c.column}": c.limit for c in m.truth})
+    out["service"] = m.service_limit
     return out
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Classes that hold for every protocol; a mapping's own come before these."""
+"""Classes that hold for every protocol; a mapping's own come between FIRST and these."""
 
 from sessions.mapping import Class
 
@@ -35,10 +35,14 @@ def quoted(column, ports):
                  "tshark counts messages that ICMP errors quote too", test, counted=False)
 
 
-CLASSES = [
+# Before a mapping's own: Zeek did not read on, whatever the rows look like.
+FIRST = [
     Class("zeek_gave_up", ZEEK, {"extra"},
-          "Zeek ends with an error at damage in the file, nrtool reads what can be read",
-          zeek_gave_up),
+          "Zeek ends with an error at damage in the file or does not read its compression, "
+          "nrtool reads what can be read", zeek_gave_up),
+]
+
+CLASSES = [
     Class("several_link_types", ZEEK, {"extra"},
           "Zeek reads only the packets of a file's first link type", several_link_types),
     Class("no_connection", ZEEK, {"extra"},

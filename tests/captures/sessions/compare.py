@@ -268,9 +268,12 @@ def field(f, ctx, pairs, res):
 
 
 def service(names, ctx, res):
-    """names: {Zeek's: ours}. Flows and connections of one 5-tuple pair by time."""
+    """names: {Zeek's: ours, or a tuple of several}. Flows and connections of one 5-tuple pair by time. As in the
+    logs, the rows are those in which Zeek says something; what only nrtool names must be
+    explained as well, but does not weigh."""
     by = collections.defaultdict(lambda: ([], []))
-    mine = set(names.values())
+    alike = {mine: s for s, some in names.items()
+             for mine in (some if isinstance(some, tuple) else (some,))}
     for f in ctx.table("flow"):
         by[our_tuple(f)][0].append(f)
     for c in ctx.zeek.get("conn", ()):
@@ -279,17 +282,17 @@ def service(names, ctx, res):
         conns.sort(key=zeek_ns)
         flows.sort(key=lambda f: f["first_ns"])
         for c in conns:
-            said = {names[s] for s in c.get("service", "").split(",") if s in names}
+            said = {s for s in c.get("service", "").split(",") if s in names}
             t = zeek_ns(c)
             f = min(flows, key=lambda f: abs(f["first_ns"] - t), default=None)
             ours = f and f.get("service")
-            have = set((ours or "").split(",")) & mine
+            have = {alike[s] for s in (ours or "").split(",") if s in alike}
             if not said and not have:
                 continue
-            res.rows += 1
+            res.rows += bool(said)
             res.compared["service"] += 1
             if not (have & said if said else not have):
-                res.bad_rows += 1
+                res.bad_rows += bool(said)
                 res.differences.append(Difference(
                     "service " + "/".join(sorted(said or {ours})), "service", ours,
                     c.get("service"), f, c, ctx, flows, conns))

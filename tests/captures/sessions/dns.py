@@ -308,9 +308,6 @@ def other_question(d):
 
 
 KNOWN = [
-    Class("four_names", "service", {"service"},
-          "Zeek calls mDNS, LLMNR and NetBIOS names dns",
-          lambda d: d.a in ("mdns", "llmnr", "nbns") and "dns" in (d.b or "")),
     Class("other_port", ("zeek9 dns", "service"), {"extra", "service"},
           "Zeek looks for DNS on its own ports, nrtool for whole messages on any",
           other_port),
@@ -411,6 +408,6 @@ MAPPING = Mapping(
            for what, count in (("query", queries), ("response", responses))],
     events=[Events("dns", events(("dns", "mdns")), event_keys("dns")),
             Events("llmnr", events(("llmnr",)), event_keys("llmnr"))],
-    services={"dns": "dns"},
+    services={"dns": ("dns", "mdns", "llmnr", "nbns")},
     classes=KNOWN,
 )

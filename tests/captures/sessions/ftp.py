@@ -130,9 +130,9 @@ MAPPING = Mapping(
                    same=same_text),
         ], our_time=time,
             # few rows, many of them from captures made to break FTP parsers
-            limit=0.06),
+            limit=0.055),
     ],
-    truth=[Count("ftp_cmd_count", packets, limit=0.12)],
+    truth=[Count("ftp_cmd_count", packets, limit=0.115)],
     events=[Events("ftp", "ftp", {
         "ftp.command": "command",
         "ftp.command_data": "argument",

@@ -200,8 +200,7 @@ def kinds(d):
 
 
 def odd(d):
-    return bool(kinds(d) & {"http_length", "http_syntax", "http_chunk", "http_junk",
-                            "http_resync"})
+    return bool(kinds(d) & {"http_length", "http_syntax", "http_chunk", "http_junk"})
 
 
 def services(d):
@@ -317,6 +316,11 @@ CLASSES = [
     Class("ambiguous", "zeek9", None,
           "the message breaks the protocol (there are anomalies that say how): readers "
           "differ, and these captures were made to show it", odd),
+    Class("junk_line", "zeek9", {"status_code", "status_msg", "version",
+                                 "response_body_len"},
+          "a line that begins no message stands before the status line: nrtool passes over "
+          "it (anomaly http_resync), Zeek reads no response then",
+          lambda d: "http_resync" in kinds(d) and "tcp_gap" not in kinds(d)),
     Class("no_token", ("zeek9", "service"), {"match", "service"},
           "Zeek takes any words on a port of HTTP for a request",
           no_token),

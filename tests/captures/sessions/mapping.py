@@ -173,6 +173,7 @@ class Mapping:
     events: list = dataclasses.field(default_factory=list)
     fields: list = dataclasses.field(default_factory=list)
     services: dict = dataclasses.field(default_factory=dict)
+    service_limit: float = 0.05
     classes: list = dataclasses.field(default_factory=list)
     # Other logs of Zeek that its classes look at (ctx.zeek[log]); conn, weird and
     # analyzer are always there.

@@ -151,11 +151,11 @@ MAPPING = Mapping(
     # a good part of them: these limits are what the classes above leave.
     truth=[
         Count("quic_client_hello",
-              lambda ctx: sum(r["client_hellos"] for r in ctx.table("quic")), limit=0.15),
+              lambda ctx: sum(r["client_hellos"] for r in ctx.table("quic")), limit=0.135),
         Values("quic_sni", lambda ctx: [r.get("server_name") for r in ctx.table("quic")],
                distinct=True),
         Values("quic_ja3", lambda ctx: [r.get("ja3") for r in of_quic(ctx)],
-               distinct=True, limit=0.06),
+               distinct=True, limit=0.057),
     ],
     events=[EVENTS],
     fields=[

@@ -107,8 +107,8 @@ MAPPING = Mapping(
             Column("host_key_fingerprint", fingerprint),
         ], our_time=lambda r: r["begin_ns"], their_time=zeek_time),
     ],
-    truth=[Values("ssh_versions", versions, limit=0.1), Values("ssh_hassh", hassh("hassh")),
-           Values("ssh_hasshserver", hassh("hassh_server"), limit=0.07)],
+    truth=[Values("ssh_versions", versions, limit=0.091), Values("ssh_hassh", hassh("hassh")),
+           Values("ssh_hasshserver", hassh("hassh_server"), limit=0.063)],
     events=[Events("ssh", "ssh", {
         "ssh.client.proto_version": software("client", 1),
         "ssh.client.software_version": software("client", 2),

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Captures that go on: what can be read meanwhile, sets of files, triggers."""
+
+import json
+import re
+import signal
+import socket
+import time
+import unittest
+
+import net
+from test_capture import Capture
+
+
+class Meanwhile(Capture):
+    def until(self, what, timeout=20):
+        end = time.monotonic() + timeout
+        while not what():
+            self.assertLess(time.monotonic(), end, "it does not come")
+            time.sleep(0.1)
+
+    def test_an_open_database_can_be_read_and_holds_open_flows(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db")
+        for i in range(20):
+            n.a.send("va", net.udp_frames(1))
+            time.sleep(0.1)
+        self.until(lambda: self.query("a.db", "SELECT count(*) FROM flow") == [(1,)])
+        (records, end), = self.query("a.db", "SELECT records, end_reason FROM flow")
+        self.assertGreaterEqual(records, 1)
+        self.assertIsNone(end)
+        self.assertEqual(self.query("a.db", "SELECT name FROM source"), [("vb",)])
+        self.until(lambda: self.query("a.db", "SELECT sum(received) FROM capture_stats") == [(20,)])
+        self.end(p)
+        self.assertEqual(self.query("a.db", "SELECT records, end_reason FROM flow"),
+                         [(20, "end_of_input")])
+
+    def test_flow_updates(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.jsonl", "-o", "a.db", "--active-timeout", "1s")
+        for i in range(28):
+            n.a.send("va", net.udp_frames(1))
+            time.sleep(0.1)
+        self.end(p)
+        rows = [json.loads(x) for x in (self.dir / "a.jsonl").read_text().splitlines()]
+        updates = [r for r in rows if r["type"] == "flow_update"]
+        self.assertIn(len(updates), (2, 3))
+        counts = [r["records"] for r in updates]
+        self.assertEqual(counts, sorted(set(counts)))
+        self.assertTrue(all("end_reason" not in r for r in updates))
+        for t in ("run", "source", "interface", "flow"):
+            self.assertEqual(len([r for r in rows if r["type"] == t]), 1, t)
+
+
+class Sets(Capture):
+    def test_hangup_rotates_packets_and_database_and_flows_go_on(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db", "-w", "x.pcapng", "--rotate")
+        n.a.send("va", net.udp_frames(30, flows=3))
+        time.sleep(1.2)
+        p.signal(signal.SIGHUP)
+        time.sleep(1)
+        n.a.send("va", net.udp_frames(12, flows=3))
+        time.sleep(0.3)
+        self.end(p)
+        dbs = sorted(f.name for f in self.dir.glob("a-*.db"))
+        files = sorted(f.name for f in self.dir.glob("x-*.pcapng"))
+        self.assertEqual((len(dbs), len(files)), (2, 2), list(self.dir.iterdir()))
+        self.assertEqual(self.query(dbs[0], "SELECT records, end_reason FROM flow"),
+                         [(10, "rotated")] * 3)
+        self.assertEqual(self.query(dbs[1], "SELECT records FROM flow"), [(4,)] * 3)
+        self.assertEqual(sorted(self.query(dbs[1], "SELECT continues FROM flow")),
+                         sorted(self.query(dbs[0], "SELECT flow_id FROM flow")))
+        for db, f, k in zip(dbs, files, (30, 12)):
+            self.assertEqual(self.query(db, "SELECT name, packets FROM source"), [(f, k)])
+            self.assertEqual(self.query(db, "SELECT sum(received) FROM capture_stats"), [(k,)])
+            self.assertEqual(self.query(db, "SELECT received FROM interface"), [(k,)])
+            self.assertEqual(self.query(db, "PRAGMA journal_mode"), [("delete",)])
+            self.nrtool("replay", f, "-o", "r.db", "--force")
+            self.assertEqual(self.query("r.db", "SELECT packets FROM source"), [(k,)])
+
+    def test_time_rotates_a_silent_link_too(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db", "--rotate-time", "1s")
+        n.a.send("va", net.udp_frames(5))
+        time.sleep(3.5)
+        self.end(p)
+        dbs = sorted(f.name for f in self.dir.glob("a-*.db"))
+        self.assertGreaterEqual(len(dbs), 3)
+        self.assertEqual(sum(self.query(d, "SELECT total(records) FROM flow")[0][0]
+                             for d in dbs), 5)
+
+    def test_size_rotates_and_retention_keeps_the_newest(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db", "-w", "x.pcapng", "--rotate-size", "64K",
+                         "--keep-files", 2, "--one-database")
+        sent = n.a.send("va", net.udp_frames(1000, size=600, flows=4))
+        time.sleep(1)
+        self.end(p)
+        files = sorted(f.name for f in self.dir.glob("x-*.pcapng"))
+        self.assertEqual(len(files), 2)
+        self.assertEqual(self.query("a.db", "SELECT sum(packets), count(*) > 5 FROM source"),
+                         [(sent, 1)])
+        last, = self.query("a.db", "SELECT name, packets FROM source "
+                                   "ORDER BY source_id DESC LIMIT 1")
+        self.assertEqual(last[0], files[-1])
+        self.nrtool("replay", files[-1], "-o", "r.db")
+        self.assertEqual(self.query("r.db", "SELECT packets FROM source"), [(last[1],)])
+
+    def test_a_trigger_writes_what_was_before_it(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db", "-w", "x.pcapng", "--pre-trigger", "30s")
+        n.a.send("va", net.udp_frames(40))
+        time.sleep(0.5)
+        self.assertEqual(list(self.dir.glob("x*")), [])
+        p.signal(signal.SIGUSR2)
+        time.sleep(1)
+        n.a.send("va", net.udp_frames(2))
+        time.sleep(0.3)
+        self.end(p)
+        name, = [f.name for f in self.dir.glob("x-*.pcapng")]
+        self.nrtool("replay", name, "-o", "r.db")
+        self.assertEqual(self.query("r.db", "SELECT packets FROM source"), [(42,)])
+        self.assertEqual(self.query("a.db", "SELECT count(*) FROM flow_packets"), [(0,)])
+        self.assertEqual(self.query("a.db", "SELECT sum(records) FROM flow"), [(42,)])
+
+    def test_an_anomaly_triggers(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db", "-w", "x.pcapng", "--pre-trigger", "30s",
+                         "--trigger", "land")
+        n.a.send("va", net.udp_frames(10))
+        land = net.ether(net.ipv4(net.udp(b"x", 7, 7), src="10.77.1.2", dst="10.77.1.2"))
+        n.a.send("va", [land])
+        time.sleep(1.5)
+        self.end(p)
+        name, = [f.name for f in self.dir.glob("x-*.pcapng")]
+        self.nrtool("replay", name, "-o", "r.db")
+        self.assertEqual(self.query("r.db", "SELECT packets FROM source"), [(11,)])
+
+    def test_the_service_manager_is_told(self):
+        n = self.network()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(str(self.dir / "notify"))
+            s.settimeout(20)
+            p = self.start(n.b, ["env", f"NOTIFY_SOCKET={self.dir}/notify", net.NRTOOL,
+                                 "capture", "vb", "-q", "-o", "null:"])
+            self.assertIn(b"READY=1", s.recv(1000))
+            self.end(p)
+            said = s.recv(1000)
+            self.assertIn(b"STOPPING=1", said)
+
+    def test_what_cannot_be_asked_for(self):
+        n = self.network()
+        for words, what in ((["--rotate-size", "1M"], "give -w"),
+                            (["--trigger", "land"], "--pre-trigger"),
+                            (["-w", "x.pcapng", "--pre-trigger", "1s", "--trigger", "no"],
+                             "there is no such anomaly"),
+                            (["-w", "x.pcapng", "--pre-trigger", "1s", "--rotate"],
+                             "does not rotate")):
+            p = self.start(n.b, [net.NRTOOL, "capture", "vb", "-o", "null:", *words])
+            self.assertEqual(p.finish(), 2, p.err)
+            self.assertIn(what, re.sub(r"\s+", " ", p.err))
+
+
+for name in ("Capture",):  # its tests run in test_capture
+    globals().pop(name)
+
+if __name__ == "__main__":
+    unittest.main()
