@@ -260,7 +260,8 @@ static inline __attribute__((always_inline)) unsigned run(
 {
 	const uint8_t *p = s->win.p;
 	const uint8_t *const end = s->win.end;
-	const uint8_t *const data = nr_block_data(s->win.block);
+	/* behind a seek the window is empty, and has no block */
+	const uint8_t *const data = s->win.block ? nr_block_data(s->win.block) : NULL;
 	const uint64_t base = s->win.base;
 	const uint32_t padding = usual ? 0 : c->padding;
 	const uint32_t fcs = c->fcs_len;
@@ -320,6 +321,8 @@ static unsigned run_any(struct nr_source *s, const struct pcap *c, struct nr_bat
 	bool usual =
 		c->header_len == RECORD_HEADER && c->order == CAP_FIRST && !c->padding;
 
+	if (!s->win.block) /* nothing was read since the source was entered elsewhere */
+		return 0;
 	if (usual && !c->swapped)
 		return run(s, c, b, max, false, RECORD_HEADER, true);
 	if (usual)
