@@ -176,6 +176,7 @@ class XdpNative(Equal):
 class XdpGeneric(XdpNative):
     options = (*XDP, "generic")
     test_an_interface_with_an_address_is_refused = None
+    test_real_captures = None
 
 
 class Signals(test_capture.Capture):
