@@ -51,7 +51,7 @@ struct nr_capture_run {
 	struct nr_sink **sinks;
 	struct nr_sink *summary;
 	struct nr_outputs out;
-	struct nr_sink *triggers; /* capture_trigger.c; NULL: none */
+	struct nr_sink *watch; /* capture_watch.c; NULL: none */
 	struct nr_addresses *addresses;
 	struct nr_batch *batch, *part, *events;
 	uint32_t source;   /* of the packets that come */
@@ -64,6 +64,7 @@ struct nr_capture_run {
 	int64_t started_ns, monotonic_ns;
 	char sandbox[NR_SANDBOX_TEXT];
 	char clock_state[128];
+	char os[160], machine[80];
 	char *interfaces; /* their names, for table source */
 	/* accounting */
 	struct nr_seen *seen;
@@ -99,14 +100,15 @@ uint64_t nr_capture_lost(struct nr_capture_run *r);
 bool nr_capture_is_set(const struct capture *c);
 
 /*
- * capture_trigger.c: a sink that looks for anomalies of the kinds given and remembers the
- * last one. -EINVAL for a kind that there is not.
+ * capture_watch.c: a sink that looks for anomalies of the kinds given and remembers the
+ * last one, and counts messages. -EINVAL for a kind that there is not.
  */
-int nr_triggers_new(struct nr_sink **out, const struct nr_list *kinds,
-		    struct nr_err *err);
+int nr_watch_new(struct nr_sink **out, const struct nr_list *kinds, struct nr_err *err);
 /* "anomaly tcp_conflict", once; NULL: none since. */
-const char *nr_triggers_take(struct nr_sink *s);
-void nr_triggers_free(struct nr_sink *s); /* NULL is fine */
+const char *nr_watch_take(struct nr_sink *s);
+/* ", dns, tls": the tables with most messages since the last call. */
+void nr_watch_services(struct nr_sink *s, char *out, size_t size);
+void nr_watch_free(struct nr_sink *s); /* NULL is fine */
 
 /* capture_loop.c: from the open interfaces to the end. 0, or what failed. */
 int nr_capture_loop(struct nr_capture_run *r, const struct nr_run_info *run);

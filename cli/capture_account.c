@@ -209,7 +209,7 @@ void nr_capture_live_line(struct nr_capture_run *r)
 {
 	const struct nr_live_totals *m = nr_live_merge_totals(r->merge);
 	char count[NR_TEXT_MAX], rate[NR_TEXT_MAX], bytes[NR_TEXT_MAX];
-	char lost[NR_TEXT_MAX], open[NR_TEXT_MAX];
+	char lost[NR_TEXT_MAX], open[NR_TEXT_MAX], services[80];
 	int64_t now, spent;
 
 	if (!r->live_line)
@@ -218,12 +218,13 @@ void nr_capture_live_line(struct nr_capture_run *r)
 	spent = now - r->live_ns;
 	if (spent < redraw_ns)
 		return;
-	fprintf(stderr, "\r%s packets, %s, %s/s, %s lost, %s flows open\033[K",
+	nr_watch_services(r->watch, services, sizeof(services));
+	fprintf(stderr, "\r%s packets, %s, %s/s, %s lost, %s flows open%s\033[K",
 		nr_text_count(count, m->captured), nr_text_bytes(bytes, m->wire_bytes),
 		nr_text_count(rate, (uint64_t)((double)(m->captured - r->live_packets) *
 					       1e9 / (double)spent)),
 		nr_text_count(lost, nr_capture_lost(r)),
-		nr_text_count(open, nr_engine_open_flows(r->engine)));
+		nr_text_count(open, nr_engine_open_flows(r->engine)), services);
 	r->line_drawn = true;
 	r->live_ns = now;
 	r->live_packets = m->captured;

@@ -191,9 +191,9 @@ static void say_links(struct nr_capture_run *r)
 
 static void look_for_triggers(struct nr_capture_run *r)
 {
-	const char *why = r->triggers ? nr_triggers_take(r->triggers) : NULL;
+	const char *why = r->watch ? nr_watch_take(r->watch) : NULL;
 
-	if (why)
+	if (why && r->keeper)
 		nr_keeper_trigger(r->keeper, clock_of(r), why);
 }
 

@@ -54,8 +54,6 @@ extern const struct nr_command nr_cmd_manifest;
 extern const struct nr_command nr_cmd_test;
 extern const struct nr_command nr_cmd_verify;
 extern const struct nr_command nr_cmd_keygen;
-extern const struct nr_command nr_cmd_manifest;
-extern const struct nr_command nr_cmd_verify;
 extern const struct nr_command nr_cmd_replay, nr_cmd_query, nr_cmd_info, nr_cmd_schema,
 	nr_cmd_protocols, nr_cmd_completion, nr_cmd_help, nr_cmd_version;
 

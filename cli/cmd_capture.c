@@ -321,8 +321,8 @@ static void say_settings(struct nr_capture_run *r)
 		fprintf(stderr, "interface %u: %s: %s%s%s\n", i, l->name, l->description,
 			l->hardware[0] ? ", driver " : "", l->hardware);
 	}
-	fprintf(stderr, "--ring-size %s --rings %llu --block-timeout %s --snap-len %s\n",
-		nr_text_bytes(a, c->ring_size), (unsigned long long)c->rings,
+	fprintf(stderr, "--ring-size %s --rings %u --block-timeout %s --snap-len %s\n",
+		nr_text_bytes(a, c->ring_size), nr_live_merge_live(r->merge, 0)->n_rings,
 		nr_text_duration(b, c->block_timeout),
 		c->snap_len ? "as given" : "none: whole frames");
 	fprintf(stderr, "promiscuous mode: %s, direction: %s, filter: %s\n",
@@ -353,7 +353,6 @@ static struct nr_retain_limits limits_of(const struct capture *c)
 
 static int open_keeper(struct nr_capture_run *r, struct nr_err *err)
 {
-	static char os[3 * sizeof(((struct utsname *)0)->sysname)];
 	struct nr_keep_config k = {
 		.target = r->c->packets,
 		.force = r->c->force,
@@ -373,10 +372,11 @@ static int open_keeper(struct nr_capture_run *r, struct nr_err *err)
 
 	if (!r->c->packets)
 		return 0;
-	if (!uname(&u)) {
-		snprintf(os, sizeof(os), "%.64s %.64s", u.sysname, u.release);
-		k.os = os;
-		k.hardware = u.machine;
+	if (!uname(&u)) { /* kept by the keeper as they are */
+		snprintf(r->os, sizeof(r->os), "%.64s %.64s", u.sysname, u.release);
+		snprintf(r->machine, sizeof(r->machine), "%.64s", u.machine);
+		k.os = r->os;
+		k.hardware = r->machine;
 	}
 	r->addresses = nr_addresses_new();
 	k.addresses = nr_addresses_of;
@@ -415,11 +415,11 @@ static int open_outputs(struct nr_capture_run *r, struct nr_err *err)
 		r->summary = nr_summary_new();
 		r->sinks[n++] = r->summary;
 	}
-	if (r->c->triggers.n) {
-		rc = nr_triggers_new(&r->triggers, &r->c->triggers, err);
+	if (r->c->triggers.n || r->live_line) {
+		rc = nr_watch_new(&r->watch, &r->c->triggers, err);
 		if (rc)
 			return rc;
-		r->sinks[n++] = r->triggers;
+		r->sinks[n++] = r->watch;
 	}
 	r->c->e.no_index = !r->c->packets || r->c->pre_trigger;
 	return nr_engine_new(&r->engine, &r->c->e, r->sinks, n, err);
@@ -531,7 +531,7 @@ static void free_run(struct nr_capture_run *r)
 	nr_outputs_close(&r->out);
 	nr_summary_free(r->summary);
 	nr_live_merge_close(r->merge);
-	nr_triggers_free(r->triggers);
+	nr_watch_free(r->watch);
 	nr_addresses_free(r->addresses);
 	nr_free(r->interfaces);
 	nr_free(r->seen);

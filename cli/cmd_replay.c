@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* nrtool replay: captures in, a session database (or JSON lines) out. */
 #include "cli.h"
+#include "determinism.h"
 
 #include "base/mem.h"
 #include "engine_options.h"
@@ -29,6 +30,7 @@ struct replay {
 	const char *dedup, *secret_key;
 	int checksums, overlap;
 	bool force, append, keep_partial, no_hash, no_sandbox, quiet, verbose;
+	bool verify_determinism;
 };
 
 #define E(member) NR_OPT(replay, e.member)
@@ -63,6 +65,9 @@ static const struct nr_option replay_options[] = {
 	  .max = NR_BATCH_MAX, .help = "packets handled at once; changes no record" },
 	{ "threads", 0, NR_OPT_U64, "N", NR_OPT(replay, threads), .min = 1, .max = 64,
 	  .help = "threads of the engine; changes no record [one a CPU]" },
+	{ "verify-determinism", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, verify_determinism),
+	  .help = "write nothing: replay several times, with other threads and batches, and "
+		  "say whether the records are the same" },
 	{ "no-sandbox", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, no_sandbox),
 	  .help = "run without seccomp and Landlock; column run.sandbox says so" },
 	{ "quiet", 'q', NR_OPT_FLAG, NULL, NR_OPT(replay, quiet),
@@ -116,6 +121,11 @@ static int check_config(struct replay *c, const struct nr_call *call)
 			"--force replaces and --append adds: give one of them");
 	if (c->secret_key && nr_engine_options_secret_key(&c->e, c->secret_key, &err))
 		return nr_complain(NR_EXIT_USAGE, "replay", "%s", err.text);
+	if (c->verify_determinism && (c->outputs.n || n_stdin))
+		return nr_complain(
+			NR_EXIT_USAGE, "replay",
+			"--verify-determinism writes nothing and reads several "
+			"times: leave out -o, and give files");
 	if (n_stdin > 1)
 		return nr_complain(NR_EXIT_USAGE, "replay", "- can be given only once");
 	if (n_stdin && !c->outputs.n && !strcmp(call->operands[0], "-"))
@@ -329,6 +339,31 @@ static int run_all(struct run *r, int n, char **files)
 	return st->n_damaged || st->interrupted ? NR_EXIT_DAMAGED : NR_EXIT_OK;
 }
 
+static int verify_determinism(struct run *r, int n, char **files)
+{
+	struct nr_filter *filters[NR_DETERMINISM_RUNS] = { NULL };
+	const char *text = r->c->e.filter;
+	int rc = 0;
+
+	nr_signals_init();
+	/* Each replay takes one; names in it are looked up before the sandbox. */
+	for (size_t i = 0; text && !rc && i < NR_DETERMINISM_RUNS; i++)
+		rc = nr_filter_new(&filters[i], text, &r->err);
+	if (rc)
+		rc = nr_complain(NR_EXIT_USAGE, "replay", "%s", r->err.text);
+	else
+		rc = confine(r, n, files);
+	nr_filter_free(r->c->e.compiled_filter);
+	r->c->e.compiled_filter = NULL;
+	if (!rc)
+		rc = nr_determinism(&r->c->e, text ? filters : NULL, files, n,
+				    r->c->quiet);
+	for (size_t i = 0; i < NR_DETERMINISM_RUNS; i++)
+		nr_filter_free(filters[i]);
+	free((void *)r->c->e.parse.secret_key);
+	return rc;
+}
+
 static int replay_run(const struct nr_call *call)
 {
 	struct replay *c = call->config;
@@ -341,6 +376,8 @@ static int replay_run(const struct nr_call *call)
 		return rc;
 	clock_gettime(CLOCK_REALTIME, &now);
 	r.started_ns = now.tv_sec * 1000000000 + now.tv_nsec;
+	if (c->verify_determinism)
+		return verify_determinism(&r, call->n, call->operands);
 	if (!c->outputs.n) {
 		target = nr_default_target(call->operands[0]);
 		c->outputs.v = nr_xcalloc(1, sizeof(*c->outputs.v));

@@ -115,7 +115,7 @@ struct nr_diff_place nr_cmp_place(struct nr_cmp *c, int side, struct nr_cmp_side
 		p.source_id = *source;
 	if (packet)
 		p.packet = *packet;
-	if (t->time >= 0)
+	if (t->time >= 0 && r->raw)
 		p.ts_ns = r->raw[t->time];
 	return p;
 }

@@ -150,7 +150,7 @@ static void add(const struct nr_differences *d, struct nr_diff_tally *t,
 	e->at.flow = e->at.row = NULL;
 	e->at.describe = NULL;
 	describe(e, at);
-	if (from) {
+	if (from && to) {
 		e->from = keep(from);
 		e->to = keep(to);
 	}

@@ -65,7 +65,7 @@ static void each_sentence(const struct nr_diff_table *t,
 	s.verb = CHANGED;
 	for (unsigned i = 0; i < t->type->n_fields; i++) {
 		const struct nr_diff_column *c = t->column[i];
-		size_t order[NR_DIFF_WAYS];
+		size_t order[NR_DIFF_WAYS] = { 0 };
 
 		if (!c)
 			continue;

@@ -87,7 +87,7 @@ static bool is_dropped(const struct nr_engine *e, const struct nr_level *l)
 	       ((l->flags & NR_L_IP_CSUM_BAD) || nr_level_csum(l) == NR_CSUM_BAD);
 }
 
-static struct nr_item *add_item(struct nr_engine *e, struct nr_work *w, unsigned level,
+static struct nr_item *add_item(struct nr_work *w, unsigned level,
 				unsigned flags)
 {
 	struct nr_item *it = &w->items[w->n_items++];
@@ -101,19 +101,21 @@ static struct nr_item *add_item(struct nr_engine *e, struct nr_work *w, unsigned
 }
 
 /* The flow that an ICMP message speaks of belongs to another shard, which is asked. */
-static void add_question(struct nr_engine *e, struct nr_work *w, unsigned level,
-			 const struct nr_key *k)
+static void add_question(struct nr_engine *e, struct nr_work *w, unsigned level)
 {
 	const struct nr_level *l = &w->dec->level[level];
 	struct nr_tuple t;
+	struct nr_key k;
+	bool hi;
 
 	for (const struct nr_parser *const *p = nr_parsers; *p; p++) {
 		struct nr_item *it;
 
 		if (!(*p)->quotes || !(*p)->quotes(l->proto, l->l4, l->l4_cap, &t))
 			continue;
-		it = add_item(e, w, level, NR_ITEM_ASK);
-		it->key = nr_quoted_key(k, &t);
+		nr_key_make(&k, &hi, &e->key, w->dec, level);
+		it = add_item(w, level, NR_ITEM_ASK);
+		it->key = nr_quoted_key(&k, &t);
 		it->hash = nr_key_hash(&it->key, e->key.secret);
 		return;
 	}
@@ -127,18 +129,17 @@ static void add_items(struct nr_engine *e, struct nr_work *w)
 
 	for (unsigned i = 0; i < d->n_levels; i++) {
 		const struct nr_level *l = &d->level[i];
-		struct nr_key k;
 		bool hi;
 
 		if (it)
 			it->flags |= NR_ITEM_TELL;
-		nr_key_make(&k, &hi, &e->key, d, i);
 		if ((l->proto == 1 || l->proto == 58) && !e->cfg.no_sessions &&
 		    !(l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR)))
-			add_question(e, w, i, &k);
-		it = add_item(e, w, i, hi ? NR_ITEM_HI : 0);
-		it->key = k;
-		it->hash = nr_key_hash(&k, e->key.secret);
+			add_question(e, w, i);
+		it = add_item(w, i, 0);
+		nr_key_make(&it->key, &hi, &e->key, d, i);
+		it->flags |= hi ? NR_ITEM_HI : 0;
+		it->hash = nr_key_hash(&it->key, e->key.secret);
 		if (!e->pipeline) /* else the shard may be another's now */
 			nr_flow_prefetch(e->flows, it->hash);
 		if (is_dropped(e, l)) {

@@ -30,6 +30,9 @@ static void look_at(struct nr_link_watch *w, struct nr_link *l)
 	struct ifreq q = { 0 };
 	char name[IF_NAMESIZE];
 
+	l->is_up = true; /* as far as anybody can tell */
+	if (!l->ifindex)
+		return;
 	q.ifr_ifindex = l->ifindex;
 	l->is_gone = ioctl(w->ask_fd, SIOCGIFNAME, &q) < 0;
 	if (l->is_gone)

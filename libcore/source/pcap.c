@@ -260,7 +260,8 @@ static inline __attribute__((always_inline)) unsigned run(
 {
 	const uint8_t *p = s->win.p;
 	const uint8_t *const end = s->win.end;
-	const uint8_t *const data = nr_block_data(s->win.block);
+	/* behind a seek the window is empty, and has no block */
+	const uint8_t *const data = s->win.block ? nr_block_data(s->win.block) : NULL;
 	const uint64_t base = s->win.base;
 	const uint32_t padding = usual ? 0 : c->padding;
 	const uint32_t fcs = c->fcs_len;

@@ -148,7 +148,7 @@ static inline size_t nr_window_left(const struct nr_window *w)
 
 static inline uint64_t nr_window_offset(const struct nr_window *w, const uint8_t *p)
 {
-	return w->base + (uint64_t)(p - nr_block_data(w->block));
+	return w->base + (w->block ? (uint64_t)(p - nr_block_data(w->block)) : 0);
 }
 
 struct nr_format {

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The same input gives the same bytes; twins of a file give the same record tables.
 
-A second run and batch sizes 1 and 7 against 256, byte for byte (but type run), on a
-sample of captures and all derived ones. Twins (pcapng, gz, zst, xz, lz4, stdin) of some
+1, 2, 3, 4 and 8 threads with batches of 1, 7 and 256, byte for byte (but type run)
+against one thread and 256: each capture in one of these ways, in turns, and a sample and
+all derived ones in more; another sample in turns with caps so small that flows, sessions
+and fragments are evicted. A second run. Twins (pcapng, gz, zst, xz, lz4, stdin) of some
 sound captures, made with the tools at hand, against the original."""
 
 import hashlib
@@ -16,7 +18,8 @@ from pathlib import Path
 
 import common
 
-SAMPLE, TWINS = 400, 24
+SAMPLE, TWINS, CAPS, TURNS = 40, 24, 150, 1500
+WAYS = [(t, b) for t in (2, 1, 4, 3, 8) for b in (256, 7, 1)]  # of threads and batches
 # Describe the container, and so may differ between twins.
 CONTAINER = {"run", "source", "source_block", "interface", "comment", "name",
              "capture_stats"}
@@ -55,21 +58,39 @@ def different_line(a, b):
     return f"{len(a)} lines for {len(b)}"
 
 
+def compare(tally, tool, files, scratch, label, options, base):
+    """The files under options against their output under base."""
+    if not files:
+        return
+    target = {f: scratch / f"{i}.jsonl" for i, f in enumerate(files)}
+    verdicts = tool.run([(str(tool.captures / f), str(t)) for f, t in target.items()],
+                        [*base, *options])
+    for f, t in target.items():
+        v = verdicts.get(str(tool.captures / f), ("missing",))[0]
+        want = tool.out(f, base)
+        same = digest(t) == digest(want)
+        tally.check(same, f"{label} of {f} ({v}) differs" + ("" if same else ": "
+                    + different_line(t.read_bytes().splitlines() if t.exists() else [],
+                                     want.read_bytes().splitlines()
+                                     if want.exists() else [])))
+        t.unlink(missing_ok=True)
+
+
+def in_turns(tally, tool, files, scratch, base=()):
+    """Each file in one way, all ways in use."""
+    tool.replay(files, base)
+    for k, (threads, batch) in enumerate(WAYS):
+        compare(tally, tool, files[k::len(WAYS)], scratch,
+                f"{threads} threads, batch {batch}{' '.join(('', *base))}",
+                ["--threads", str(threads), "--batch", str(batch)], base)
+
+
 def runs(tally, tool, files, scratch):
     tool.replay(files)
-    for label, options in (("second run", []), ("batch 1", ["--batch", "1"]),
-                           ("batch 7", ["--batch", "7"])):
-        target = {f: scratch / f"{i}.jsonl" for i, f in enumerate(files)}
-        verdicts = tool.run([(str(tool.captures / f), str(t))
-                             for f, t in target.items()], options)
-        for f, t in target.items():
-            v = verdicts.get(str(tool.captures / f), ("missing",))[0]
-            same = digest(t) == digest(tool.out(f, ()))
-            tally.check(same, f"{label} of {f} ({v}) differs" + ("" if same else ": "
-                        + different_line(t.read_bytes().splitlines() if t.exists()
-                                         else [], tool.out(f, ()).read_bytes()
-                                         .splitlines())))
-            t.unlink(missing_ok=True)
+    compare(tally, tool, files, scratch, "second run", [], ())
+    for threads, batch in ((4, 1), (2, 7), (8, 256)):
+        compare(tally, tool, files, scratch, f"{threads} threads, batch {batch}",
+                ["--threads", str(threads), "--batch", str(batch)], ())
 
 
 def make_twins(path, folder):
@@ -121,6 +142,9 @@ def twins(tally, tool, files, scratch):
 def main():
     p = common.arguments(__doc__)
     p.add_argument("--sample", type=int, default=SAMPLE)
+    p.add_argument("--turns", type=int, default=TURNS,
+                   help="captures that are replayed in one of the ways each")
+    p.add_argument("--all", action="store_true", help="all of them")
     p.add_argument("--twins", type=int, default=TWINS)
     a = p.parse_args()
     tally = common.Tally("determinism")
@@ -139,6 +163,8 @@ def main():
     tool = common.Nrtool(a.build, root, a.jobs)
     scratch = Path(tempfile.mkdtemp(prefix="nrtool-determinism-"))
     try:
+        in_turns(tally, tool, others if a.all else common.pick(others, a.turns), scratch)
+        in_turns(tally, tool, common.pick(others, CAPS), scratch, ("--small",))
         runs(tally, tool, common.pick(others, a.sample) + derived, scratch)
         twins(tally, tool, common.pick(pcaps, a.twins), scratch)
     finally:

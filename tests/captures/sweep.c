@@ -74,7 +74,7 @@ static const char *replay_with(const struct job *j, const struct nr_engine_confi
 		.libraries = "",
 		.sandbox = "",
 		.record_options = "",
-		.threads = 1,
+		.threads = c->threads,
 	};
 	struct nr_engine *e = NULL;
 	const char *verdict = "failed";
@@ -297,6 +297,18 @@ static enum nr_checksums checksums(const char *s)
 	return NR_CSUM_AUTO;
 }
 
+/* Caps that many captures meet. */
+static void small(struct nr_engine_config *c)
+{
+	c->max_flows = 16 * 64;
+	c->session_memory = 4 << 20;
+	c->reassembly_memory = 4 << 20;
+	c->stream_memory = 64 << 10;
+	c->index_memory = 256 << 10;
+	c->frag_memory = 64 << 10;
+	c->flow_start = true;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -307,6 +319,8 @@ int main(int argc, char **argv)
 		{ "leaks", required_argument, NULL, 'l' },
 		{ "no-flip", no_argument, NULL, 'F' },
 		{ "store-secrets", no_argument, NULL, 'S' },
+		{ "threads", required_argument, NULL, 'T' },
+		{ "small", no_argument, NULL, 's' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct limits l = { .seconds = 20, .kib = 2048L * 1024, .leak_every = 0 };
@@ -331,6 +345,10 @@ int main(int argc, char **argv)
 			c.no_flip = true;
 		else if (o == 'S')
 			c.parse.store_secrets = true;
+		else if (o == 'T')
+			c.threads = (unsigned)strtoul(optarg, NULL, 10);
+		else if (o == 's')
+			small(&c);
 		else
 			return 2;
 	}

@@ -3,8 +3,10 @@
 
 import shutil
 import struct
+import subprocess
+import unittest
 
-from common import DATA, Case
+from common import DATA, NRTOOL, Case
 
 
 def frame(sport, dport, seq, ack, flags, payload):
@@ -109,3 +111,25 @@ class Follow(Case):
         self.nrtool("replay", DATA / "http-tls.pcap.zst", "-q", "-o", "z.db")
         p = self.nrtool("follow", "z.db", "16", "--format=raw", "--side=src")
         self.assertTrue(p.stdout.endswith("hello world"))
+
+
+class Seeks(Case):
+    """A file that is entered at the places table source_block names."""
+
+    GEN = NRTOOL.parent.parent / "tests" / "bench" / "nrbench-gen"
+
+    @unittest.skipUnless(GEN.exists(), "nrbench-gen was not built")
+    def test_flows_all_over_a_file(self):
+        subprocess.run([str(self.GEN), "mix", "--size", "6M", str(self.dir / "x.pcap")],
+                       check=True, timeout=60)
+        self.nrtool("replay", "x.pcap", "-q", "-o", "x.db")
+        flows = self.query("x.db", "SELECT flow_id, dst_payload_bytes - dst_missed_bytes"
+                           " FROM flow WHERE service = 'http' AND src_missed_bytes = 0"
+                           " AND dst_missed_bytes = 0 ORDER BY flow_id")
+        self.assertGreater(len(flows), 40)
+        for flow, n in flows[::len(flows) // 20]:
+            with open(self.dir / "out", "wb") as f:
+                subprocess.run([str(NRTOOL), "follow", "x.db", str(flow), "--format=raw",
+                                "--side=dst", "-q", "--store-secrets"], cwd=self.dir,
+                               stdout=f, check=True, timeout=60)
+            self.assertEqual((self.dir / "out").stat().st_size, n)

@@ -7,14 +7,19 @@ from collections import Counter
 
 # What describes the run or the container, and so may differ.
 NOT_RECORDS = {"run", "source", "source_block", "interface", "comment", "name", "capture_stats"}
+SAME = {
+    ("flow", "end_reason"): "iif(end_reason = 'idle', 'end_of_input', end_reason)",
+    ("anomaly", "detail"): "iif(kind = 'tcp_gap', json_set(detail, '$.reason', 'end'), detail)",
+}
 # Times that stand in the packets; all others are times of packets, or computed from them.
 CONTENT = {"reference_ns", "origin_ns", "receive_ns", "transmit_ns", "root_delay_ns",
            "root_dispersion_ns", "not_before_ns", "not_after_ns"}
 
 
 def tables(path, times=True, ignore=()):
-    """{table: Counter of rows}; end reason idle counts as end_of_input: the host's clock
-    may end a flow after its last packet."""
+    """{table: Counter of rows}; end reason idle counts as end_of_input, and every reason
+    of a gap as `end`: the host's clock may end a flow, or give up a hole, after the last
+    packet."""
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     db.text_factory = bytes
     out = {}
@@ -27,8 +32,7 @@ def tables(path, times=True, ignore=()):
             cols = [c[1].decode() for c in db.execute(f"PRAGMA table_info({t})")]
             cols = [c for c in cols if (times or not c.endswith("_ns") or c in CONTENT)
                     and c not in ignore]
-            pick = ", ".join("iif(end_reason = 'idle', 'end_of_input', end_reason)"
-                             if c == "end_reason" else f'"{c}"' for c in cols)
+            pick = ", ".join(SAME.get((t, c), f'"{c}"') for c in cols)
             out[t] = Counter(db.execute(f"SELECT {pick} FROM {t}"))
     finally:
         db.close()

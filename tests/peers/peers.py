@@ -2,6 +2,7 @@
 """What the tests with real peers share: daemons, a capture of what they say, its rows."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,9 @@ import net
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NRTOOL = Path(os.environ.get("NRTOOL_BUILD", ROOT / "build"), "cli", "nrtool")
+
+
+TABLES = ("http", "dns", "tls", "ssh", "smtp", "ftp", "credential", "certificate")
 
 
 class Peers(unittest.TestCase):
@@ -43,8 +47,10 @@ class Peers(unittest.TestCase):
         cls.net.up()
         cls.serve()
         cls.capture()
+        cls.capture_live()
         cls.talk()
         cls.stop_capture()
+        cls.stop_live()
         cls.db = cls.replay("peers.db", *cls.replay_options)
 
     @classmethod
@@ -109,6 +115,28 @@ class Peers(unittest.TestCase):
         raise RuntimeError("tcpdump did not begin")
 
     @classmethod
+    def capture_live(cls):
+        """nrtool itself listens too: its rows of the live traffic are to be those of the
+        packets that tcpdump kept."""
+        cls.live = cls.net.start(cls.net.b, NRTOOL, "capture", "vb", "-o",
+                                 cls.dir / "live.db", stderr=subprocess.PIPE, text=True)
+        cls.addClassCleanup(end, cls.live)
+        said = []
+        for line in cls.live.stderr:
+            said.append(line)
+            if line.startswith("capturing"):
+                return
+        raise RuntimeError("nrtool capture did not begin: " + "".join(said))
+
+    @classmethod
+    def stop_live(cls):
+        cls.live.send_signal(signal.SIGINT)
+        said = cls.live.stderr.read()
+        cls.live.stderr.close()
+        if cls.live.wait(timeout=60):
+            raise RuntimeError(f"nrtool capture: status {cls.live.returncode}\n{said}")
+
+    @classmethod
     def stop_capture(cls):
         size, still = -1, 0
         until = time.monotonic() + 10
@@ -152,6 +180,28 @@ class Peers(unittest.TestCase):
                                        f"'{k}'" for k in self.expected_anomalies) + ")"), [])
 
     expected_anomalies = ()
+
+    def session_rows(self, db, table):
+        """Without times and numbers of packets: each capture stamps and counts for itself,
+        and does not begin with the same packet."""
+        columns = [r[1] for r in db.execute(f"PRAGMA table_info({table})")
+                   if not r[1].endswith(("_ns", "packet", "flow_id", "source_id", "repeat_of"))]
+        key = ["src_ip", "src_port", "dst_ip", "dst_port"]
+        flow = "first_flow_id" if table == "certificate" else "flow_id"
+        rows = db.execute(
+            f"SELECT {', '.join('f.' + k for k in key)}, {', '.join('t.' + c for c in columns)}"
+            f" FROM {table} t JOIN flow f ON f.flow_id = t.{flow}")
+        return sorted(re.sub(r'"packet":\d+', "", repr(tuple(r))) for r in rows)
+
+    def test_live_capture_says_the_same(self):
+        live = sqlite3.connect(f"file:{self.dir / 'live.db'}?mode=ro", uri=True)
+        self.addCleanup(live.close)
+        n = 0
+        for table in TABLES:
+            want = self.session_rows(self.db, table)
+            self.assertEqual(self.session_rows(live, table), want, table)
+            n += len(want)
+        self.assertGreater(n, 0)
 
 
 def tool(name):

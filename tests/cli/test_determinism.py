@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""replay --threads and --verify-determinism."""
+
+import os
+import sqlite3
+
+from common import Case, DATA
+
+
+class Determinism(Case):
+    def verify(self, *words, status=0):
+        return self.nrtool("replay", "--verify-determinism", *words, status=status)
+
+    def test_equal(self):
+        p = self.verify(DATA / "http-tls.pcap", DATA / "dns-tcp.pcapng")
+        self.assertRegex(p.stdout, r"^\d+ records are the same in 6 replays.*: "
+                                   r"[0-9a-f]{64}\n$")
+        self.assertEqual(p.stderr, "")
+        again = self.verify(DATA / "http-tls.pcap", DATA / "dns-tcp.pcapng")
+        self.assertEqual(p.stdout, again.stdout)
+        other = self.verify(DATA / "http-tls.pcap", "--no-sessions")
+        self.assertNotEqual(p.stdout, other.stdout)
+        self.assertEqual(os.listdir(self.dir), [])
+
+    def test_options(self):
+        self.assertEqual(self.verify(DATA / "http-tls.pcap", "-q").stdout, "")
+        self.verify(DATA / "http-tls.pcap", "-f", "tcp port 80", "--max-flows=1024",
+                    "--checksums=verify", "--flow-start")
+        self.verify(DATA / "cut.pcap", status=3)
+        self.assertIn("-o", self.verify(DATA / "http-tls.pcap", "-o", "x.db",
+                                        status=2).stderr)
+        self.verify("-", status=2)
+        self.verify("absent.pcap", status=1)
+
+    def test_threads_are_recorded(self):
+        for n in (1, 2, 5):
+            self.nrtool("replay", "-q", f"--threads={n}", DATA / "http-tls.pcap", "-o",
+                        f"{n}.db", status=0)
+            with sqlite3.connect(self.dir / f"{n}.db") as db:
+                self.assertEqual(db.execute("SELECT threads FROM run").fetchall(),
+                                 [(n,)])
+        self.nrtool("diff", "1.db", "5.db", status=0)
