@@ -2,6 +2,7 @@
 /* nrtool replay: captures in, a session database (or JSON lines) out. */
 #include "cli.h"
 #include "determinism.h"
+#include "effort.h"
 
 #include "base/mem.h"
 #include "engine_options.h"
@@ -26,11 +27,13 @@
 struct replay {
 	struct nr_engine_config e;
 	struct nr_list outputs;
-	uint64_t batch, threads;
+	uint64_t batch, threads, mem;
 	const char *dedup, *secret_key;
 	int checksums, overlap;
 	bool force, append, keep_partial, no_hash, no_sandbox, quiet, verbose;
 	bool verify_determinism;
+	const char *stats;
+	enum nr_effort_form effort;
 };
 
 #define E(member) NR_OPT(replay, e.member)
@@ -63,8 +66,16 @@ static const struct nr_option replay_options[] = {
 		  "believe all" },
 	{ "batch", 0, NR_OPT_U64, "N", NR_OPT(replay, batch), "256", .min = 1,
 	  .max = NR_BATCH_MAX, .help = "packets handled at once; changes no record" },
+	{ "index-memory", 0, NR_OPT_SIZE, "SIZE", E(index_memory), "512M", .min = 4194304,
+	  .is_record_option = true,
+	  .help = "memory for numbers of packets that are not written yet" },
+	{ "mem", 0, NR_OPT_SIZE, "SIZE", NR_OPT(replay, mem), .min = 67108864,
+	  .help = "cap all memory that traffic drives: sets those of the caps above that "
+		  "have their defaults" },
 	{ "threads", 0, NR_OPT_U64, "N", NR_OPT(replay, threads), .min = 1, .max = 64,
 	  .help = "threads of the engine; changes no record [one a CPU]" },
+	{ "stats", 0, NR_OPT_TEXT, "FORM", NR_OPT(replay, stats), .bare = "text",
+	  .help = "say at the end where time and memory went: text, or json" },
 	{ "verify-determinism", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, verify_determinism),
 	  .help = "write nothing: replay several times, with other threads and batches, and "
 		  "say whether the records are the same" },
@@ -95,6 +106,8 @@ struct nr_engine_config *nr_replay_settle(void *config, struct nr_err *err)
 {
 	struct replay *c = config;
 
+	if (c->mem)
+		nr_engine_options_mem(&c->e, c->mem);
 	c->e.batch = (uint32_t)c->batch;
 	c->e.threads = c->threads ? (unsigned)c->threads : nr_engine_cpus();
 	c->e.checksums = (enum nr_checksums)c->checksums;
@@ -126,6 +139,10 @@ static int check_config(struct replay *c, const struct nr_call *call)
 			NR_EXIT_USAGE, "replay",
 			"--verify-determinism writes nothing and reads several "
 			"times: leave out -o, and give files");
+	if (nr_effort_form_of(c->stats, &c->effort))
+		return nr_complain(NR_EXIT_USAGE, "replay",
+				   "--stats is text or json, not '%s'", c->stats);
+	c->e.timing = c->effort != NR_EFFORT_NONE;
 	if (n_stdin > 1)
 		return nr_complain(NR_EXIT_USAGE, "replay", "- can be given only once");
 	if (n_stdin && !c->outputs.n && !strcmp(call->operands[0], "-"))
@@ -336,6 +353,8 @@ static int run_all(struct run *r, int n, char **files)
 				 nr_monotonic_ns() - r->monotonic_ns);
 	else
 		nr_report_damage(r->merge, r->engine);
+	nr_effort_print(r->engine, &r->out, nr_monotonic_ns() - r->monotonic_ns,
+			!r->c->no_hash, r->c->effort, stderr);
 	return st->n_damaged || st->interrupted ? NR_EXIT_DAMAGED : NR_EXIT_OK;
 }
 
