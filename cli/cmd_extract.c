@@ -203,6 +203,11 @@ static void report(const struct run *r, const struct nr_ngw_result *res)
 			r->selected.n == 1 ? "" : "s");
 	fprintf(stderr, " from %u capture%s, %s\n", n_sources, n_sources == 1 ? "" : "s",
 		nr_text_bytes(bytes, res->bytes));
+	if (nr_recall_lacking(r->recall))
+		fprintf(stderr,
+			"%s packets of these flows were not kept by the capture, or are "
+			"not numbered yet\n",
+			nr_text_count(packets, nr_recall_lacking(r->recall)));
 }
 
 static void report_refused(const struct run *r)

@@ -2,6 +2,7 @@
 /* nrtool replay: captures in, a session database (or JSON lines) out. */
 #include "cli.h"
 #include "determinism.h"
+#include "effort.h"
 
 #include "base/mem.h"
 #include "engine_options.h"
@@ -31,6 +32,8 @@ struct replay {
 	int checksums, overlap;
 	bool force, append, keep_partial, no_hash, no_sandbox, quiet, verbose;
 	bool verify_determinism;
+	const char *stats;
+	enum nr_effort_form effort;
 };
 
 #define E(member) NR_OPT(replay, e.member)
@@ -65,6 +68,8 @@ static const struct nr_option replay_options[] = {
 	  .max = NR_BATCH_MAX, .help = "packets handled at once; changes no record" },
 	{ "threads", 0, NR_OPT_U64, "N", NR_OPT(replay, threads), .min = 1, .max = 64,
 	  .help = "threads of the engine; changes no record [one a CPU]" },
+	{ "stats", 0, NR_OPT_TEXT, "FORM", NR_OPT(replay, stats), .bare = "text",
+	  .help = "say at the end where time and memory went: text, or json" },
 	{ "verify-determinism", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, verify_determinism),
 	  .help = "write nothing: replay several times, with other threads and batches, and "
 		  "say whether the records are the same" },
@@ -126,6 +131,10 @@ static int check_config(struct replay *c, const struct nr_call *call)
 			NR_EXIT_USAGE, "replay",
 			"--verify-determinism writes nothing and reads several "
 			"times: leave out -o, and give files");
+	if (nr_effort_form_of(c->stats, &c->effort))
+		return nr_complain(NR_EXIT_USAGE, "replay",
+				   "--stats is text or json, not '%s'", c->stats);
+	c->e.timing = c->effort != NR_EFFORT_NONE;
 	if (n_stdin > 1)
 		return nr_complain(NR_EXIT_USAGE, "replay", "- can be given only once");
 	if (n_stdin && !c->outputs.n && !strcmp(call->operands[0], "-"))
@@ -336,6 +345,8 @@ static int run_all(struct run *r, int n, char **files)
 				 nr_monotonic_ns() - r->monotonic_ns);
 	else
 		nr_report_damage(r->merge, r->engine);
+	nr_effort_print(r->engine, &r->out, nr_monotonic_ns() - r->monotonic_ns,
+			!r->c->no_hash, r->c->effort, stderr);
 	return st->n_damaged || st->interrupted ? NR_EXIT_DAMAGED : NR_EXIT_OK;
 }
 

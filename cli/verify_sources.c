@@ -220,13 +220,18 @@ static void find_source(struct nr_verify *v, size_t i)
 	const struct nr_recall_source *s = nr_recall_source(v->recall, i);
 	char subject[320];
 
-	if (!v->found[i] && !s->is_part) {
+	if (!v->found[i] && !s->is_part && !s->not_kept) {
 		check_source(v, i);
 		return;
 	}
 	v->sources_whole = false;
 	snprintf(subject, sizeof(subject), "source %" PRId64 " (%.280s)", s->source_id,
 		 s->name);
+	if (s->not_kept) {
+		nr_report_add(v->report, NR_UNCHECKED, subject,
+			      "its packets were not kept by the capture");
+		return;
+	}
 	if (s->is_part) {
 		nr_report_add(v->report, NR_UNCHECKED, subject,
 			      "it was read in part, by --from or --to: what the rest "

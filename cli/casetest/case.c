@@ -21,7 +21,7 @@ int nr_case_slurp(const char *path, size_t max, struct nr_arena *a, char **text,
 		  size_t *len, struct nr_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
-	struct stat st;
+	struct stat st = { 0 };
 	size_t n = 0;
 
 	if (fd < 0 && errno == ENOENT)

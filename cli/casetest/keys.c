@@ -250,7 +250,7 @@ static void keys_of_query(const struct keys *k, struct nr_expect_query *q)
 			put(k, nr_arena_printf(k->a, "query %s", q->name));
 		else if (have)
 			put(k, nr_key_row(q, '+', &r, have, k->a));
-		else
+		else if (want)
 			missing_row(k, q, &r, want);
 	}
 }

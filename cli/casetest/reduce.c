@@ -37,7 +37,7 @@ static int work(void *arg, size_t i, int out_fd)
 	struct nr_reduce *r = t->r;
 	struct nr_case *c = &r->c;
 	struct nr_findings f = { .max = 0 };
-	struct nr_case_want want = { .records = true };
+	struct nr_case_want want = { .records = t->whole || t->trim || r->by_records };
 	char dir[NR_TEMPDIR_MAX];
 	struct nr_case_got got;
 	struct nr_err err = { "" };

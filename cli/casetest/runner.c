@@ -10,11 +10,15 @@
 #include "progress.h"
 
 #include "base/mem.h"
+#include "sink/outfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct runner {
 	const struct nr_test_options *o;
@@ -104,21 +108,43 @@ static int work(void *arg, size_t i, int out_fd)
 	return rc;
 }
 
+/* The new content under a name of its own first: a full disk must not cost the old. */
+static int put_new(const char *path, const char *content, size_t n)
+{
+	struct nr_buf b = { 0 };
+	struct stat st;
+	int fd, rc = 0;
+
+	nr_buf_printf(&b, "%s.new", path);
+	fd = open(b.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || stat(path, &st) < 0 || fchmod(fd, st.st_mode & 0777) < 0)
+		rc = -errno;
+	if (!rc)
+		rc = nr_write_all(fd, content, n);
+	if (fd >= 0 && close(fd) < 0 && !rc)
+		rc = -errno;
+	if (!rc && rename(b.p, path) < 0)
+		rc = -errno;
+	if (rc && fd >= 0)
+		unlink(b.p);
+	nr_buf_fini(&b);
+	return rc;
+}
+
 static bool write_file(struct runner *r, const struct nr_frame *frame)
 {
 	const char *content = frame->text + strlen(frame->text) + 1;
-	size_t n = frame->len - (size_t)(content - frame->text);
-	FILE *f = fopen(frame->text, "we");
-	bool ok = f && fwrite(content, 1, n, f) == n;
+	char *path = realpath(frame->text, NULL); /* a link stays one */
+	int rc = path ? put_new(path, content,
+				frame->len - (size_t)(content - frame->text))
+		      : -errno;
 
-	if (f && fclose(f))
-		ok = false;
-	if (!ok) {
-		nr_complain(0, "test", "cannot write %s: %s", frame->text,
-			    strerror(errno));
+	free(path);
+	if (rc) {
+		nr_complain(0, "test", "cannot write %s: %s", frame->text, strerror(-rc));
 		r->failed = true;
 	}
-	return ok;
+	return !rc;
 }
 
 static void add_line(struct nr_buf *b, const char *indent, const char *text)

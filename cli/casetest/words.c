@@ -158,12 +158,19 @@ int nr_words_check(const struct nr_words *w, unsigned *line, struct nr_err *err)
 void *nr_words_config(char *const *words, int n, struct nr_engine_config **engine,
 		      struct nr_err *err)
 {
+	/* cases run side by side, so each takes one CPU unless it says otherwise */
+	static char one_thread[] = "--threads=1";
 	void *config = nr_xcalloc(1, nr_cmd_replay.config_size);
+	char **v = nr_xcalloc((size_t)n + 1, sizeof(*v));
 
+	v[0] = one_thread;
+	for (int i = 0; i < n; i++)
+		v[i + 1] = words[i];
 	nr_cmd_replay.defaults(config);
 	*engine = NULL;
-	if (!parse(&nr_cmd_replay.options, config, words, n, err))
+	if (!parse(&nr_cmd_replay.options, config, v, n + 1, err))
 		*engine = nr_replay_settle(config, err);
+	nr_free(v);
 	if (*engine)
 		return config;
 	nr_words_config_free(config);

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 #include <sys/random.h>
 
 void nr_engine_config_defaults(struct nr_engine_config *c)
@@ -55,6 +56,33 @@ unsigned nr_engine_cpus(void)
 	int n = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
 
 	return n < 1 ? 1 : n > NR_THREADS_MAX ? NR_THREADS_MAX : (unsigned)n;
+}
+
+void nr_engine_lap(const struct nr_engine *e, uint64_t *since, uint64_t *sum)
+{
+	struct timespec t;
+	uint64_t now;
+
+	if (!e->cfg.timing)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	if (sum)
+		*sum += now - *since;
+	*since = now;
+}
+
+void nr_engine_effort(const struct nr_engine *e, struct nr_effort *out)
+{
+	*out = e->effort;
+	out->threads = 1;
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		out->shards_ns += e->parts[i].spent_ns;
+	if (e->pipeline)
+		nr_pipeline_effort(e->pipeline, out);
+	else if (out->shards_ns > out->merge_ns) /* which was part of it */
+		out->shards_ns -= out->merge_ns;
+	nr_flow_table_size(e->flows, &out->flows_most, &out->flow_bytes, &out->slots);
 }
 
 static void random_key(struct nr_siphash_key *k)
@@ -286,7 +314,9 @@ static void prefetch_flows(struct nr_engine *e, unsigned n)
 static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 {
 	bool more = true;
+	uint64_t since = 0;
 
+	nr_engine_lap(e, &since, NULL);
 	for (unsigned i = 0; i < b->n && more && !e->error;) {
 		unsigned n = 0;
 
@@ -297,8 +327,10 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 			nr_intake_prepare(e, &e->work[n++], &b->pkt[i++], &e->work_arena);
 		}
 		prefetch_flows(e, n);
+		nr_engine_lap(e, &since, &e->effort.intake_ns);
 		for (unsigned k = 0; k < n; k++)
 			process(e, &e->work[k]);
+		nr_engine_lap(e, &since, &e->effort.shards_ns);
 		nr_decoder_release(e->decoder);
 		/* hands over what was lost: a flood of it must not gather */
 		nr_intake_lost(e);
@@ -342,8 +374,11 @@ static void report_filter(struct nr_engine *e)
 
 static void end_of_input(struct nr_engine *e)
 {
+	uint64_t since = 0;
+
 	e->out = &e->single;
 	e->single.now = NULL;
+	nr_engine_lap(e, &since, NULL);
 	e->single.order =
 		(struct nr_order){ .ordinal = e->cfg.first_ordinal + e->stats.packets + 1,
 				   .turn = NR_TURN_PACKET,
@@ -353,6 +388,8 @@ static void end_of_input(struct nr_engine *e)
 		nr_pipeline_end(e->pipeline);
 	else
 		nr_flow_flush(e->flows, NR_END_OF_INPUT);
+	if (!e->pipeline)
+		nr_engine_lap(e, &since, &e->effort.shards_ns);
 	nr_engine_flush(e); /* so that all is joined */
 	e->single.order.place = UINT64_MAX;
 	nr_tunnels_flush(e);
@@ -419,13 +456,17 @@ int nr_engine_check_ledger(struct nr_engine *e, struct nr_err *err)
 static int run_input(struct nr_engine *e, struct nr_merge *m, const atomic_int *stop,
 		     void (*progress)(void *arg), void *arg)
 {
+	uint64_t since = 0;
+
 	for (;;) {
 		bool more;
 		int n;
 
 		if (stop && atomic_load_explicit(stop, memory_order_relaxed))
 			return 0;
+		nr_engine_lap(e, &since, NULL);
 		n = nr_merge_read(m, e->batch, e->cfg.batch, e->err);
+		nr_engine_lap(e, &since, &e->effort.read_ns);
 		more = run_batch(e, e->batch);
 		nr_batch_release(e->batch);
 		if (progress)

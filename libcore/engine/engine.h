@@ -49,13 +49,14 @@ struct nr_engine_config {   /* what changes records; durations in ns of packet t
 	bool no_vlan_key;                 /* the same 5-tuple in two VLANs is one flow */
 	int64_t active_timeout; /* capture: flow_update records of flows that are open so
 				   long, again and again (JSON lines only); 0: none */
-	bool flow_start;                  /* emit flow_start records (JSON lines only) */
+	bool flow_start;        /* emit flow_start records (JSON lines only) */
 	uint64_t index_memory;  /* bytes for numbers of packets not yet written; 512 MiB,
 				   cut into shards */
 	bool no_index;          /* no flow_packets and no source_block rows */
 	uint64_t first_ordinal; /* ordinals begin behind this (--append); 0 */
 	uint64_t first_source_id; /* source_id of input 0; 1 */
 	uint64_t run_id;          /* 1 */
+	bool timing;              /* measure where time goes, for nr_engine_effort() */
 };
 
 void nr_engine_config_defaults(struct nr_engine_config *c);
@@ -72,6 +73,20 @@ struct nr_engine_stats {
 	unsigned n_damaged; /* sources with damage */
 	bool interrupted;
 	bool checksum_offload_seen, many_duplicates;
+};
+
+/* Where time and memory went; the _ns are 0 without nr_engine_config.timing. */
+struct nr_effort {
+	unsigned threads;
+	uint64_t steps;     /* of several threads */
+	uint64_t pauses;    /* rounds in which shards had no room for records */
+	uint64_t read_ns;   /* reading and decompressing, waiting for it included */
+	uint64_t intake_ns; /* filter, decode, fragments, keys */
+	uint64_t shards_ns; /* flows and sessions, added up over threads */
+	uint64_t merge_ns;  /* ordered merge and sinks, waiting for these included */
+	uint64_t waited_ns; /* the main thread waited for others */
+	uint64_t flows_most, flow_bytes; /* open at once (by shard), and their memory */
+	uint64_t slots;                  /* of the flow table */
 };
 
 /* Facts about the run for tables run and source, which the engine cannot know. */
@@ -110,6 +125,7 @@ int nr_engine_feed(struct nr_engine *e, struct nr_batch *b);
 int nr_engine_end(struct nr_engine *e);
 
 const struct nr_engine_stats *nr_engine_stats(const struct nr_engine *e);
+void nr_engine_effort(const struct nr_engine *e, struct nr_effort *out);
 /* Damage of source i as a sentence, or NULL. */
 const char *nr_engine_damage(const struct nr_engine *e, size_t source);
 void nr_engine_free(struct nr_engine *e);

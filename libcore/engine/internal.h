@@ -122,6 +122,7 @@ struct nr_part {
 	struct nr_sessions *sessions; /* NULL: --no-sessions */
 	struct nr_community_hasher *community;
 	uint64_t n_expected; /* flows announced */
+	uint64_t spent_ns;   /* see struct nr_effort */
 	/* As written. */
 	uint64_t flows, flows_evicted, flow_records, flow_bytes;
 	/* The walk through a step. */
@@ -174,9 +175,13 @@ struct nr_engine {
 	int error;                       /* of a sink; everything stops */
 	struct nr_err *err;
 	struct nr_engine_stats stats;
+	struct nr_effort effort; /* the parts' share is with them */
 };
 
 /* engine.c */
+/* With nr_engine_config.timing adds what passed since *since, which is set anew, to *sum.
+ */
+void nr_engine_lap(const struct nr_engine *e, uint64_t *since, uint64_t *sum);
 /* Gives a packet its ordinal in the case; false: it lies beyond --count. Asked when it is
    met and not before, so that what the file says behind the last packet is heard for
    every size of batches. */
@@ -291,6 +296,8 @@ struct nr_step {
 
 struct nr_pipeline *nr_pipeline_new(struct nr_engine *e, unsigned n_threads);
 void nr_pipeline_free(struct nr_pipeline *p);
+/* Threads, steps, pauses, waiting. */
+void nr_pipeline_effort(const struct nr_pipeline *p, struct nr_effort *out);
 /* As nr_engine_run() without what comes behind the last packet; 0 or what the merge
    failed with. */
 int nr_pipeline_run(struct nr_pipeline *p, struct nr_merge *m, const atomic_int *stop,

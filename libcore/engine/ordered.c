@@ -36,9 +36,12 @@ void nr_out_reset(struct nr_out *o)
 void nr_engine_flush(struct nr_engine *e)
 {
 	struct nr_out *o = &e->single;
+	uint64_t since = 0;
 
+	nr_engine_lap(e, &since, NULL);
 	nr_ordered_write(e, o->records.r, o->records.n, &o->arena);
 	nr_out_reset(o);
+	nr_engine_lap(e, &since, &e->effort.merge_ns);
 }
 
 void nr_engine_breathe(struct nr_engine *e)

@@ -30,7 +30,7 @@ struct nr_pipeline {
 	struct nr_crew *crew;
 	struct nr_step step[STEPS];
 	struct nr_step *reading, *working, *merging;
-	uint64_t n_rounds;
+	uint64_t n_rounds, n_pauses;
 	struct nr_order until; /* how far the shards may go */
 	/* of the run */
 	struct nr_merge *merge;
@@ -228,9 +228,11 @@ static void read_step(void *arg)
 	struct nr_pipeline *p = arg;
 	struct nr_engine *e = p->e;
 	struct nr_step *s = p->reading;
+	uint64_t since = 0;
 
 	if (p->is_over)
 		return;
+	nr_engine_lap(e, &since, NULL);
 	e->out = &s->out[NR_N_SHARDS];
 	while (!p->is_over && !step_is_full(s)) {
 		struct nr_batch *b = open_batch(s);
@@ -241,12 +243,15 @@ static void read_step(void *arg)
 			p->is_over = true;
 			break;
 		}
+		nr_engine_lap(e, &since, &e->effort.intake_ns);
 		n = nr_merge_read(p->merge, b, e->cfg.batch, e->err);
+		nr_engine_lap(e, &since, &e->effort.read_ns);
 		if (n < 0)
 			p->rc = n;
 		p->is_over = n <= 0 || !take_batch(e, s, b, from);
 	}
 	end_intake(e, s);
+	nr_engine_lap(e, &since, &e->effort.intake_ns);
 }
 
 /* The tasks of a round: the merge, then the shards. */
@@ -260,20 +265,26 @@ static void merge_step(struct nr_pipeline *p, struct nr_step *s,
 		       const struct nr_order *until)
 {
 	struct nr_out *outs[NR_N_SHARDS + 1];
+	uint64_t since = 0;
 
+	nr_engine_lap(p->e, &since, NULL);
 	for (unsigned i = 0; i <= NR_N_SHARDS; i++)
 		outs[i] = &s->out[i];
 	nr_ordered_merge(p->e, outs, NR_N_SHARDS + 1, until);
+	nr_engine_lap(p->e, &since, &p->e->effort.merge_ns);
 }
 
 static void walk_shard(struct nr_pipeline *p, unsigned shard)
 {
 	struct nr_part *part = &p->e->parts[shard];
+	uint64_t since = 0;
 
 	if (part->done)
 		return;
+	nr_engine_lap(p->e, &since, NULL);
 	part->until = p->until;
 	nr_part_walk(part);
+	nr_engine_lap(p->e, &since, &part->spent_ns);
 }
 
 static void task(void *arg, unsigned i)
@@ -322,6 +333,7 @@ static void work_off(struct nr_pipeline *p)
 	struct nr_order stands;
 
 	while (slowest(p, &stands) && !p->e->error) {
+		p->n_pauses++;
 		merge_step(p, p->working, &stands);
 		nr_crew_run(p->crew, NULL, task_shard, NR_N_SHARDS, p);
 	}
@@ -351,6 +363,14 @@ static void drain(struct nr_pipeline *p)
 	p->e->out = &p->e->single;
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_part_into(&p->e->parts[i], &p->e->single);
+}
+
+void nr_pipeline_effort(const struct nr_pipeline *p, struct nr_effort *out)
+{
+	out->threads = nr_crew_size(p->crew);
+	out->steps = p->n_rounds;
+	out->pauses = p->n_pauses;
+	out->waited_ns = nr_crew_waited(p->crew);
 }
 
 int nr_pipeline_run(struct nr_pipeline *p, struct nr_merge *m, const atomic_int *stop,

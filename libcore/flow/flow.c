@@ -599,6 +599,23 @@ uint64_t nr_flow_count(const struct nr_flow_table *t)
 	return n;
 }
 
+void nr_flow_table_size(const struct nr_flow_table *t, uint64_t *most, uint64_t *bytes,
+			uint64_t *slots)
+{
+	*most = *bytes = *slots = 0;
+	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
+		const struct nr_shard *s = &t->shard[i];
+		uint64_t lines = (uint64_t)s->mask + 1;
+		uint64_t used = (uint64_t)s->n_chunks * NR_CHUNK_FLOWS -
+				(s->fresh_end - s->fresh);
+
+		*most += used;
+		*bytes += used * (sizeof(s->hot[0]) + sizeof(s->cold[0])) +
+			  lines * sizeof(s->buckets[0]);
+		*slots += lines * NR_BUCKET_WAYS;
+	}
+}
+
 const char *nr_flow_history(const struct nr_flow *f)
 {
 	return nr_flow_history_is_heap(f) ? f->history_heap : f->history_inline;

@@ -276,6 +276,10 @@ bool nr_flow_shard_flush(struct nr_flow_table *t, unsigned shard, enum nr_end_re
 			 nr_flow_pause_fn *pause, void *arg);
 
 uint64_t nr_flow_count(const struct nr_flow_table *t); /* open now */
+/* The most flows that were open at once, added up over shards, the memory that they and
+   the hash table take (what hangs on single flows not counted), and its slots. */
+void nr_flow_table_size(const struct nr_flow_table *t, uint64_t *most, uint64_t *bytes,
+			uint64_t *slots);
 
 /* Calls fn for each open flow, in no order; fn must not end it. */
 void nr_flow_each(struct nr_flow_table *t, void (*fn)(void *arg, struct nr_flow *f),

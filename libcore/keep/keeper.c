@@ -21,7 +21,7 @@ enum {
 };
 
 #define RETRY_NS   (INT64_C(10) * 1000000000)
-#define FLUSH_NS   (INT64_C(1) * 1000000000)
+#define FLUSH_NS   (INT64_C(2) * 100000000) /* at each tick that is one */
 #define ENFORCE_NS (INT64_C(1) * 1000000000)
 
 struct iface {
@@ -42,16 +42,16 @@ struct nr_keeper {
 	/* the open file; w NULL: there is none */
 	struct nr_ngw *w;
 	char *path;
-	uint32_t source; /* of what is taken now */
-	bool has_source; /* source is in use, by a file or a gap */
-	bool is_gap;     /* the packets are not kept */
-	bool was_broken; /* … and what it lost has been told */
-	uint64_t file_lost;
-	bool is_broken;   /* w has failed: a gap is due */
-	bool is_dirty;    /* something was written since the last sync */
-	int64_t last_ns;  /* of the last packet or tick */
-	int64_t until_ns; /* a triggered file ends */
-	int64_t next_ns;  /* time rotation; INT64_MAX: never */
+	uint32_t source;    /* of what is taken now */
+	bool has_source;    /* source is in use, by a file or a gap */
+	bool is_gap;        /* the packets are not kept */
+	uint64_t file_lost; /* by the open file, when it broke … */
+	uint64_t untold;    /* … of which so many are not counted yet */
+	bool is_broken;     /* w has failed: a gap is due */
+	bool is_dirty;      /* something was written since the last sync */
+	int64_t last_ns;    /* of the last packet or tick */
+	int64_t until_ns;   /* a triggered file ends */
+	int64_t next_ns;    /* time rotation; INT64_MAX: never */
 	int64_t retry_ns, flush_ns, sync_ns, enforce_ns;
 	char *shown; /* texts of the last nr_kept_file handed out */
 	struct nr_keep_stats st;
@@ -285,7 +285,6 @@ static void close_file(struct nr_keeper *k, int64_t ns)
 	c->source = k->source;
 	c->lost_before = k->file_lost;
 	k->file_lost = 0;
-	k->was_broken = false;
 	k->w = NULL;
 	k->path = NULL;
 	k->is_broken = false;
@@ -293,7 +292,10 @@ static void close_file(struct nr_keeper *k, int64_t ns)
 	nr_closer_close(k->closer, c);
 }
 
-/* Writing has failed: the file becomes whole as far as it goes, and takes no more. */
+/*
+ * Writing has failed: the file becomes whole as far as it goes, and takes no more. What
+ * it has lost is counted by the caller, who knows whose it was.
+ */
 static void break_file(struct nr_keeper *k, int rc, const struct nr_err *said)
 {
 	struct nr_err err = { "" };
@@ -301,12 +303,17 @@ static void break_file(struct nr_keeper *k, int rc, const struct nr_err *said)
 
 	note_failure(k, rc, said->text);
 	lost = nr_ngw_salvage(k->w, &err);
-	if (lost > 0) {
-		k->st.dropped_disk += (uint64_t)lost;
-		k->st.packets -= (uint64_t)lost;
-		k->file_lost = (uint64_t)lost;
-	}
+	k->file_lost = lost > 0 ? (uint64_t)lost : 0;
+	k->untold = k->file_lost;
+	k->st.packets -= k->file_lost;
 	k->is_broken = true;
+}
+
+/* Of an archive, and where a trigger asked, nobody knows whose they were. */
+static void tell_lost(struct nr_keeper *k)
+{
+	count_lost(k, 0, k->untold);
+	k->untold = 0;
 }
 
 static void report_closed(struct nr_keeper *k, bool all)
@@ -498,92 +505,105 @@ int nr_keeper_rotate(struct nr_keeper *k, int64_t clock_ns, struct nr_kept_file 
 
 /* ---- packets ------------------------------------------------------------------ */
 
-static void put(struct nr_keeper *k, const struct nr_packet *p)
+/* False: it could not be kept; where writing it failed, the file is broken now. */
+static bool put(struct nr_keeper *k, const struct nr_packet *p)
 {
 	struct nr_err err = { "" };
-	int rc = -EIO;
+	int rc;
 
-	if (k->w && !k->is_broken)
-		rc = nr_ngw_packet(k->w, p->interface_id, p, &err);
-	if (rc == 0) {
-		k->st.packets++;
-		k->is_dirty = true;
-		return;
-	}
-	count_lost(k, p->interface_id, 1);
-	if (k->w && !k->is_broken)
+	if (!k->w || k->is_broken)
+		return false;
+	rc = nr_ngw_packet(k->w, p->interface_id, p, &err);
+	if (rc < 0) {
 		break_file(k, rc, &err);
+		return false;
+	}
+	k->st.packets++;
+	k->is_dirty = true;
+	return true;
+}
+
+/* Of a file that a trigger asked for. */
+static void put_triggered(struct nr_keeper *k, const struct nr_packet *p)
+{
+	if (put(k, p))
+		return;
+	count_lost(k, p->interface_id, 1);
+	tell_lost(k);
 }
 
 /* With a pre-trigger: into memory, or into the file that somebody asked for. */
 static void take_waiting(struct nr_keeper *k, struct nr_packet *p)
 {
-	p->record = 0;
-	p->offset = 0;
 	k->last_ns = p->clock_ns;
 	if (k->w && p->clock_ns >= k->until_ns)
 		close_file(k, p->clock_ns);
-	if (k->w && !k->is_broken)
-		put(k, p);
-	else if (k->w)
-		count_lost(k, p->interface_id, 1);
+	if (k->w)
+		put_triggered(k, p);
 	else
 		nr_backlog_add(k->backlog, p);
 }
 
-/* What was taken reaches the file before the caller works on it. */
+static size_t take_all_waiting(struct nr_keeper *k, struct nr_packet *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		p[i].source = k->source;
+		if (!p[i].event)
+			take_waiting(k, &p[i]);
+	}
+	return n;
+}
+
+/*
+ * What was taken reaches the file before the caller works on it. Where that fails, those
+ * that are not in the file are not taken: they belong to the gap behind it.
+ */
 static size_t settle(struct nr_keeper *k, struct nr_packet *p, size_t n)
 {
 	struct nr_err err = { "" };
-	uint64_t lost;
+	size_t first = n;
 	int rc = 0;
 
-	if (k->was_broken)
-		return n;
 	if (k->w && !k->is_broken && !nr_ngw_is_archive(k->w))
 		rc = nr_ngw_flush(k->w, &err);
 	if (rc < 0)
 		break_file(k, rc, &err);
-	if (!k->is_broken || !k->w)
+	if (!k->w || !k->is_broken)
 		return n;
-	k->was_broken = true;
-	lost = k->file_lost;
-	/* those behind the last one that is in the file were not kept */
-	for (size_t i = 0; i < n; i++)
-		if (!p[i].event && p[i].record > nr_ngw_packets(k->w)) {
-			if (p[i].interface_id < k->n_ifs)
-				k->ifs[p[i].interface_id].dropped_disk++;
-			p[i].record = 0;
-			lost--;
+	while (first && p[first - 1].record > nr_ngw_packets(k->w)) {
+		first--;
+		if (!p[first].event && k->untold) {
+			k->untold--;
+			k->file_lost--;
 		}
-	/* of an archive those before are lost too, and nobody knows whose they were */
-	if (k->n_ifs)
-		k->ifs[0].dropped_disk += lost;
-	return n;
+	}
+	tell_lost(k);
+	return first;
 }
 
 size_t nr_keeper_take(struct nr_keeper *k, struct nr_packet *p, size_t n)
 {
 	size_t i;
 
+	if (k->backlog)
+		return take_all_waiting(k, p, n);
 	for (i = 0; i < n; i++) {
 		p[i].source = k->source;
 		if (p[i].event)
 			continue;
-		if (k->backlog) {
-			take_waiting(k, &p[i]);
-			continue;
-		}
 		if (is_due(k, p[i].clock_ns))
 			break;
 		k->last_ns = p[i].clock_ns;
 		p[i].record = 0;
 		p[i].offset = 0;
-		put(k, &p[i]);
-		if (!k->w || k->is_broken)
-			continue;
-		p[i].record = nr_ngw_packets(k->w);
-		p[i].offset = nr_ngw_offset(k->w);
+		if (put(k, &p[i])) {
+			p[i].record = nr_ngw_packets(k->w);
+			p[i].offset = nr_ngw_offset(k->w);
+		} else if (k->w) {
+			break;
+		} else {
+			count_lost(k, p[i].interface_id, 1);
+		}
 	}
 	return settle(k, p, i);
 }
@@ -607,9 +627,11 @@ void nr_keeper_trigger(struct nr_keeper *k, int64_t clock_ns, const char *why)
 	if (rc < 0)
 		note_failure(k, rc, err.text);
 	while ((p = nr_backlog_take(k->backlog)) != NULL)
-		put(k, p);
-	if (k->w && !k->is_broken && (rc = nr_ngw_flush(k->w, &err)) < 0)
+		put_triggered(k, p);
+	if (k->w && !k->is_broken && (rc = nr_ngw_flush(k->w, &err)) < 0) {
 		break_file(k, rc, &err);
+		tell_lost(k);
+	}
 }
 
 /* ---- the clock ---------------------------------------------------------------- */
@@ -634,6 +656,7 @@ static void flush(struct nr_keeper *k, int64_t clock_ns)
 		rc = nr_ngw_flush(k->w, &err);
 	if (rc < 0) {
 		break_file(k, rc, &err);
+		tell_lost(k);
 		return;
 	}
 	if (k->cfg.sync_ns && k->is_dirty &&
@@ -645,6 +668,7 @@ static void flush(struct nr_keeper *k, int64_t clock_ns)
 	if (rc < 0 && k->w && !k->is_broken) {
 		nr_fail(&err, rc, "cannot sync %s: %s", k->path, strerror(-rc));
 		break_file(k, rc, &err);
+		tell_lost(k);
 	}
 }
 

@@ -26,8 +26,8 @@
  * way are lost; how many, the file's nr_kept_file says.
  *
  * With pre_trigger_ns the packets wait in memory (keep/backlog.h). nr_keeper_trigger()
- * opens a file, writes them and what comes for as long again, and closes it. Records have
- * no numbers then, and there is one source.
+ * opens a file, writes them and what comes for as long again, and closes it. No row leads
+ * to them, and there is one source.
  */
 #pragma once
 
@@ -86,6 +86,7 @@ int nr_keeper_start(struct nr_keeper *k, int64_t clock_ns, struct nr_kept_file *
 /*
  * Takes packets (events are passed over) and sets source, record and offset of each;
  * record 0: it is not kept. Returns how many; 0 of n > 0: rotate before the next one.
+ * With pre_trigger_ns records keep the numbers they have.
  */
 size_t nr_keeper_take(struct nr_keeper *k, struct nr_packet *p, size_t n);
 /*

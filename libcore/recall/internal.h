@@ -83,6 +83,8 @@ struct nr_recall {
 	size_t n;
 	uint64_t n_picked;
 	bool all, sorted, wants_flows;
+	bool may_lack; /* flows may have packets that no row leads to */
+	uint64_t n_lacking;
 	sqlite3_stmt *flow_row, *chunks;
 	/* reading */
 	bool started;

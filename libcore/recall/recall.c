@@ -45,6 +45,7 @@ static void take_source(struct nr_recall_source *s, sqlite3_stmt *st)
 		.cwd = column_text(st, 12),
 	};
 	s->is_part = s->hash_note && !strcmp(s->hash_note, "partial_read");
+	s->not_kept = s->hash_note && !strcmp(s->hash_note, "the packets were not kept");
 	s->last_record = s->is_part ? UINT32_MAX : s->packets;
 	if (!s->name)
 		s->name = nr_xstrdup("");
@@ -54,7 +55,8 @@ static int read_sources(struct nr_recall *r, struct nr_err *err)
 {
 	static const char sql[] =
 		"SELECT s.source_id, s.run_id, s.name, s.format, s.compression, s.bytes,"
-		" s.sha256, s.hash_note, s.packets, s.first_ns, s.last_ns, r.argv, r.cwd"
+		" s.sha256, s.hash_note, s.packets, s.first_ns, s.last_ns, r.argv, r.cwd,"
+		" r.run_id IS NULL OR r.finished_ns IS NOT NULL"
 		" FROM source AS s LEFT JOIN run AS r ON r.run_id = s.run_id"
 		" ORDER BY s.source_id";
 	sqlite3_stmt *st = NULL;
@@ -67,7 +69,9 @@ static int read_sources(struct nr_recall *r, struct nr_err *err)
 			r->in = nr_xrealloc(r->in, room * sizeof(*r->in));
 		}
 		r->in[r->n] = (struct nr_recall_input){ 0 };
-		take_source(&r->in[r->n++].s, st);
+		take_source(&r->in[r->n].s, st);
+		/* a capture that is not over writes numbers as they fill a chunk */
+		r->may_lack |= r->in[r->n++].s.not_kept || !sqlite3_column_int(st, 13);
 		rc = 0;
 	}
 	sqlite3_finalize(st);
@@ -116,6 +120,11 @@ void nr_recall_close(struct nr_recall *r)
 	nr_free(r->heap);
 	nr_free(r->db_path);
 	nr_free(r);
+}
+
+uint64_t nr_recall_lacking(const struct nr_recall *r)
+{
+	return r->n_lacking;
 }
 
 static struct nr_recall_input *input_of(const struct nr_recall *r, int64_t source_id)
@@ -213,9 +222,12 @@ int nr_recall_add_flow(struct nr_recall *r, int64_t flow_id, struct nr_err *err)
 	sqlite3_reset(r->chunks);
 	if (!rc && step != SQLITE_DONE)
 		rc = nr_recall_db_fail(r, err);
-	if (!rc && claimed >= 0 && (uint64_t)claimed != a.n)
-		rc = flow_fail(r, flow_id, err);
-	return rc;
+	if (rc || claimed < 0 || (uint64_t)claimed == a.n)
+		return rc;
+	if (!r->may_lack || (uint64_t)claimed < a.n)
+		return flow_fail(r, flow_id, err);
+	r->n_lacking += (uint64_t)claimed - a.n;
+	return 0;
 }
 
 int nr_recall_add_packet(struct nr_recall *r, int64_t source_id, uint64_t record,
@@ -306,8 +318,8 @@ int nr_recall_add_all(struct nr_recall *r, struct nr_err *err)
 	for (size_t i = 0; i < r->n; i++) {
 		struct nr_recall_input *in = &r->in[i];
 
-		in->all = true;
-		in->s.n_selected = in->s.last_record;
+		in->all = !in->s.not_kept;
+		in->s.n_selected = in->all ? in->s.last_record : 0;
 		in->picks.n = 0;
 	}
 	r->all = true;

@@ -52,6 +52,7 @@ struct nr_recall_source {
 	int64_t bytes;           /* -1: not known */
 	uint64_t packets;
 	uint64_t last_record; /* the highest number that a packet can have */
+	bool not_kept; /* of a capture, and nothing wrote them */
 	bool is_part;         /* read in part: the database does not know all packets */
 	int64_t first_ns, last_ns; /* valid if packets */
 	const char *argv, *cwd;    /* of the run that read it; NULL: not known */
@@ -65,6 +66,8 @@ struct nr_recall_source {
 int nr_recall_open(struct nr_recall **out, sqlite3 *db, const char *db_path,
 		   const struct nr_recall_options *opt, struct nr_err *err);
 void nr_recall_close(struct nr_recall *r);
+/* Packets of the chosen flows that a capture did not keep, or has not numbered yet. */
+uint64_t nr_recall_lacking(const struct nr_recall *r);
 
 /*
  * All packets of flow_packets of one flow (the frames whose innermost flow it is). 0;

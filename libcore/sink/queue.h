@@ -41,6 +41,7 @@ struct nr_queue {
 	unsigned max_chunks;
 	unsigned n_chunks;  /* alive, the open one too */
 	atomic_uint n_used; /* alive and not spare */
+	uint64_t waited_ns; /* nr_queue_put() found it full; the putter's */
 	bool is_idle;       /* the taker waits */
 	bool is_closed;     /* nothing more comes */
 	bool is_dead;       /* nobody takes any more: puts are dropped */

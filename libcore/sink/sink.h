@@ -66,6 +66,7 @@ struct nr_sink {
 	/* A database of rows whose source is incomplete: what they refer to may be
 	   missing. Set before finish. */
 	bool may_lack_rows;
+	uint64_t waited_ns;    /* finished: the engine waited for its queue */
 	const char *target;    /* as given to -o */
 	struct nr_sink *inner; /* what a guard stands in front of; NULL: it is no guard */
 	const char *path;      /* of a set: the newest file; NULL: the target */

@@ -119,6 +119,7 @@ static int sqlite_finish(struct nr_sink *s, struct nr_err *err)
 	int rc;
 
 	join(q);
+	s->waited_ns = q->queue.waited_ns;
 	rc = surface(q, err);
 	q->db.may_lack_rows = s->may_lack_rows;
 	if (rc == 0 && s->chain_heads)

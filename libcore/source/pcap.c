@@ -321,6 +321,8 @@ static unsigned run_any(struct nr_source *s, const struct pcap *c, struct nr_bat
 	bool usual =
 		c->header_len == RECORD_HEADER && c->order == CAP_FIRST && !c->padding;
 
+	if (!s->win.block) /* nothing was read since the source was entered elsewhere */
+		return 0;
 	if (usual && !c->swapped)
 		return run(s, c, b, max, false, RECORD_HEADER, true);
 	if (usual)

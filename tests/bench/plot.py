@@ -4,7 +4,7 @@
 import math
 from xml.sax.saxutils import escape
 
-LEFT, BAR, GAP, WIDTH = 130, 18, 10, 620
+LEFT, BAR, GAP, WIDTH = 190, 18, 10, 620
 
 
 def write(path, name, machine, stats, table):

@@ -3,6 +3,7 @@
 
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -254,6 +255,22 @@ class Update(Cases):
                          "-- | proto | n   |\n-- | ----- | --- |\n-- | tcp   | 4   |\n")
         self.run_test("c")
 
+    def test_links_and_rights_stay_and_a_full_disk_costs_nothing(self):
+        sql = "SELECT count(*) FROM flow;\n"
+        d = self.case("c", expect_sql=sql + "-- | 1 |\n")
+        shutil.move(d / "expect.sql", self.dir / "real.sql")
+        (d / "expect.sql").symlink_to("../real.sql")
+        (self.dir / "real.sql").chmod(0o640)
+        p = subprocess.run(["sh", "-c", f"ulimit -f 0; exec '{NRTOOL}' test --update c"], cwd=self.dir,
+                           capture_output=True, text=True, check=False)
+        self.assertNotEqual(p.returncode, 0)
+        self.assertEqual((self.dir / "real.sql").read_text(), sql + "-- | 1 |\n")
+        self.run_test("c", "--update")
+        self.assertTrue((d / "expect.sql").is_symlink())
+        self.assertEqual((self.dir / "real.sql").read_text(), sql + "-- | 4 |\n")
+        self.assertEqual((self.dir / "real.sql").stat().st_mode & 0o777, 0o640)
+        self.assertEqual(sorted(os.listdir(self.dir)), ["c", "real.sql"])
+
     def test_other_columns(self):
         d = self.case("c", expect_sql="SELECT 1, 2;\n-- | 1 |\n-- | 2 |\n\nSELECT 1;\n-- | 1 |\n")
         self.run_test("c", "--update")
@@ -334,6 +351,18 @@ class Reports(Cases):
         for words in ((), ("--tap",)):
             out = self.run_test("c\x1b[31m", *words, status=5)
             self.assertNotRegex(out, "[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+    def test_colours_on_a_terminal_alone(self):
+        self.case("c", expect_sql="SELECT 1;\n-- | 2 |\n")
+        for more, coloured in (({"TERM": "xterm", "NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)):
+            ours, theirs = pty.openpty()
+            p = subprocess.run([str(NRTOOL), "test", "c"], cwd=self.dir, stdout=theirs, check=False,
+                               env={**os.environ, **more})
+            os.close(theirs)
+            out = os.read(ours, 65536).decode()
+            os.close(ours)
+            self.assertEqual((p.returncode, "\x1b[31m" in out), (5, coloured), out)
+        self.assertNotIn("\x1b", self.run_test("c", status=5))
 
     def test_a_report_that_cannot_be_written(self):
         self.case("c", expect_sql="SELECT 1;\n-- | 1 |\n")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""replay --threads and --verify-determinism."""
+"""replay --threads, --verify-determinism and --stats."""
 
+import json
 import os
 import sqlite3
 
@@ -40,3 +41,19 @@ class Determinism(Case):
                 self.assertEqual(db.execute("SELECT threads FROM run").fetchall(),
                                  [(n,)])
         self.nrtool("diff", "1.db", "5.db", status=0)
+
+    def test_stats(self):
+        for n in (1, 3):
+            p = self.nrtool("replay", "-q", f"--threads={n}", DATA / "http-tls.pcap",
+                            "-o", "-", "--no-hash", "--stats=json", status=0)
+            got = json.loads(p.stderr)
+            self.assertEqual(got["threads"], n)
+            self.assertEqual(got["hash_threads"], 0)
+            self.assertEqual(got["steps"] > 0, n > 1)
+            for key in ("wall_ns", "intake_ns", "shards_ns", "merge_ns", "flows_most",
+                        "per_flow_bytes", "peak_bytes"):
+                self.assertGreater(got[key], 0, key)
+        p = self.nrtool("replay", "-q", "--stats", DATA / "http-tls.pcap", "-o", "a.db",
+                        status=0)
+        self.assertRegex(p.stderr, r"threads that write databases +1\n")
+        self.nrtool("replay", "--stats=xml", DATA / "http-tls.pcap", status=2)

@@ -25,7 +25,7 @@ class Capture(net.Case):
         p = subprocess.run([net.NRTOOL, *map(str, words)], cwd=self.dir, text=True,
                            capture_output=True, check=False, timeout=120,
                            stdin=subprocess.DEVNULL)
-        self.assertEqual(p.returncode, status, p.stderr)
+        self.assertEqual(p.returncode, status, p.stdout[-2000:] + p.stderr)
         return p
 
     def query(self, name, sql):

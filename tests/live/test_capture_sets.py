@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
@@ -160,6 +161,52 @@ class Sets(Capture):
             p = self.start(n.b, [net.NRTOOL, "capture", "vb", "-o", "null:", *words])
             self.assertEqual(p.finish(), 2, p.err)
             self.assertIn(what, re.sub(r"\s+", " ", p.err))
+
+
+class Trouble(Capture):
+    def test_a_full_disk_closes_the_packets_whole_and_the_rows_go_on(self):
+        n = self.network()
+        small = self.dir / "small"
+        small.mkdir()
+        try:
+            net.sh("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small)
+        except RuntimeError as e:
+            self.skipTest(f"cannot mount a small file system: {e}")
+        self.addCleanup(net.sh, "umount", "-l", small)
+        p = self.capture(n.b, "vb", "-w", small / "x.pcapng", "-o", "a.db")
+        sent = n.a.send("va", net.udp_frames(3000, size=1000, flows=5))
+        time.sleep(1.5)
+        self.end(p, status=4)
+        self.assertEqual(self.counts(p), (sent, sent, 0))
+        self.assertIn("could not be kept on disk", p.err)
+        (lost,), = self.query("a.db", "SELECT sum(dropped_disk) FROM capture_stats")
+        self.assertEqual(self.query("a.db", "SELECT sum(records) FROM flow"), [(sent,)])
+        (name, taken), *_ = self.query("a.db", "SELECT name, packets FROM source "
+                                               "ORDER BY source_id")
+        (of_it,), = self.query("a.db", "SELECT total(dropped_disk) FROM capture_stats "
+                                       "WHERE source_id = 1")
+        self.assertEqual(self.query("a.db", "SELECT exit_status FROM run"), [(4,)])
+        self.nrtool("replay", small / name, "-o", "b.db")
+        (kept,), = self.query("b.db", "SELECT packets FROM source")
+        self.assertEqual((kept + lost, taken - of_it), (sent, kept))
+
+    def test_kill_9_loses_the_last_second_at_most(self):
+        for i in range(3):
+            n = self.network()
+            p = self.capture(n.b, "vb", "-w", f"{i}.pcapng", "-o", f"{i}.db")
+            n.a.send("va", net.udp_frames(500, flows=5))
+            time.sleep(2.2)
+            n.a.send("va", net.udp_frames(100, flows=5))
+            time.sleep(0.05 * i)
+            p.kill()
+            (sent,), = self.query(f"{i}.db", "SELECT sum(records) FROM flow")
+            self.assertIn(sent, (500, 600))
+            self.assertEqual(self.query(f"{i}.db", "PRAGMA integrity_check"), [("ok",)])
+            q = subprocess.run([net.NRTOOL, "replay", f"{i}.pcapng", "-o", f"r{i}.db", "-q"],
+                               cwd=self.dir, capture_output=True, check=False)
+            self.assertIn(q.returncode, (0, 3), q.stderr)
+            (kept,), = self.query(f"r{i}.db", "SELECT packets FROM source")
+            self.assertGreaterEqual(kept, 500)
 
 
 for name in ("Capture",):  # its tests run in test_capture

@@ -191,6 +191,43 @@ static void test_cut_texts_never_crash(void **state)
 		}
 }
 
+/* Bytes exchanged, taken out and doubled at random: no answer is wrong but a crash. */
+static void test_mutated_texts_never_crash(void **state)
+{
+	static const char text[] =
+		"-- exit: 3\n-- name: a\nSELECT 'x;', \"y\" /* c */;\n-- | "
+		"a | b |\n-- | --- | --- |\n-- | \\| | \\\\ |\n"
+		"# match: subset types=flow,dns fields=a,b\n# exit: 0\n"
+		"{\"type\":\"flow\",\"a\":{\"b\":[1,\"\\u00e9\"]}}\n";
+	static const char bytes[] = "-|;'\"\\\n#:{}[],*/ a=\x80";
+	unsigned seed = 7;
+
+	for (unsigned round = 0; round < 20000; round++) {
+		char *copy = strdup(text);
+		size_t n = strlen(copy);
+		struct nr_arena a = { 0 };
+		struct nr_expect_jsonl j;
+		struct nr_expect_sql s;
+		struct nr_words w;
+		unsigned line;
+
+		for (unsigned k = 0; k <= round % 8; k++) {
+			size_t at = ((seed = seed * 1103515245 + 12345) >> 12) % n;
+
+			copy[at] = bytes[(seed >> 8) % (sizeof(bytes) - 1)];
+			if (seed & 16 && n > 16) {
+				memmove(copy + at, copy + at + 1, n - at);
+				n--;
+			}
+		}
+		sql(&s, &a, copy);
+		jsonl(&j, &a, strchr(copy, '#') ? strchr(copy, '#') : copy);
+		nr_words_split(&w, copy, n, &a, &line, &err);
+		free(copy);
+		nr_arena_fini(&a);
+	}
+}
+
 static void test_deep_and_long_texts_end(void **state)
 {
 	enum { N = 1 << 20 };
@@ -377,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_records_and_their_head),
 		cmocka_unit_test(test_broken_records_are_named_with_their_line),
 		cmocka_unit_test(test_cut_texts_never_crash),
+		cmocka_unit_test(test_mutated_texts_never_crash),
 		cmocka_unit_test(test_deep_and_long_texts_end),
 		cmocka_unit_test(test_options_are_words_of_replay),
 		cmocka_unit_test(test_values_are_equal_however_they_are_written),

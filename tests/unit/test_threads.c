@@ -200,7 +200,7 @@ static void frame(struct buf *b, int64_t t, uint32_t i, uint32_t vni, bool back)
 
 static void test_threads_change_no_record_where_many_flows_end_at_once(void **state)
 {
-	enum { FLOWS = 50000 };
+	enum { FLOWS = 36000 };
 	struct nr_engine_config c = config();
 	struct buf b = { 0 };
 	struct sum one, s;
@@ -235,7 +235,7 @@ static void test_threads_change_no_record_at_caps_and_in_tunnels(void **state)
 
 	(void)state;
 	pcap_header(&b, 0xa1b23c4d, 2, 4, 1);
-	for (unsigned i = 0; i < 30000; i++) {
+	for (unsigned i = 0; i < 10000; i++) {
 		x = x * 1664525u + 1013904223u;
 		frame(&b, 1000 * S + i * (S / 50), x >> 18 & 4095, x & 256 ? x >> 28 : 0,
 		      x >> 19 & 1);
