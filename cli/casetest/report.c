@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *const words[NR_N_VERDICTS] = {
+static const char *const words[NR_N_VERDICTS + 1] = {
 	[NR_VERDICT_PASSED] = "ok",       [NR_VERDICT_FAILED] = "FAILED",
 	[NR_VERDICT_BROKEN] = "BROKEN",   [NR_VERDICT_SKIPPED] = "skipped",
-	[NR_VERDICT_UPDATED] = "updated",
+	[NR_VERDICT_UPDATED] = "updated", [NR_N_VERDICTS] = "",
 };
 
 /* Calls for each line of a text; the last may lack its line feed. */
@@ -176,7 +176,7 @@ static void put_xml_lines(FILE *f, const char *p)
 
 static void put_testcase(FILE *f, const struct nr_outcome *o)
 {
-	static const char *const tags[NR_N_VERDICTS] = {
+	static const char *const tags[NR_N_VERDICTS + 1] = {
 		[NR_VERDICT_FAILED] = "failure",
 		[NR_VERDICT_BROKEN] = "error",
 		[NR_VERDICT_SKIPPED] = "skipped",

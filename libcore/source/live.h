@@ -90,7 +90,7 @@ struct nr_live {
 	uint16_t link_type;
 	uint32_t snap_len;     /* for table interface; 0: no limit */
 	uint64_t tsresol;      /* units per second; 0: 10^9 */
-	char description[128]; /* "tpacket, software time stamps" */
+	char description[192]; /* "tpacket, software time stamps" */
 	char hardware[128];    /* driver; "": not known */
 	const char *filter;    /* as given; NULL: none */
 	_Alignas(16) uint8_t ctx[];

@@ -126,10 +126,10 @@ static void describe(struct nr_live_merge *m, unsigned i, struct nr_batch *b,
 	x->tsresol = l->tsresol ? l->tsresol : 1000000000;
 	x->name = add_text(&room, l->name);
 	if (l->n_rings > 1)
-		snprintf(text, sizeof(text), "%.128s, ring %u of %u", l->description,
+		snprintf(text, sizeof(text), "%.192s, ring %u of %u", l->description,
 			 in->ring + 1, l->n_rings);
 	else
-		snprintf(text, sizeof(text), "%.128s", l->description);
+		snprintf(text, sizeof(text), "%.192s", l->description);
 	x->description = add_text(&room, text);
 	x->hardware = add_text(&room, l->hardware);
 	x->filter = add_text(&room, l->filter);

@@ -116,8 +116,10 @@ static void describe(struct nr_live *l, const struct nr_xdp_link *link)
 	const struct nr_xdp_ring_info *r = nr_xdp_ring_info(x->rings[0].xsk);
 
 	snprintf(l->description, sizeof(l->description),
-		 "xdp, %s, %s, %u queue%s, received frames%s, %s time stamps",
+		 "xdp, %s%s%s%s, %s, %u queue%s, received frames%s, %s time stamps",
 		 p->mode == NR_XDP_NATIVE ? "native" : "generic",
+		 p->not_native ? " (in the driver: " : "",
+		 p->not_native ? strerror(-p->not_native) : "", p->not_native ? ")" : "",
 		 r->zero_copy ? "zero-copy" : "copied", x->n, x->n == 1 ? "" : "s",
 		 link->takes_tags && !p->device_tags ? " without tags that rxvlan takes"
 						     : "",

@@ -84,7 +84,7 @@ static void add_process(uint32_t link, char *out, size_t n)
 	while (!pid[0] && (e = readdir(d)) != NULL)
 		if (isdigit((unsigned char)e->d_name[0]) &&
 		    strlen(e->d_name) < sizeof(pid) && process_has_link(e->d_name, link))
-			strcpy(pid, e->d_name);
+			memcpy(pid, e->d_name, strlen(e->d_name) + 1);
 	closedir(d);
 	if (!pid[0])
 		return;
@@ -101,7 +101,7 @@ static void add_process(uint32_t link, char *out, size_t n)
 
 void nr_xdp_holder(uint32_t ifindex, char *out, size_t n)
 {
-	LIBBPF_OPTS(bpf_xdp_query_opts, q);
+	struct bpf_xdp_query_opts q = { .sz = sizeof(q) };
 	struct bpf_prog_info info = { 0 };
 	uint32_t len = sizeof(info), id, link;
 	char name[IF_NAMESIZE];

@@ -54,9 +54,11 @@ static int load(struct nr_xdp_prog *p, const struct nr_xdp_prog_options *opt,
 static int attach(struct nr_xdp_prog *p, const struct nr_xdp_prog_options *opt,
 		  bool native, enum which which)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, o,
-		    .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
-	struct bpf_program *prog;
+	const struct bpf_link_create_opts o = {
+		.sz = sizeof(o),
+		.flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE,
+	};
+	struct bpf_program *prog = NULL;
 	int rc = load(p, opt, which, &prog);
 
 	if (rc == 0) {
@@ -127,9 +129,13 @@ static int attach_best(struct nr_xdp_prog *p, const struct nr_xdp_prog_options *
 	};
 	int rc = -EOPNOTSUPP;
 
-	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways) && !is_final(rc); i++)
-		if (ways[i].use)
-			rc = attach(p, opt, ways[i].native, ways[i].which);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways) && !is_final(rc); i++) {
+		if (!ways[i].use)
+			continue;
+		if (!ways[i].native && opt->mode == NR_XDP_AUTO)
+			p->info.not_native = rc;
+		rc = attach(p, opt, ways[i].native, ways[i].which);
+	}
 	return rc;
 }
 

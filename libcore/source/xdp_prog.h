@@ -26,6 +26,7 @@ struct nr_xdp_prog_info {
 	enum nr_xdp_mode mode;         /* NATIVE or GENERIC */
 	bool device_time, device_tags; /* the driver is asked */
 	int map_fd;                    /* of sockets, by queue */
+	int not_native; /* -errno of the driver, where AUTO became GENERIC; else 0 */
 };
 
 /*

@@ -86,8 +86,10 @@ static void ring_free(struct nr_xdp_ring *r)
 /* Has the kernel look at the fill ring, where it sleeps because that was empty. */
 static void wake(struct nr_xdp_ring *r)
 {
+	char none;
+
 	if (xsk_ring_prod__needs_wakeup(&r->fill))
-		recvfrom(r->info.fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+		recv(r->info.fd, &none, 0, MSG_DONTWAIT);
 }
 
 /* The ring has a place for every chunk there is, so reserving cannot fail. */
@@ -300,14 +302,15 @@ static int memory_open(struct nr_xdp_ring *r, const struct nr_xdp_ring_options *
 		       struct nr_err *err)
 {
 	struct xsk_umem_config cfg = { .comp_size = 64 };
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 	int rc;
 
 	r->info.chunk = opt->mtu + SLACK + HEADROOM <= 2048 ? 2048 : 4096;
 	r->info.room = r->info.chunk - HEADROOM;
 	r->info.chunks = power_of_two_below(opt->bytes / r->info.chunk);
 	r->memory_len = (size_t)r->info.chunks * r->info.chunk;
-	r->memory = mmap(NULL, r->memory_len, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* cppcheck-suppress invalidFunctionArg */
+	r->memory = mmap(NULL, r->memory_len, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (r->memory == MAP_FAILED) {
 		r->memory = NULL;
 		return nr_fail(err, -ENOMEM, "no memory for a ring of %zu MiB for %s",

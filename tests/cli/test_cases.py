@@ -539,6 +539,23 @@ class Reduce(Cases):
         self.assertNotIn("checksum_bad", out)
         self.assertEqual(re.findall('"bad_checksums":([0-9]*)', out), ["0"])
 
+    def test_tcp_and_both_versions_of_ip(self):
+        for name, net in (("http-tls.pcap", "192.0.2."), ("ftp-ipv6.pcap", "2001:db8::")):
+            with self.subTest(name):
+                self.nrtool("test", "--init", f"c/{name}", DATA / name)
+                path = self.dir / "c" / name / "expect.jsonl"
+                text, n = re.subn(r'"(status|reply_code)": 2[0-9]+', r'"\1": 999', path.read_text(), 1)
+                self.assertEqual(n, 1)
+                path.write_text(text)
+                before = int(re.search(r"\| (\d+) ", (path.parent / "expect.sql").read_text())[1])
+                out = self.run_test("--reduce", "--scrub", "-q", f"--to=d-{name}", f"c/{name}")
+                kept = int(re.search(r": (\d+) of", out)[1])
+                self.assertLess(kept, before / 2)
+                out = self.run_test(f"d-{name}", status=5)
+                self.assertIn("expected 999", out)
+                self.assertIn(f"({net}", out)
+                self.assertEqual(out.count("/expect."), 1, out)
+
     def test_rows_of_queries(self):
         d = self.case("c", capture=None, expect_sql="""
 -- name: failures

@@ -116,6 +116,16 @@ class Native(test_tpacket.Tpacket):
         self.assertEqual(len(lines) + d["no_socket"], d["seen"])
         self.assertEqual(d["seen"], 1000)
 
+    def test_what_the_driver_cannot_is_generic_and_said(self):
+        n = self.network(queues=4)
+        n.b.exec("ethtool", "-L", "vb", "rx", "2")  # veth: fewer than its peer sends on
+        p = self.cat(n.b, 20, "vb", mode=0)
+        self.assertIn("xdp, generic (in the driver: No space left", p.err)
+        n.a.send("va", net.udp_frames(20))
+        self.result(p)
+        err = self.refused(n.b, "take_traffic=1", "xdp_mode=1", "vb")
+        self.assertIn("no XDP program on vb: No space left", err)
+
     def test_an_interface_that_is_down_is_waited_for(self):
         n = self.network()
         n.b.ip("link", "set", "vb", "down")
