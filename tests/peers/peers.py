@@ -104,7 +104,9 @@ class Peers(unittest.TestCase):
     @classmethod
     def capture(cls):
         cls.file = cls.dir / "peers.pcap"
-        cls.dump = cls.net.start(cls.net.b, "tcpdump", "-i", "vb", "-U", "-s0", "-B16384",
+        # Slots of the kernel's buffer are as large as the snap length: few large ones
+        # would lose packets of a burst. No frame here is larger than 1 514 bytes.
+        cls.dump = cls.net.start(cls.net.b, "tcpdump", "-i", "vb", "-U", "-s2048", "-B65536",
                                  "--immediate-mode", "-Z", "root", "-w", cls.file,
                                  stderr=subprocess.PIPE, text=True)
         cls.addClassCleanup(end, cls.dump)
