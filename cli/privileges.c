@@ -69,16 +69,36 @@ int nr_privileges_user(struct nr_user *u, const char *name, const char *path,
 	return 0;
 }
 
+static int change_plainly(const struct nr_user *u)
+{
+	int rc = setgroups(0, NULL);
+
+	if (!rc)
+		rc = setresgid(u->gid, u->gid, u->gid);
+	if (!rc)
+		rc = setresuid(u->uid, u->uid, u->uid);
+	/* what an attempt before has kept across the change goes too */
+	capng_clear(CAPNG_SELECT_CAPS);
+	return rc ? rc : capng_apply(CAPNG_SELECT_CAPS);
+}
+
 int nr_privileges_drop(const struct nr_user *u, struct nr_err *err)
 {
 	int rc;
 
+	/* the bounding set takes CAP_SETPCAP, which a container may not have: without a
+	   capability and with no_new_privs it gives nothing away */
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (!geteuid() && u->uid)
+	if (geteuid() || !u->uid) {
+		rc = geteuid() ? -1 : capng_apply(CAPNG_SELECT_BOTH);
+		if (rc)
+			rc = capng_apply(CAPNG_SELECT_CAPS);
+	} else {
 		rc = capng_change_id((int)u->uid, (int)u->gid,
 				     CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
-	else
-		rc = capng_apply(geteuid() ? CAPNG_SELECT_CAPS : CAPNG_SELECT_BOTH);
+		if (rc)
+			rc = change_plainly(u);
+	}
 	if (rc)
 		return nr_fail(err, -EPERM,
 			       "cannot give up the rights of a capture (become %s "

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -199,6 +200,18 @@ class Privileges(Capture):
         self.assertEqual({f.stat().st_uid for f in self.dir.iterdir()}, {65534})
         self.assertEqual({f.stat().st_mode & 0o777 for f in self.dir.iterdir()}, {0o600})
         self.assertEqual(self.query("a.db", "SELECT packets FROM source"), [(5,)])
+
+    @unittest.skipUnless(shutil.which("setpriv"), "needs setpriv")
+    def test_without_the_right_to_shrink_the_bounding_set_too(self):
+        n = self.network()
+        os.chown(self.dir, 65534, 65534)
+        p = self.start(n.b, ["setpriv", "--bounding-set", "-setpcap", net.NRTOOL, "capture",
+                             "vb", "-o", self.dir / "a.db"])
+        p.wait_for("capturing")
+        s = self.status(p)
+        self.assertEqual(s["Uid"].split(), ["65534"] * 4)
+        self.assertEqual({s[k] for k in ("CapInh", "CapPrm", "CapEff", "CapAmb")}, {"0" * 16})
+        self.end(p)
 
     def test_root_keeps_no_capability_either(self):
         n = self.network()
