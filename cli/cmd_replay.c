@@ -27,7 +27,7 @@
 struct replay {
 	struct nr_engine_config e;
 	struct nr_list outputs;
-	uint64_t batch, threads;
+	uint64_t batch, threads, mem;
 	const char *dedup, *secret_key;
 	int checksums, overlap;
 	bool force, append, keep_partial, no_hash, no_sandbox, quiet, verbose;
@@ -66,6 +66,12 @@ static const struct nr_option replay_options[] = {
 		  "believe all" },
 	{ "batch", 0, NR_OPT_U64, "N", NR_OPT(replay, batch), "256", .min = 1,
 	  .max = NR_BATCH_MAX, .help = "packets handled at once; changes no record" },
+	{ "index-memory", 0, NR_OPT_SIZE, "SIZE", E(index_memory), "512M", .min = 4194304,
+	  .is_record_option = true,
+	  .help = "memory for numbers of packets that are not written yet" },
+	{ "mem", 0, NR_OPT_SIZE, "SIZE", NR_OPT(replay, mem), .min = 67108864,
+	  .help = "cap all memory that traffic drives: sets those of the caps above that "
+		  "have their defaults" },
 	{ "threads", 0, NR_OPT_U64, "N", NR_OPT(replay, threads), .min = 1, .max = 64,
 	  .help = "threads of the engine; changes no record [one a CPU]" },
 	{ "stats", 0, NR_OPT_TEXT, "FORM", NR_OPT(replay, stats), .bare = "text",
@@ -100,6 +106,8 @@ struct nr_engine_config *nr_replay_settle(void *config, struct nr_err *err)
 {
 	struct replay *c = config;
 
+	if (c->mem)
+		nr_engine_options_mem(&c->e, c->mem);
 	c->e.batch = (uint32_t)c->batch;
 	c->e.threads = c->threads ? (unsigned)c->threads : nr_engine_cpus();
 	c->e.checksums = (enum nr_checksums)c->checksums;

@@ -2,6 +2,7 @@
 #include "engine_options.h"
 
 #include "base/mem.h"
+#include "flow/flow.h"
 
 #include <errno.h>
 #include <string.h>
@@ -65,4 +66,26 @@ int nr_engine_options_secret_key(struct nr_engine_config *e, const char *path,
 			       "head -c 32 /dev/urandom",
 			       path, MIN_KEY, MAX_KEY);
 	return 0;
+}
+
+static void cap(uint64_t *value, uint64_t usual, uint64_t size)
+{
+	if (*value == usual && size < usual)
+		*value = size;
+}
+
+void nr_engine_options_mem(struct nr_engine_config *e, uint64_t size)
+{
+	enum { FLOW = 1024 };
+	struct nr_engine_config usual;
+
+	nr_engine_config_defaults(&usual);
+	cap(&e->max_flows, usual.max_flows, size / 4 / FLOW);
+	cap(&e->session_memory, usual.session_memory, size / 4);
+	cap(&e->reassembly_memory, usual.reassembly_memory, size / 4);
+	/* one stream must not have all that its shard has */
+	cap(&e->stream_memory, usual.stream_memory,
+	    e->reassembly_memory / NR_N_SHARDS / 2);
+	cap(&e->index_memory, usual.index_memory, size / 8);
+	cap(&e->frag_memory, usual.frag_memory, size / 16);
 }

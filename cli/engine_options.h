@@ -24,6 +24,13 @@ int nr_engine_options_dedup(struct nr_engine_config *e, const char *dedup,
 int nr_engine_options_secret_key(struct nr_engine_config *e, const char *path,
 				 struct nr_err *err);
 
+/*
+ * Divides size (--mem, at least 64 MiB) among the caps that have their defaults: a quarter
+ * each for flows (1 KiB each), parsers and early bytes, an eighth for the numbers of
+ * packets, a sixteenth for fragments. None becomes larger than its default.
+ */
+void nr_engine_options_mem(struct nr_engine_config *e, uint64_t size);
+
 /* clang-format off */
 #define NR_ENGINE_OPTIONS(cfg) \
 	{ "dedup", 0, NR_OPT_TEXT, "WINDOW", NR_OPT(cfg, dedup), .bare = "256,10ms", \

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""replay --threads, --verify-determinism and --stats."""
+"""replay --threads, --verify-determinism, --stats and --mem."""
 
 import json
 import os
 import sqlite3
+import struct
 
 from common import Case, DATA
 
@@ -57,3 +58,34 @@ class Determinism(Case):
                         status=0)
         self.assertRegex(p.stderr, r"threads that write databases +1\n")
         self.nrtool("replay", "--stats=xml", DATA / "http-tls.pcap", status=2)
+
+    def many_flows(self, n):
+        """A capture of n UDP flows at once."""
+        with open(self.dir / "many.pcap", "wb") as f:
+            f.write((DATA / "http-tls.pcap").read_bytes()[:24])
+            for i in range(n):
+                ip = struct.pack(">BBHHHBBHII", 0x45, 0, 32, i & 0xffff, 0, 64, 17, 0,
+                                 0x0a000000 + i, 0xc0000201)
+                frame = bytes(12) + b"\x08\0" + ip + struct.pack(
+                    ">HHHHI", 1000, 2000, 12, 0, i)
+                f.write(struct.pack("<IIII", 1000, i, len(frame), len(frame)) + frame)
+
+    def test_mem(self):
+        self.many_flows(40000)
+        for n in (1, 4):
+            self.nrtool("replay", "-q", f"--threads={n}", "many.pcap", "-o", f"{n}.db",
+                        "--mem=64M", status=0)
+        self.nrtool("diff", "1.db", "4.db", status=0)
+        with sqlite3.connect(self.dir / "4.db") as db:
+            got = dict(db.execute("SELECT end_reason, count(*) FROM flow GROUP BY 1"))
+            self.assertEqual(sum(got.values()), 40000)
+            self.assertGreater(got["evicted"], 40000 - 16384 - 1)
+            options, = db.execute("SELECT record_options FROM source").fetchone()
+            self.assertEqual(json.loads(options)["max_flows"], 16384)
+        self.nrtool("verify", "4.db", "--replay", status=0)
+        self.nrtool("replay", "-q", DATA / "http-tls.pcap", "-o", "x.db", "--mem=64M",
+                    "--max-flows=2048", status=0)
+        with sqlite3.connect(self.dir / "x.db") as db:
+            options, = db.execute("SELECT record_options FROM source").fetchone()
+            self.assertEqual(json.loads(options)["max_flows"], 2048)
+        self.nrtool("replay", "--mem=1M", DATA / "http-tls.pcap", status=2)

@@ -3,12 +3,13 @@
  * A capture without a wire: the frames of a file go through keeper, engine and live
  * databases as those of a link would.
  *
- * usage: drive CAPTURE PACKETS.pcapng[.zst] DATABASE.db PACKETS-A-FILE FILES-A-DATABASE
- * [US]
+ * usage: drive CAPTURE FILE.pcapng[.zst] FILE.db PACKETS-A-FILE FILES-A-DATABASE [US
+ * [KEEP]]
  *
  * A new packet file begins after so many packets, a new database with each so many packet
  * files (0: never). After each packet it sleeps US microseconds, if given, ticking four
- * times a second of the host's clock, and repeats the capture for ever.
+ * times a second of the host's clock, and repeats the capture for ever. KEEP: so many
+ * files of each kind stay.
  */
 #include "engine/rotate.h"
 #include "keep/keeper.h"
@@ -31,7 +32,7 @@ struct drive {
 	struct nr_batch *b;
 	struct nr_interface eth;
 	struct nr_event event;
-	unsigned packets_a_file, files_a_db, n_packets, n_files, sleep_us;
+	unsigned keep, packets_a_file, files_a_db, n_packets, n_files, sleep_us;
 	uint64_t ordinal;
 	int64_t shift_ns, first_ns, last_ns;
 	int failed;
@@ -204,6 +205,7 @@ static void begin(struct drive *d, char **argv, const struct nr_run_info *run)
 	d->eth = (struct nr_interface){ .name = { "eth0", 4 }, .tsresol = 1000000000 };
 	d->eth.link_type = link_type_of(argv[1], &d->first_ns, &d->err);
 	so.is_set = d->files_a_db != 0;
+	so.retain.files = kc.retain.files = d->keep;
 	so.now_ns = d->first_ns;
 	if (nr_sink_open(&d->sink, argv[3], &so, &d->err) < 0)
 		die(argv[3], &d->err);
@@ -239,6 +241,7 @@ int main(int argc, char **argv)
 	d->packets_a_file = (unsigned)atoi(argv[4]);
 	d->files_a_db = (unsigned)atoi(argv[5]);
 	d->sleep_us = argc > 6 ? (unsigned)atoi(argv[6]) : 0;
+	d->keep = argc > 7 ? (unsigned)atoi(argv[7]) : 0;
 	begin(d, argv, &run);
 	do {
 		read_all(d, argv[1]);
@@ -250,7 +253,8 @@ int main(int argc, char **argv)
 	if (nr_sink_finish(d->sink, &d->err) < 0)
 		die(argv[3], &d->err);
 	if (nr_sink_dropped(d->sink))
-		fprintf(stderr, "dropped %llu\n", (unsigned long long)nr_sink_dropped(d->sink));
+		fprintf(stderr, "dropped %llu\n",
+			(unsigned long long)nr_sink_dropped(d->sink));
 	nr_engine_free(d->engine);
 	nr_sink_close(d->sink);
 	nr_keeper_free(d->keeper);

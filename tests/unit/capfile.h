@@ -151,6 +151,7 @@ __attribute__((unused)) static void add_event(struct text *t, const struct nr_pa
 	case NR_EVENT_TICK:
 	case NR_EVENT_LOSS:
 		fail(); /* of live captures */
+		break;
 	case NR_EVENT_DAMAGE:
 		add(t, "damage %.*s", TEXT(e->text));
 		break;
