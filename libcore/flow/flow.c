@@ -19,6 +19,8 @@ struct due {
 	bool is_wake;
 };
 
+enum { DUES_KEPT = 1024 }; /* room of a shard that outlives a mark */
+
 /* What has come due, in order of flow_id once all is known. */
 struct dues {
 	struct due *d;
@@ -497,16 +499,26 @@ static bool end_due(struct nr_flow_table *t, struct dues *q, enum nr_end_reason 
 static void end_all(struct nr_flow_table *t, enum nr_end_reason why, int64_t mark_ns)
 {
 	struct dues *all = &t->all;
+	size_t n = 0;
 
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		n += t->due[i].n;
+	if (n > all->cap) { /* all at once: a million flows may end here */
+		all->cap = n;
+		all->d = nr_xrealloc(all->d, n * sizeof(all->d[0]));
+	}
 	for (unsigned i = 0; i < NR_N_SHARDS; i++) {
 		struct dues *q = &t->due[i];
 
 		if (!q->n)
 			continue;
-		dues_room(all, q->n);
 		memcpy(all->d + all->n, q->d, q->n * sizeof(q->d[0]));
 		all->n += q->n;
 		q->n = 0;
+		if (q->cap > DUES_KEPT) {
+			nr_free(q->d);
+			*q = (struct dues){ 0 };
+		}
 	}
 	dues_sort(all);
 	end_due(t, all, why, mark_ns, NULL, NULL);

@@ -13,7 +13,7 @@ import time
 import unittest
 from pathlib import Path
 
-import net
+import network
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NRTOOL = Path(os.environ.get("NRTOOL_BUILD", ROOT / "build"), "cli", "nrtool")
@@ -32,7 +32,7 @@ class Peers(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        why = net.cannot()
+        why = network.cannot()
         missing = [t for t in cls.needs if not tool(t)]
         if missing:
             why = f"not installed: {' '.join(missing)} (./dev test --peers installs them)"
@@ -42,9 +42,8 @@ class Peers(unittest.TestCase):
         cls.addClassCleanup(t.cleanup)
         cls.dir = Path(t.name)
         cls.dir.chmod(0o755)
-        cls.net = net.Network()
-        cls.addClassCleanup(cls.net.down)
-        cls.net.up()
+        cls.net = network.Network()
+        cls.addClassCleanup(cls.net.delete)
         cls.serve()
         cls.capture()
         cls.capture_live()
@@ -105,7 +104,9 @@ class Peers(unittest.TestCase):
     @classmethod
     def capture(cls):
         cls.file = cls.dir / "peers.pcap"
-        cls.dump = cls.net.start(cls.net.b, "tcpdump", "-i", "vb", "-U", "-s0", "-B16384",
+        # Slots of the kernel's buffer are as large as the snap length: few large ones
+        # would lose packets of a burst. No frame here is larger than 1 514 bytes.
+        cls.dump = cls.net.start(cls.net.b, "tcpdump", "-i", "vb", "-U", "-s2048", "-B65536",
                                  "--immediate-mode", "-Z", "root", "-w", cls.file,
                                  stderr=subprocess.PIPE, text=True)
         cls.addClassCleanup(end, cls.dump)

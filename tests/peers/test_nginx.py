@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 import peers
-from net import SERVER4, SERVER6
+from network import CLIENT4, SERVER4, SERVER6
 
 CONF = """
 user root;
@@ -340,7 +340,7 @@ class Nginx(peers.Peers):
         self.assertEqual(got, {"80 http", "443 tls", "8443 tls"})
         addresses = {re.sub(r":.*", ":", r["src_ip"]) for r in self.rows(
             "SELECT DISTINCT src_ip FROM flow WHERE proto = 'tcp'")}
-        self.assertEqual(addresses, {"10.77.0.1", "fd77:"})
+        self.assertEqual(addresses, {CLIENT4, "fd77:"})
 
 
 if __name__ == "__main__":

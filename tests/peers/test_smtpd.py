@@ -6,7 +6,7 @@ import re
 import unittest
 
 import peers
-from net import SERVER4, SERVER6
+from network import SERVER4, SERVER6
 
 # It insists on its places below /run and /var/spool: it gets its own, in its own mounts.
 START = """

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 import peers
-from net import SERVER4, SERVER6
+from network import SERVER4, SERVER6
 
 CONF = """
 Port 22

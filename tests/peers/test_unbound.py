@@ -6,7 +6,7 @@ import re
 import unittest
 
 import peers
-from net import SERVER4, SERVER6
+from network import SERVER4, SERVER6
 
 CONF = """
 server:
@@ -54,7 +54,7 @@ s.peers.test. 300 IN HTTPS 1 . alpn=h2,h3 ipv4hint=192.0.2.1
 s.peers.test. 300 IN SVCB 0 www.peers.test.
 d.peers.test. 300 IN DS 12345 13 2 """ + "0123456789ABCDEF" * 4 + """
 odd.peers.test. 300 IN TYPE65280 \\# 4 DEADBEEF
-2.0.77.10.in-addr.arpa. 300 IN PTR www.peers.test.
+2.1.77.10.in-addr.arpa. 300 IN PTR www.peers.test.
 """ + "".join(f'big.peers.test. 300 IN TXT "{n:03}{"x" * 200}"\n' for n in range(20))
 
 # What dig is asked for; one line is one run.
@@ -76,7 +76,7 @@ s.peers.test HTTPS +noedns
 s.peers.test SVCB
 d.peers.test DS
 odd.peers.test TYPE65280
--x 10.77.0.2
+-x 10.77.1.2
 missing.peers.test A
 www.peers.test PTR
 any.refused.test A

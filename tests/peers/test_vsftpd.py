@@ -6,7 +6,7 @@ import re
 import unittest
 
 import peers
-from net import SERVER4, SERVER6
+from network import SERVER4, SERVER6
 
 CONF = """
 background=NO
