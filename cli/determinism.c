@@ -24,7 +24,7 @@ _Static_assert((int)N_WAYS + 2 <= (int)NR_DETERMINISM_RUNS, "and two to look clo
 
 /* A sink that keeps a hash for each PART_RECORDS records, and the lines of one part. */
 struct digest {
-	struct nr_sink sink; /* first: the sink is the digest */
+	struct nr_sink *sink; /* its context is a pointer back here */
 	EVP_MD_CTX *ctx;
 	uint8_t (*part)[HASH];
 	size_t n_parts, cap;
@@ -70,7 +70,7 @@ static void end_part(struct digest *d)
 static int take(struct nr_sink *s, struct nr_record *const *r, size_t n,
 		struct nr_err *err)
 {
-	struct digest *d = (struct digest *)s;
+	struct digest *d = *(struct digest **)(void *)s->ctx;
 
 	for (size_t i = 0; i < n; i++) {
 		if (r[i]->type->flags & NR_R_RUN)
@@ -92,11 +92,18 @@ static int take(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	return 0;
 }
 
-static const struct nr_sink_ops ops = { .name = "digest", .write = take };
+static const struct nr_sink_ops ops = {
+	.name = "digest",
+	.ctx_size = sizeof(struct digest *),
+	.write = take,
+};
 
 static void digest_init(struct digest *d, size_t keep)
 {
-	*d = (struct digest){ .sink.ops = &ops, .keep = keep };
+	*d = (struct digest){ .keep = keep };
+	d->sink = nr_xcalloc(1, sizeof(*d->sink) + ops.ctx_size);
+	d->sink->ops = &ops;
+	*(struct digest **)(void *)d->sink->ctx = d;
 	d->ctx = EVP_MD_CTX_new();
 	EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL);
 	if (keep != SIZE_MAX)
@@ -109,6 +116,7 @@ static void digest_fini(struct digest *d)
 		nr_free(d->lines[i]);
 	nr_free(d->lines);
 	EVP_MD_CTX_free(d->ctx);
+	nr_free(d->sink);
 	nr_free(d->part);
 	nr_buf_fini(&d->line);
 }
@@ -132,7 +140,7 @@ static int run(struct check *k, const struct way *w, struct digest *d, struct nr
 					  .threads = w->threads };
 	struct nr_merge_options mo = { .max_jump_ns = k->c->max_jump, .stop = &nr_stop };
 	struct nr_engine_config c = *k->c;
-	struct nr_sink *sink = &d->sink;
+	struct nr_sink *sink = d->sink;
 	struct nr_engine *e = NULL;
 	struct nr_merge *m = NULL;
 	int rc;

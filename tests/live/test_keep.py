@@ -210,6 +210,34 @@ class FullDisk(Keep):
         net.sh("umount", "-l", str(at))
         at.rmdir()
 
+    def test_packets_are_kept_again_when_there_is_room(self):
+        n = self.network()
+        at = self.small_disk("1m")
+        p = self.capture(n.b, "vb", "-o", "x.db", "-w", "small/x.pcapng")
+        ballast = at / "ballast"
+        with ballast.open("wb") as f:
+            f.write(bytes(900 << 10))
+        sent, again = 0, []
+        for turn in range(80):
+            sent += n.a.send("va", noise(net.udp_frames(20, size=900, sport=turn)))
+            time.sleep(0.25)
+            if turn == 16:
+                ballast.unlink()
+            again = self.files("small/x-*.pcapng")
+            if again:
+                break
+        n.a.send("va", noise(net.udp_frames(30, size=900, sport=999)))
+        time.sleep(0.5)
+        self.end(p, status=4)
+        self.assertEqual(len(again), 1)
+        first, second = (self.info(f"small/{f}")["packets"] for f in ("x.pcapng", again[0]))
+        self.assertGreaterEqual(second, 30)
+        rows = self.query("x.db", "SELECT name, packets, damage IS NULL FROM source"
+                                  " ORDER BY source_id")
+        self.assertEqual([r[2] for r in rows], [0, 0, 1])
+        self.assertEqual((rows[0][1], rows[2][:2]), (first, (again[0], second)))
+        self.assertEqual(sum(r[1] for r in rows), sent + 30)
+
     def test_a_full_database_ends_it_with_a_word(self):
         n = self.network()
         self.small_disk("1m")
