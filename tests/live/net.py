@@ -46,6 +46,14 @@ def sh(*words, check=True):
     return p.stdout
 
 
+def sweep():
+    """Removes what a test left that was killed: its number is in the names."""
+    for line in sh("ip", "netns", "list", check=False).splitlines():
+        name = re.match(r"nr[ab](\d+)-\d+\b", line)
+        if name and not Path("/proc", name[1]).exists():
+            sh("ip", "netns", "del", name[0], check=False)
+
+
 def why_not():
     """A sentence where namespaces cannot be made here; None where they can."""
     if os.geteuid():
@@ -54,6 +62,7 @@ def why_not():
         if not any(os.access(Path(d, tool), os.X_OK)
                    for d in (*os.environ.get("PATH", "").split(":"), "/sbin", "/usr/sbin")):
             return f"needs {tool}"
+    sweep()
     name = f"nr{os.getpid()}x"
     try:
         sh("ip", "netns", "add", name)
