@@ -3,7 +3,7 @@
 #include "cli.h"
 
 #include "base/mem.h"
-#include "capture.h"
+#include "capture/capture.h"
 #include "engine_options.h"
 #include "replay.h"
 #include "summary.h"

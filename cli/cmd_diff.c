@@ -2,8 +2,8 @@
 /* nrtool diff: what two session databases or archives of events say differently. */
 #include "cli.h"
 
-#include "compare.h"
-#include "diff_side.h"
+#include "diff/compare.h"
+#include "diff/side.h"
 #include "record/tables.h"
 #include "sandbox.h"
 

@@ -3,8 +3,8 @@
 #include "cli.h"
 
 #include "base/mem.h"
-#include "doctor.h"
-#include "rowtable.h"
+#include "host/doctor.h"
+#include "host/rowtable.h"
 #include "text.h"
 
 #include <net/if.h>

@@ -3,12 +3,12 @@
 #include "cli.h"
 
 #include "base/mem.h"
-#include "carriers.h"
-#include "database.h"
-#include "extract.h"
+#include "way_back/carriers.h"
+#include "database/database.h"
+#include "way_back/extract.h"
 #include "sandbox.h"
-#include "select.h"
-#include "sqlfunc.h"
+#include "way_back/select.h"
+#include "database/sqlfunc.h"
 #include "text.h"
 
 #include "engine/filter.h"

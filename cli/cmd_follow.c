@@ -3,8 +3,8 @@
 #include "cli.h"
 
 #include "base/mem.h"
-#include "database.h"
-#include "follow.h"
+#include "database/database.h"
+#include "way_back/follow.h"
 #include "replay_config.h"
 #include "sandbox.h"
 #include "text.h"

@@ -3,7 +3,7 @@
 #include "cli.h"
 
 #include "base/mem.h"
-#include "database.h"
+#include "database/database.h"
 #include "outputs.h"
 #include "sandbox.h"
 #include "text.h"

@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "decode/decode.h"
-#include "netdev.h"
-#include "rowtable.h"
+#include "host/netdev.h"
+#include "host/rowtable.h"
 
 #include <net/if_arp.h>
 #include <net/if.h>

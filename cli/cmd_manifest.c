@@ -3,8 +3,8 @@
 #include "cli.h"
 
 #include "base/mem.h"
-#include "database.h"
-#include "manifest.h"
+#include "database/database.h"
+#include "verify/manifest.h"
 #include "sandbox.h"
 #include "sink/outfile.h"
 

@@ -2,14 +2,14 @@
 /* nrtool query: SQL or a named report over a session database, read-only. */
 #include "cli.h"
 
-#include "archive_db.h"
+#include "database/archive_db.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "database.h"
-#include "dbset.h"
+#include "database/database.h"
+#include "database/dbset.h"
 #include "record/sql.h"
-#include "rows.h"
-#include "sqlfunc.h"
+#include "database/rows.h"
+#include "database/sqlfunc.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,10 +4,10 @@
 
 #include "archive/archive.h"
 #include "base/mem.h"
-#include "database.h"
+#include "database/database.h"
 #include "sandbox.h"
 #include "text.h"
-#include "verify.h"
+#include "verify/verify.h"
 
 #include <errno.h>
 #include <inttypes.h>

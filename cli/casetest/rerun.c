@@ -5,7 +5,7 @@
 #include "cli.h"
 #include "replay.h"
 #include "sandbox.h"
-#include "sqlfunc.h"
+#include "database/sqlfunc.h"
 
 #include "base/mem.h"
 #include "engine/engine.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The keys by which rows are recognised fit the tables; databases that are not nrtool's
    own do no harm. */
-#include "compare_internal.h"
+#include "diff/compare_internal.h"
 
-#include "archive_db.h"
+#include "database/archive_db.h"
 #include "record/tables.h"
 
 #include <errno.h>
@@ -60,7 +60,7 @@ static void test_compare_every_table_has_keys(void **state)
 
 		if (!(t->flags & NR_R_JSON_ONLY) &&
 		    !strcmp(nr_cmp_keys_of(t)[0], "@content"))
-			fail_msg("%s needs keys in cli/compare_keys.c", t->name);
+			fail_msg("%s needs keys in cli/diff/compare_keys.c", t->name);
 	}
 }
 

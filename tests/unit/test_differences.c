@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Differences gathered and said: in which words, whatever their order, in bounded memory.
  */
-#include "differences.h"
+#include "diff/differences.h"
 
 #include "record/tables.h"
 

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packets from the rings to the packet file and the engine, until something ends it. */
+#include "capture/capture.h"
+#include "cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum {
+	WAIT_MS = 100, /* the clock of silent links moves this often */
+	BATCH = 512,
+};
+
+static const int64_t second_ns = 1000000000;
+
+static void feed(struct nr_capture_run *r, struct nr_batch *b)
+{
+	if (b->n && !r->failed)
+		r->failed = nr_engine_feed(r->engine, b);
+	nr_batch_release(b);
+}
+
+static struct nr_live_source source_of(const struct nr_capture_run *r,
+				       const struct nr_kept_file *f)
+{
+	if (!f)
+		return (struct nr_live_source){ .name = r->interfaces,
+						.format = r->c->backend };
+	return (struct nr_live_source){
+		.name = f->name,
+		.has_file = f->path != NULL,
+		.is_archive = f->is_archive,
+		.damage = f->path || r->c->pre_trigger ? NULL
+						       : "the packets could not be kept",
+	};
+}
+
+/* What a source begins with. */
+static void describe(struct nr_capture_run *r)
+{
+	nr_live_merge_describe(r->merge, r->events, r->source);
+	feed(r, r->events);
+	for (unsigned i = 0; i < nr_live_merge_n_rings(r->merge); i++) {
+		struct nr_seen *s = &r->seen[i];
+
+		s->base_received = s->ring.received;
+		s->base_dropped = s->ring.dropped;
+	}
+}
+
+static void end_source(struct nr_capture_run *r)
+{
+	nr_capture_interface_stats(r, r->source);
+	feed(r, r->events);
+}
+
+/* The engine's time, also where nothing has come yet. */
+static int64_t clock_of(const struct nr_capture_run *r)
+{
+	int64_t t = nr_live_merge_clock(r->merge);
+
+	return t == INT64_MIN ? nr_live_now() : t;
+}
+
+/* The databases, the packet file or both begin anew. */
+static void rotate(struct nr_capture_run *r, int64_t clock_ns)
+{
+	struct nr_kept_file f;
+	struct nr_live_source s;
+	int rc = 0;
+
+	if (r->keeper && nr_keeper_rotate(r->keeper, clock_ns, &f) != 1)
+		return;
+	nr_capture_account(r, nr_live_now());
+	end_source(r);
+	s = source_of(r, r->keeper ? &f : NULL);
+	r->source = r->keeper ? f.source : r->source + 1;
+	if (r->failed)
+		return;
+	if (r->c->one_database || !nr_capture_is_set(r->c))
+		rc = nr_engine_next_source(r->engine, &s);
+	else
+		rc = nr_engine_rotate(r->engine, clock_ns, &s);
+	if (rc && rc != -EAGAIN) { /* the rows go on in this one, where they can */
+		nr_capture_say(r, "%s", r->err.text);
+		r->status = NR_EXIT_INCOMPLETE;
+	}
+	describe(r);
+}
+
+/* As nr_keeper_take() where there is none: up to the time of the next database. */
+static size_t take(struct nr_capture_run *r, struct nr_packet *p, size_t n)
+{
+	size_t k = 0;
+
+	if (r->keeper)
+		return nr_keeper_take(r->keeper, p, n);
+	while (k < n && p[k].clock_ns < r->rotate_at)
+		p[k++].source = r->source;
+	return k;
+}
+
+static void set_next(struct nr_capture_run *r, int64_t clock_ns)
+{
+	if (r->c->rotate_time && !r->keeper)
+		r->rotate_at =
+			clock_ns - clock_ns % r->c->rotate_time + r->c->rotate_time;
+}
+
+/* The packet file gets packets before the engine sees them, and numbers them. */
+static void work(struct nr_capture_run *r, struct nr_batch *b)
+{
+	size_t n;
+
+	for (size_t i = 0; i < b->n && !r->failed; i += n) {
+		n = take(r, &b->pkt[i], b->n - i);
+		if (n == b->n) {
+			r->failed = nr_engine_feed(r->engine, b);
+		} else if (n) {
+			for (size_t k = 0; k < n; k++)
+				nr_batch_add(r->part, &b->pkt[i + k]);
+			feed(r, r->part);
+		} else {
+			rotate(r, b->pkt[i].clock_ns);
+			set_next(r, b->pkt[i].clock_ns);
+		}
+	}
+	nr_batch_release(b);
+}
+
+static void stop(struct nr_capture_run *r, int sig)
+{
+	sigset_t ending;
+
+	if (r->stopping)
+		return;
+	r->stopping = true;
+	nr_capture_account(r, nr_live_now());
+	nr_live_merge_stop(r->merge, nr_live_now());
+	/* the second signal ends the process at once; SIGUSR1 and the like stay blocked:
+	   without a handler they would end it too */
+	atomic_store(&nr_stop, sig ? sig : SIGTERM);
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &ending, NULL);
+}
+
+static void take_signals(struct nr_capture_run *r)
+{
+	struct signalfd_siginfo s;
+
+	while (read(r->signal_fd, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
+		switch (s.ssi_signo) {
+		case SIGUSR1:
+			nr_capture_stats_json(r, nr_live_now());
+			break;
+		case SIGUSR2:
+			if (r->keeper && r->c->pre_trigger)
+				nr_keeper_trigger(r->keeper, clock_of(r), "SIGUSR2");
+			break;
+		case SIGHUP:
+			if (nr_capture_is_set(r->c))
+				rotate(r, clock_of(r));
+			break;
+		default:
+			stop(r, (int)s.ssi_signo);
+		}
+	}
+}
+
+static void say_links(struct nr_capture_run *r)
+{
+	const struct nr_link *before = NULL;
+
+	for (unsigned i = 0; i < nr_live_merge_n_rings(r->merge); i++) {
+		const struct nr_link *l = nr_live_merge_link(r->merge, i);
+
+		if (l != before)
+			nr_capture_say(r, "interface %s is %s", l->name,
+				       l->is_gone ? "gone"
+				       : l->is_up
+					       ? "up"
+					       : "down; capture goes on when it is up");
+		before = l;
+	}
+}
+
+static void look_for_triggers(struct nr_capture_run *r)
+{
+	const char *why = r->watch ? nr_watch_take(r->watch) : NULL;
+
+	if (why && r->keeper)
+		nr_keeper_trigger(r->keeper, clock_of(r), why);
+}
+
+/* Twice a second, by the host's clock. */
+static void tick(struct nr_capture_run *r, int64_t now)
+{
+	int64_t clock = clock_of(r);
+
+	r->ticked_ns = now;
+	if (now - r->accounted_ns >= second_ns)
+		nr_capture_account(r, now);
+	if (r->c->stats_interval && now - r->reported_ns >= r->c->stats_interval)
+		nr_capture_stats_json(r, now);
+	if ((r->keeper && nr_keeper_tick(r->keeper, clock)) || clock >= r->rotate_at) {
+		rotate(r, clock);
+		set_next(r, clock);
+	}
+	if (!r->failed)
+		r->failed = nr_engine_tick(r->engine, clock);
+}
+
+static bool is_over(const struct nr_capture_run *r, int64_t now)
+{
+	return r->c->duration && now - r->started_ns >= r->c->duration;
+}
+
+/* How many packets may still be read; -c takes no more than it says. */
+static unsigned wanted(const struct nr_capture_run *r)
+{
+	uint64_t left = r->c->count - nr_live_merge_totals(r->merge)->captured;
+
+	return r->c->count && left < BATCH ? (unsigned)left : BATCH;
+}
+
+static int turn(struct nr_capture_run *r)
+{
+	struct pollfd more = { .fd = r->signal_fd, .events = POLLIN };
+	int64_t now = nr_live_now();
+	unsigned max = wanted(r);
+	int n;
+
+	if (!max)
+		return 1;
+	n = nr_live_merge_read(r->merge, r->batch, max, &r->err);
+	work(r, r->batch);
+	look_for_triggers(r);
+	if (n < 0)
+		return n;
+	if (!n && !r->stopping && nr_live_merge_tick(r->merge, r->events))
+		feed(r, r->events);
+	if (now - r->ticked_ns >= second_ns / 2 && !r->stopping)
+		tick(r, now);
+	nr_capture_live_line(r);
+	if (is_over(r, now))
+		stop(r, 0);
+	if (r->stopping && nr_live_merge_is_drained(r->merge))
+		return 1;
+	nr_live_merge_wait(r->merge, n ? 0 : WAIT_MS, &more, 1);
+	if (more.revents)
+		take_signals(r);
+	if (nr_live_merge_links_changed(r->merge))
+		say_links(r);
+	return 0;
+}
+
+static int start(struct nr_capture_run *r, const struct nr_run_info *run)
+{
+	struct nr_live_source s;
+	struct nr_kept_file f;
+	int rc = 0;
+
+	if (r->keeper)
+		rc = nr_keeper_start(r->keeper, nr_live_now(), &f, &r->err);
+	if (rc)
+		return rc;
+	s = source_of(r, r->keeper ? &f : NULL);
+	r->source = 0;
+	r->rotate_at = INT64_MAX;
+	set_next(r, nr_live_now());
+	rc = nr_engine_live_begin(r->engine, run, &s, &r->err);
+	nr_capture_account_init(r);
+	if (!rc)
+		describe(r);
+	return rc;
+}
+
+int nr_capture_loop(struct nr_capture_run *r, const struct nr_run_info *run)
+{
+	int rc = start(r, run);
+
+	if (rc)
+		return rc;
+	while (!rc && !r->failed)
+		rc = turn(r);
+	if (r->failed)
+		return r->failed;
+	stop(r, 0);
+	r->gone = rc < 0; /* what was captured is written all the same */
+	nr_capture_account(r, nr_live_now());
+	end_source(r);
+	return r->failed;
+}

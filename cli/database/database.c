@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "database/database.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli.h"
+#include "record/schema.h"
+#include "record/tables.h"
+#include "sandbox.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int on_progress(void *arg)
+{
+	(void)arg;
+	return atomic_load(&nr_stop) != 0;
+}
+
+int nr_database_open(sqlite3 **db, const char *path, const char *verb)
+{
+	sqlite3_stmt *st = NULL;
+	int64_t id = -1, version = 0;
+	int rc;
+
+	rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
+	sqlite3_busy_timeout(*db, 5000);
+	if (!rc)
+		rc = sqlite3_prepare_v2(
+			*db,
+			"SELECT application_id, user_version"
+			" FROM pragma_application_id, pragma_user_version",
+			-1, &st, NULL);
+	if (!rc && sqlite3_step(st) == SQLITE_ROW) {
+		id = sqlite3_column_int64(st, 0);
+		version = sqlite3_column_int64(st, 1);
+	}
+	if (!rc)
+		rc = sqlite3_reset(st);
+	sqlite3_finalize(st);
+	if (rc == SQLITE_NOTADB || (!rc && id != NR_APPLICATION_ID))
+		return nr_complain(NR_EXIT_FAILED, verb, "%s is no database of nrtool",
+				   path);
+	if (rc)
+		return nr_complain(NR_EXIT_FAILED, verb, "cannot open %s: %s", path,
+				   sqlite3_errmsg(*db));
+	if (version > NR_SCHEMA_VERSION)
+		return nr_complain(NR_EXIT_FAILED, verb,
+				   "%s is of schema %lld and this nrtool knows %d: use a "
+				   "newer one",
+				   path, (long long)version, NR_SCHEMA_VERSION);
+	sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_progress_handler(*db, 10000, on_progress, NULL);
+	return 0;
+}
+
+bool nr_database_is_older(sqlite3 *db)
+{
+	sqlite3_stmt *st = NULL;
+	bool is = false;
+
+	if (!sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL) &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		is = sqlite3_column_int64(st, 0) < NR_SCHEMA_VERSION;
+	sqlite3_finalize(st);
+	return is;
+}
+
+/* Where SQLite puts temporary files (its documentation, "Temporary Files", section 5). */
+static const char *temp_directory(void)
+{
+	const char *const candidates[] = {
+		getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp",
+	};
+
+	for (size_t i = 0; i < sizeof(candidates) / sizeof(*candidates); i++) {
+		const char *c = candidates[i];
+		struct stat st;
+
+		if (c && stat(c, &st) == 0 && S_ISDIR(st.st_mode) &&
+		    access(c, W_OK | X_OK) == 0)
+			return c;
+	}
+	return ".";
+}
+
+static bool has_writer(const char *path)
+{
+	struct nr_buf wal = { 0 };
+	bool has;
+
+	nr_buf_printf(&wal, "%s-wal", path);
+	has = access(wal.p, F_OK) == 0;
+	nr_buf_fini(&wal);
+	return has;
+}
+
+int nr_database_confine(const char *const *paths, size_t n, const char *verb)
+{
+	const char **targets = nr_xcalloc(n + 1, sizeof(*targets));
+	char applied[NR_SANDBOX_TEXT];
+	struct nr_buf temp = { 0 };
+	struct nr_sandbox s = { .reads = paths, .n_reads = n, .targets = targets };
+	struct nr_err err = { "" };
+	int rc;
+
+	nr_buf_printf(&temp, "%s/x", temp_directory());
+	targets[s.n_targets++] = temp.p;
+	for (size_t i = 0; i < n; i++)
+		if (has_writer(paths[i]))
+			targets[s.n_targets++] = paths[i];
+	rc = nr_sandbox_enter(&s, applied, &err);
+	nr_buf_fini(&temp);
+	nr_free(targets);
+	return rc ? nr_complain(NR_EXIT_FAILED, verb, "%s", err.text) : 0;
+}
