@@ -68,7 +68,7 @@ static int64_t clock_of(const struct nr_capture_run *r)
 /* The databases, the packet file or both begin anew. */
 static void rotate(struct nr_capture_run *r, int64_t clock_ns)
 {
-	struct nr_kept_file f;
+	struct nr_kept_file f = { 0 };
 	struct nr_live_source s;
 	int rc = 0;
 
@@ -262,7 +262,7 @@ static int turn(struct nr_capture_run *r)
 static int start(struct nr_capture_run *r, const struct nr_run_info *run)
 {
 	struct nr_live_source s;
-	struct nr_kept_file f;
+	struct nr_kept_file f = { 0 };
 	int rc = 0;
 
 	if (r->keeper)
