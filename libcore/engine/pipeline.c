@@ -18,10 +18,11 @@
 
 enum {
 	STEPS = 3,
-	STEP_PACKETS = 4096,
-	STEP_BYTES = 8 << 20,    /* blocks that a step may hold before it is cut */
-	STEP_DECODED = 16 << 20, /* the same of what was decoded */
-	STEP_MARKS = 4096,       /* the same of clock marks */
+	STEP_PACKETS = 4096, /* a step is cut at so many, or … */
+	STEP_BYTES =
+		2 << 20, /* … whose blocks have so many bytes: they stay in a cache */
+	STEP_DECODED = 16 << 20, /* … what was decoded is so large */
+	STEP_MARKS = 4096,       /* … or it has so many clock marks */
 	PART_ARENA = 32 << 10,
 };
 
