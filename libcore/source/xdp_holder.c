@@ -12,8 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The link on this interface, 0 where there is none: then it was attached by netlink. */
-static uint32_t link_of(uint32_t ifindex)
+/*
+ * The link of this program on this interface, 0 where there is none: then it was attached
+ * by netlink. The interface alone does not tell: other namespaces have the same numbers.
+ */
+static uint32_t link_of(uint32_t ifindex, uint32_t program)
 {
 	uint32_t id = 0;
 
@@ -26,7 +29,8 @@ static uint32_t link_of(uint32_t ifindex)
 		if (fd < 0)
 			continue;
 		ours = bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
-		       info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex == ifindex;
+		       info.type == BPF_LINK_TYPE_XDP && info.prog_id == program &&
+		       info.xdp.ifindex == ifindex;
 		close(fd);
 		if (ours)
 			return id;
@@ -120,7 +124,7 @@ void nr_xdp_holder(uint32_t ifindex, char *out, size_t n)
 	}
 	snprintf(out, n, "program %.*s (id %u)", (int)sizeof(info.name),
 		 info.name[0] ? info.name : "without a name", id);
-	link = link_of(ifindex);
+	link = link_of(ifindex, id);
 	if (link)
 		add_process(link, out, n);
 	else if (if_indextoname(ifindex, name))
