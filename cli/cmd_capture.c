@@ -564,8 +564,8 @@ static int capture_run(const struct nr_call *call)
 		c->outputs.v = nr_xcalloc(1, sizeof(*c->outputs.v));
 		c->outputs.v[c->outputs.n++] = target;
 	}
-	r.live_line = !c->quiet && isatty(STDERR_FILENO) && term &&
-		      strcmp(term, "dumb") != 0;
+	r.live_line =
+		!c->quiet && isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
 	r.batch = nr_xcalloc(1, sizeof(*r.batch));
 	r.part = nr_xcalloc(1, sizeof(*r.part));
 	r.events = nr_xcalloc(1, sizeof(*r.events));

@@ -15,6 +15,7 @@
 atomic_int nr_stop;
 const char *const nr_version = NR_VERSION;
 
+/* clang-format off */
 const struct nr_command *const nr_commands[] = {
 	&nr_cmd_replay,
 	&nr_cmd_capture,
@@ -39,6 +40,7 @@ const struct nr_command *const nr_commands[] = {
 	&nr_cmd_version,
 	NULL,
 };
+/* clang-format on */
 
 enum { N_COMMANDS = sizeof(nr_commands) / sizeof(*nr_commands) - 1 };
 

@@ -20,14 +20,15 @@ extern const char *const nr_checksums_values[], *const nr_overlap_values[];
 /* What --dedup says into e; 0, or -EINVAL with a sentence. */
 int nr_engine_options_dedup(struct nr_engine_config *e, const char *dedup,
 			    struct nr_err *err);
-/* Reads the key of --secret-key, which the caller frees. 0, or -EINVAL with a sentence. */
+/* Reads the key of --secret-key, which the caller frees. 0, or -EINVAL with a sentence.
+ */
 int nr_engine_options_secret_key(struct nr_engine_config *e, const char *path,
 				 struct nr_err *err);
 
 /*
- * Divides size (--mem, at least 64 MiB) among the caps that have their defaults: a quarter
- * each for flows (1 KiB each), parsers and early bytes, an eighth for the numbers of
- * packets, a sixteenth for fragments. None becomes larger than its default.
+ * Divides size (--mem, at least 64 MiB) among the caps that have their defaults: a
+ * quarter each for flows (1 KiB each), parsers and early bytes, an eighth for the numbers
+ * of packets, a sixteenth for fragments. None becomes larger than its default.
  */
 void nr_engine_options_mem(struct nr_engine_config *e, uint64_t size);
 

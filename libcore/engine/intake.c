@@ -87,8 +87,7 @@ static bool is_dropped(const struct nr_engine *e, const struct nr_level *l)
 	       ((l->flags & NR_L_IP_CSUM_BAD) || nr_level_csum(l) == NR_CSUM_BAD);
 }
 
-static struct nr_item *add_item(struct nr_work *w, unsigned level,
-				unsigned flags)
+static struct nr_item *add_item(struct nr_work *w, unsigned level, unsigned flags)
 {
 	struct nr_item *it = &w->items[w->n_items++];
 

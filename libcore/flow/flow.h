@@ -125,10 +125,10 @@ struct nr_flow_before {
 
 /* What few flows need, allocated when they do. */
 struct nr_flow_extra {
-	uint64_t parent_flow_id; /* 0: none */
-	uint64_t scope;          /* of the key */
-	char *tunnel;            /* "vxlan:42/gre", NUL-terminated */
-	char *vlan;              /* "10,20" */
+	uint64_t parent_flow_id;       /* 0: none */
+	uint64_t scope;                /* of the key */
+	char *tunnel;                  /* "vxlan:42/gre", NUL-terminated */
+	char *vlan;                    /* "10,20" */
 	struct nr_flow_before *before; /* of one that was restarted; else NULL */
 };
 

@@ -52,7 +52,7 @@ struct nr_recall_source {
 	int64_t bytes;           /* -1: not known */
 	uint64_t packets;
 	uint64_t last_record; /* the highest number that a packet can have */
-	bool not_kept; /* of a capture, and nothing wrote them */
+	bool not_kept;        /* of a capture, and nothing wrote them */
 	bool is_part;         /* read in part: the database does not know all packets */
 	int64_t first_ns, last_ns; /* valid if packets */
 	const char *argv, *cwd;    /* of the run that read it; NULL: not known */

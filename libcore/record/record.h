@@ -75,7 +75,8 @@ struct nr_order {
 	/* Where timers and the end of input speak: the flow_id, UINT64_MAX behind them;
 	   in the packet itself: which of its levels (engine/internal.h). */
 	uint64_t place;
-	uint32_t turn; /* before the packet: ticks of the host's clock since the last one */
+	uint32_t turn; /* before the packet: ticks of the host's clock since the last one
+			*/
 	uint32_t seq;  /* within all of these */
 	uint8_t phase; /* enum nr_phase */
 };

@@ -200,8 +200,7 @@ static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	if (is_far(f, side, s->tcp, g.offset)) {
 		ss->ev.anomaly(
 			ss->ev.arg, f, NR_ANOM_TCP_FAR_AHEAD, (int)side, &s->last,
-			nr_arena_printf(ss->arena,
-					"{\"offset\":%llu,\"expected\":%llu}",
+			nr_arena_printf(ss->arena, "{\"offset\":%llu,\"expected\":%llu}",
 					(unsigned long long)g.offset,
 					(unsigned long long)s->tcp->stream[side].next));
 		return true;

@@ -77,9 +77,8 @@ void nr_sessions_renumber(struct nr_sessions *ss, bool done)
 		struct nr_wake *w = &ss->wakes.w[i];
 
 		if (!done)
-			w->flow_id = w->flow->flow_id == w->flow_id
-					     ? WAKE_STANDS
-					     : WAKE_IS_STALE;
+			w->flow_id = w->flow->flow_id == w->flow_id ? WAKE_STANDS
+								    : WAKE_IS_STALE;
 		else if (w->flow_id == WAKE_STANDS)
 			w->flow_id = w->flow->flow_id;
 	}

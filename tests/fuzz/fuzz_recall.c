@@ -152,11 +152,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (write(fd, in.p, (size_t)(in.end - in.p)) != in.end - in.p)
 		abort();
-	snprintf(
-		sql, sizeof(sql),
-		"INSERT INTO source VALUES (1, 1, '%d', NULL, NULL, %zd, NULL, NULL, %u,"
-		" 0, 0)",
-		fd, in.end - in.p, flags & 4 ? 100u : UINT32_MAX);
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO source VALUES (1, 1, '%d', NULL, NULL, %zd, NULL, NULL, %u,"
+		 " 0, 0)",
+		 fd, in.end - in.p, flags & 4 ? 100u : UINT32_MAX);
 	must(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
 	rc = nr_recall_open(&r, db, "fuzz.db", &o, &err);
 	if (!rc && flags & 2)
