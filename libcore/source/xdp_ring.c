@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <xdp/xsk.h>
 
@@ -21,9 +22,12 @@
 #define XDP_PKT_CONTD (1 << 0)
 #endif
 
+#define RELEASE_NS 2000000000L /* in all */
+
 enum {
 	HEADROOM = 256, /* XDP_PACKET_HEADROOM: what the kernel keeps free in a chunk */
 	SLACK = 32,     /* beside the MTU: Ethernet header, four VLAN tags */
+	RELEASE_TRIES = 20,
 	MIN_CHUNKS = 64,
 	MAX_CHUNKS = 1 << 20,
 	JOIN_BLOCK = 256 << 10,
@@ -359,6 +363,24 @@ static int socket_try(struct nr_xdp_ring *r, const struct nr_xdp_ring_options *o
 				  &cfg);
 }
 
+/*
+ * The kernel lets go of a queue some time after its socket was closed (in a work queue):
+ * a capture that is restarted would meet itself.
+ */
+static int socket_wait(struct nr_xdp_ring *r, const struct nr_xdp_ring_options *opt,
+		       uint16_t flags)
+{
+	const struct timespec pause = { .tv_nsec = RELEASE_NS / RELEASE_TRIES };
+	int rc;
+
+	for (unsigned i = 0; (rc = socket_try(r, opt, flags)) == -EBUSY; i++) {
+		if (i == RELEASE_TRIES)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return rc;
+}
+
 static int socket_open(struct nr_xdp_ring *r, const struct nr_xdp_ring_options *opt,
 		       struct nr_err *err)
 {
@@ -377,7 +399,7 @@ static int socket_open(struct nr_xdp_ring *r, const struct nr_xdp_ring_options *
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
 		if (!ways[i].use)
 			continue;
-		rc = socket_try(r, opt, ways[i].flags);
+		rc = socket_wait(r, opt, ways[i].flags);
 		if (rc == 0) {
 			r->info.zero_copy = ways[i].flags & XDP_ZEROCOPY;
 			r->info.fragments = ways[i].flags & XDP_USE_SG;
