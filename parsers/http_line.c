@@ -65,7 +65,7 @@ static size_t version_len(const char *p, size_t n)
 {
 	size_t i = 5, dot;
 
-	if (n < VERSION_LEN || strncasecmp(p, "HTTP/", 5))
+	if (n < VERSION_LEN || strncasecmp(p, "HTTP/", 5) != 0)
 		return 0;
 	while (i < n && i < VERSION_MAX && is_digit(p[i]))
 		i++;

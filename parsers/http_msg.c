@@ -157,8 +157,9 @@ static bool host_differs(const struct nr_http_message *m)
 		return false;
 	/* one names the port, the other does not */
 	if (host.n > a.n)
-		return strncasecmp(host.p, a.p, a.n) || host.p[a.n] != ':';
-	return strncasecmp(host.p, a.p, host.n) || a.p[host.n] != ':' || host.n == a.n;
+		return strncasecmp(host.p, a.p, a.n) != 0 || host.p[a.n] != ':';
+	return strncasecmp(host.p, a.p, host.n) != 0 || a.p[host.n] != ':' ||
+	       host.n == a.n;
 }
 
 enum nr_verdict nr_http_head_done(struct nr_parse *p, struct nr_http *h,

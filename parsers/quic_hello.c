@@ -28,7 +28,7 @@ static enum nr_verdict read_server(struct nr_parse *p, struct nr_quic *c,
 		0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c
 	};
 
-	c->final = n < 34 || memcmp(body + 2, retry, sizeof(retry));
+	c->final = n < 34 || memcmp(body + 2, retry, sizeof(retry)) != 0;
 	return nr_tls_facts_server(p, &c->facts, body, n);
 }
 

@@ -133,7 +133,7 @@ static unsigned server_side(const struct nr_parse *p, const struct ssh *s)
 static bool is_version1(const struct ssh_side *x)
 {
 	return x->banner_len >= 6 && !memcmp(x->banner, "SSH-1.", 6) &&
-	       (x->banner_len < 8 || memcmp(x->banner + 6, "99", 2));
+	       (x->banner_len < 8 || memcmp(x->banner + 6, "99", 2) != 0);
 }
 
 /* 1 where a side speaks nothing else, 2 where both speak it, 0: not known. */
@@ -218,7 +218,7 @@ static void keep_banner(struct nr_parse *p, struct ssh *s, unsigned side,
 		nr_parse_anomaly(
 			p, NR_ANOM_SSH_BANNER, (int)side,
 			nr_arena_printf(p->arena, "{\"length\":%llu}",
-					(unsigned long long)(line->len + line->cut)));
+					(unsigned long long)line->len + line->cut));
 	if (!s->begin_ns)
 		s->begin_ns = p->ts_ns;
 	nr_parse_service(p, "ssh");
@@ -230,7 +230,7 @@ static enum nr_verdict banner_line(struct nr_parse *p, struct ssh *s, unsigned s
 {
 	struct ssh_side *x = &s->side[side];
 
-	if (line->len < 4 || memcmp(line->p, "SSH-", 4)) {
+	if (line->len < 4 || memcmp(line->p, "SSH-", 4) != 0) {
 		/* text that is none comes from something else than SSH */
 		if (++x->pre_lines > PRE_BANNER_MAX || !is_text(line->p, line->len))
 			return NR_NOT_MINE;

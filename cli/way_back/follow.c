@@ -113,7 +113,7 @@ static void show_hex(struct follow *w, uint64_t offset, const uint8_t *p, size_t
 	for (size_t at = 0; at < n; at += HEX_WIDTH) {
 		size_t k = n - at < HEX_WIDTH ? n - at : HEX_WIDTH;
 
-		fprintf(out, "%08llx ", (unsigned long long)(offset + at));
+		fprintf(out, "%08llx ", (unsigned long long)offset + at);
 		for (size_t i = 0; i < HEX_WIDTH; i++) {
 			if (i < k)
 				fprintf(out, "%s%02x", i == 8 ? "  " : " ", p[at + i]);

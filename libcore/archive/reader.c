@@ -370,7 +370,7 @@ void nr_ax_describe(const struct nr_archive *a, size_t i, char *out, size_t n)
 	nr_time_format(hi, f.hi_ns);
 	at += snprintf(out + at, n - (size_t)at, " (records %llu to %llu",
 		       (unsigned long long)f.record + 1,
-		       (unsigned long long)(f.record + f.n_records));
+		       (unsigned long long)f.record + f.n_records);
 	if (f.lo_ns <= f.hi_ns && (size_t)at < n)
 		at += snprintf(out + at, n - (size_t)at, ", %s to %s", lo, hi);
 	if ((size_t)at < n)

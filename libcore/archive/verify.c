@@ -167,7 +167,7 @@ static int check_tail(struct verify *v, struct nr_err *err)
 		;
 	if (rc == 0 && at < tail.len)
 		found(v, "the seek table differs from the frames, first at byte %llu",
-		      (unsigned long long)(end + at));
+		      (unsigned long long)end + at);
 	nr_free(is);
 	nr_buf_fini(&tail);
 	return rc;

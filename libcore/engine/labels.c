@@ -112,8 +112,9 @@ const char *nr_labels_born(struct nr_labels *t, const struct nr_join *j)
 		struct expected *s = &t->slot[i - 1];
 
 		if (s->flow_id || s->x.dst_port != dst_port || s->x.proto != k->proto ||
-		    s->x.ip_version != k->ip_version || memcmp(s->x.dst_ip, dst, 16) ||
-		    !is_source(s, src, src_port) || j->born.clock_ns > s->until_ns)
+		    s->x.ip_version != k->ip_version ||
+		    memcmp(s->x.dst_ip, dst, 16) != 0 || !is_source(s, src, src_port) ||
+		    j->born.clock_ns > s->until_ns)
 			continue;
 		s->flow_id = j->id;
 		return s->x.service;

@@ -105,7 +105,8 @@ static inline bool nr_hot_is(const struct nr_flow_hot *h, const struct nr_flow *
 		memcpy(&ip, h->ip, 8);
 		if (ip != w->ip)
 			return false;
-	} else if (memcmp(h->ip6->lo, k->lo, 16) || memcmp(h->ip6->hi, k->hi, 16)) {
+	} else if (memcmp(h->ip6->lo, k->lo, 16) != 0 ||
+		   memcmp(h->ip6->hi, k->hi, 16) != 0) {
 		return false;
 	}
 	return !(w->rest & NR_REST_MORE) ||
