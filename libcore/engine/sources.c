@@ -16,17 +16,6 @@ struct nr_interface_row {
 	uint64_t inbound, outbound;
 };
 
-static struct nr_text text_dup(struct nr_text t)
-{
-	char *s;
-
-	if (!t.p)
-		return t;
-	s = nr_xmalloc(t.len);
-	memcpy(s, t.p, t.len);
-	return (struct nr_text){ s, t.len };
-}
-
 static void add_interface(struct nr_source_state *s, const struct nr_interface *i)
 {
 	struct nr_interface_row *r;
@@ -36,27 +25,15 @@ static void add_interface(struct nr_source_state *s, const struct nr_interface *
 					    (s->n_interfaces ? s->n_interfaces * 2 : 1) *
 						    sizeof(s->interfaces[0]));
 	r = &s->interfaces[s->n_interfaces++];
-	r->i = *i;
-	r->i.name = text_dup(i->name);
-	r->i.description = text_dup(i->description);
-	r->i.filter = text_dup(i->filter);
-	r->i.os = text_dup(i->os);
-	r->i.hardware = text_dup(i->hardware);
+	nr_interface_copy(&r->i, i);
 	r->received = r->dropped = UINT64_MAX;
 	r->inbound = r->outbound = 0;
 }
 
 void nr_engine_source_forget(struct nr_source_state *s)
 {
-	for (size_t j = 0; j < s->n_interfaces; j++) {
-		const struct nr_interface *i = &s->interfaces[j].i;
-
-		nr_free((void *)i->name.p);
-		nr_free((void *)i->description.p);
-		nr_free((void *)i->filter.p);
-		nr_free((void *)i->os.p);
-		nr_free((void *)i->hardware.p);
-	}
+	for (size_t j = 0; j < s->n_interfaces; j++)
+		nr_interface_fini(&s->interfaces[j].i);
 	nr_free(s->interfaces);
 	nr_free(s->damage);
 	s->interfaces = NULL;

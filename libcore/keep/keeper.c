@@ -59,18 +59,6 @@ struct nr_keeper {
 	int failed; /* -errno, the first */
 };
 
-static char *text_dup(const struct nr_text *t)
-{
-	char *s;
-
-	if (!t->p)
-		return NULL;
-	s = nr_xmalloc(t->len + 1);
-	memcpy(s, t->p, t->len);
-	s[t->len] = '\0';
-	return s;
-}
-
 static int check_config(const struct nr_keep_config *c, struct nr_err *err)
 {
 	const char *t = c->target;
@@ -116,23 +104,14 @@ int nr_keeper_new(struct nr_keeper **out, const struct nr_keep_config *c,
 	return 0;
 }
 
-static void own(struct nr_text *t)
-{
-	t->p = text_dup(t);
-}
-
 void nr_keeper_interface(struct nr_keeper *k, const struct nr_interface *i)
 {
 	struct iface *f;
 
 	k->ifs = nr_xrealloc(k->ifs, (k->n_ifs + 1) * sizeof(*k->ifs));
 	f = &k->ifs[k->n_ifs++];
-	*f = (struct iface){ .i = *i, .received = UINT64_MAX, .dropped = UINT64_MAX };
-	own(&f->i.name);
-	own(&f->i.description);
-	own(&f->i.filter);
-	own(&f->i.os);
-	own(&f->i.hardware);
+	*f = (struct iface){ .received = UINT64_MAX, .dropped = UINT64_MAX };
+	nr_interface_copy(&f->i, i);
 }
 
 static bool is_set(const struct nr_keeper *k)
@@ -732,15 +711,8 @@ void nr_keeper_free(struct nr_keeper *k)
 	nr_ngw_close(k->w);
 	nr_retain_free(k->retain);
 	nr_backlog_free(k->backlog);
-	for (size_t i = 0; i < k->n_ifs; i++) {
-		const struct nr_interface *f = &k->ifs[i].i;
-
-		nr_free((void *)f->name.p);
-		nr_free((void *)f->description.p);
-		nr_free((void *)f->filter.p);
-		nr_free((void *)f->os.p);
-		nr_free((void *)f->hardware.p);
-	}
+	for (size_t i = 0; i < k->n_ifs; i++)
+		nr_interface_fini(&k->ifs[i].i);
 	nr_free(k->ifs);
 	nr_free(k->path);
 	nr_free(k->target);

@@ -102,31 +102,12 @@ static bool is_sparse(const struct nr_recall_input *in)
 	return blocks < in->n_blocks / 2;
 }
 
-static struct nr_text text_copy(struct nr_text t)
-{
-	char *s;
-
-	if (!t.p)
-		return t;
-	s = nr_xmalloc(t.len + 1);
-	memcpy(s, t.p, t.len);
-	return (struct nr_text){ s, t.len };
-}
-
 static void keep_interface(struct nr_recall_input *in, const struct nr_interface *i)
 {
-	struct nr_interface *to;
-
 	if (!(in->n_ifs & (in->n_ifs - 1)))
 		in->ifs = nr_xrealloc(in->ifs,
 				      (in->n_ifs ? 2 * in->n_ifs : 1) * sizeof(*in->ifs));
-	to = &in->ifs[in->n_ifs++];
-	*to = *i;
-	to->name = text_copy(i->name);
-	to->description = text_copy(i->description);
-	to->filter = text_copy(i->filter);
-	to->os = text_copy(i->os);
-	to->hardware = text_copy(i->hardware);
+	nr_interface_copy(&in->ifs[in->n_ifs++], i);
 }
 
 /* Behind the views of `in`: the next ones. 1, 0 at the end, -errno. */
@@ -353,13 +334,8 @@ void nr_recall_input_close(struct nr_recall_input *in)
 
 void nr_recall_input_free(struct nr_recall_input *in)
 {
-	for (size_t i = 0; i < in->n_ifs; i++) {
-		nr_free((void *)(uintptr_t)in->ifs[i].name.p);
-		nr_free((void *)(uintptr_t)in->ifs[i].description.p);
-		nr_free((void *)(uintptr_t)in->ifs[i].filter.p);
-		nr_free((void *)(uintptr_t)in->ifs[i].os.p);
-		nr_free((void *)(uintptr_t)in->ifs[i].hardware.p);
-	}
+	for (size_t i = 0; i < in->n_ifs; i++)
+		nr_interface_fini(&in->ifs[i]);
 	nr_free(in->ifs);
 	nr_free(in->picks.v);
 	nr_free(in->path);

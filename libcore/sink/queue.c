@@ -183,6 +183,20 @@ void nr_queue_close(struct nr_queue *q)
 	pthread_mutex_unlock(&q->lock);
 }
 
+/* Behind the waiting, with the lock held; NULL: there is none. */
+static struct nr_chunk *take_first(struct nr_queue *q)
+{
+	struct nr_chunk *c = q->first;
+
+	q->is_idle = false;
+	if (c) {
+		q->first = c->next;
+		if (!q->first)
+			q->last = NULL;
+	}
+	return c;
+}
+
 struct nr_chunk *nr_queue_take(struct nr_queue *q)
 {
 	struct nr_chunk *c;
@@ -191,13 +205,7 @@ struct nr_chunk *nr_queue_take(struct nr_queue *q)
 	q->is_idle = true;
 	while (!q->first && !q->is_closed)
 		pthread_cond_wait(&q->not_empty, &q->lock);
-	q->is_idle = false;
-	c = q->first;
-	if (c) {
-		q->first = c->next;
-		if (!q->first)
-			q->last = NULL;
-	}
+	c = take_first(q);
 	pthread_mutex_unlock(&q->lock);
 	return c;
 }
@@ -219,13 +227,7 @@ struct nr_chunk *nr_queue_take_for(struct nr_queue *q, unsigned ms, bool *at_end
 	q->is_idle = true;
 	while (!q->first && !q->is_closed && rc == 0)
 		rc = pthread_cond_timedwait(&q->not_empty, &q->lock, &until);
-	q->is_idle = false;
-	c = q->first;
-	if (c) {
-		q->first = c->next;
-		if (!q->first)
-			q->last = NULL;
-	}
+	c = take_first(q);
 	*at_end = !c && q->is_closed;
 	pthread_mutex_unlock(&q->lock);
 	return c;

@@ -128,6 +128,17 @@ static int prepare_tables(struct nr_db *d, const struct nr_record_type *const *t
 	return rc;
 }
 
+void nr_db_put_tables(struct nr_buf *sql, const struct nr_record_type *const *types,
+		      size_t n)
+{
+	nr_buf_printf(sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;",
+		      NR_APPLICATION_ID, NR_SCHEMA_VERSION);
+	for (size_t i = 0; i < n; i++) {
+		if (!(types[i]->flags & NR_R_JSON_ONLY))
+			nr_schema_table(sql, types[i]);
+	}
+}
+
 static int open_new(struct nr_db *d, const struct nr_sink_options *o,
 		    const struct nr_record_type *const *types, size_t n,
 		    struct nr_err *err)
@@ -151,13 +162,7 @@ static int open_new(struct nr_db *d, const struct nr_sink_options *o,
 	nr_buf_str(&sql, "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF;"
 			 "PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
 			 "PRAGMA cache_size = -4096; PRAGMA foreign_keys = OFF;");
-	nr_buf_printf(&sql,
-		      "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;",
-		      NR_APPLICATION_ID, NR_SCHEMA_VERSION);
-	for (size_t i = 0; i < n; i++) {
-		if (!(types[i]->flags & NR_R_JSON_ONLY))
-			nr_schema_table(&sql, types[i]);
-	}
+	nr_db_put_tables(&sql, types, n);
 	rc = nr_db_run(d, sql.p, "creating the tables", err);
 	nr_buf_fini(&sql);
 	return rc;

@@ -49,6 +49,9 @@ int nr_db_insert(struct nr_db *d, struct nr_db_table *t, const struct nr_value *
 /* SQLite's last error as a sentence and an errno. */
 int nr_db_fail(struct nr_db *d, const char *what, struct nr_err *err);
 int nr_db_run(struct nr_db *d, const char *sql, const char *what, struct nr_err *err);
+/* What a new database begins with: its marks, BEGIN, and the tables of types. */
+void nr_db_put_tables(struct nr_buf *sql, const struct nr_record_type *const *types,
+		      size_t n);
 /* Opens the connection to a file that exists. */
 int nr_db_open_file(struct nr_db *d, const char *path, struct nr_err *err);
 /*

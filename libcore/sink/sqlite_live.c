@@ -51,13 +51,7 @@ int nr_db_open_live(struct nr_db *d, const struct nr_sink_options *o,
 	nr_buf_str(&sql, "PRAGMA synchronous = OFF; PRAGMA page_size = 8192;"
 			 "PRAGMA journal_mode = WAL; PRAGMA cache_size = -16384;"
 			 "PRAGMA foreign_keys = OFF;");
-	nr_buf_printf(&sql,
-		      "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;",
-		      NR_APPLICATION_ID, NR_SCHEMA_VERSION);
-	for (size_t i = 0; i < n; i++) {
-		if (!(types[i]->flags & NR_R_JSON_ONLY))
-			nr_schema_table(&sql, types[i]);
-	}
+	nr_db_put_tables(&sql, types, n);
 	nr_buf_str(&sql, views ? views : "");
 	nr_buf_str(&sql, "COMMIT; PRAGMA synchronous = NORMAL; BEGIN;");
 	rc = nr_db_run(d, sql.p, "creating the tables", err);

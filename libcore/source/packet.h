@@ -110,6 +110,10 @@ struct nr_interface {
 	struct nr_text name, description, filter, os, hardware;
 };
 
+/* With texts of its own, each with a NUL behind it that len does not count. */
+void nr_interface_copy(struct nr_interface *to, const struct nr_interface *from);
+void nr_interface_fini(struct nr_interface *i); /* frees the texts of a copy */
+
 struct nr_event {
 	enum nr_event_kind kind;
 	uint64_t record; /* COMMENT: the packet it belongs to, 0 for file or section */
