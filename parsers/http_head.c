@@ -13,14 +13,19 @@
 
 /* Lines of heads */
 
+enum { FIRST_HEAD = 256 };
+
+/* soon: bytes that are there and are perhaps all of the head. */
 static bool keep(struct nr_parse *p, struct nr_http_head *head, const void *bytes,
-		 size_t n)
+		 size_t n, size_t soon)
 {
-	uint32_t cap = head->cap ? head->cap : 256;
+	uint32_t cap = head->cap;
 	uint8_t *grown;
 
 	if (!n)
 		return true;
+	if (!cap)
+		cap = n <= soon && soon < FIRST_HEAD ? (uint32_t)soon : FIRST_HEAD;
 	while (cap - head->len < n)
 		cap *= 2;
 	if (cap != head->cap) {
@@ -66,7 +71,7 @@ static enum nr_gathered take_line(struct nr_parse *p, struct nr_http *h,
 	in->p += n;
 	s->line_len += n;
 	h->work += n;
-	if (!keep(p, head, bytes, kept))
+	if (!keep(p, head, bytes, kept, (size_t)(in->end - bytes)))
 		return NR_G_NO_MEM;
 	if (kept < n) {
 		keep_tail(s, bytes + kept, n - kept);
@@ -76,7 +81,7 @@ static enum nr_gathered take_line(struct nr_parse *p, struct nr_http *h,
 	if (!lf)
 		return NR_G_MORE;
 	if (s->field_cut && head->len && head->p[head->len - 1] != '\n' &&
-	    !keep(p, head, "\r\n", 2))
+	    !keep(p, head, "\r\n", 2, 0))
 		return NR_G_NO_MEM;
 	return NR_G_WHOLE;
 }
@@ -224,8 +229,8 @@ static bool mend_cut_line(struct nr_parse *p, struct nr_http_side *s)
 	if (!space || (size_t)(s->tail + n - space) != sizeof(" HTTP/1.1") - 1)
 		return true;
 	head->len -= 2; /* CR LF that take_line() put there */
-	return keep(p, head, space, (size_t)(s->tail + n - space)) &&
-	       keep(p, head, "\r\n", 2);
+	return keep(p, head, space, (size_t)(s->tail + n - space), 0) &&
+	       keep(p, head, "\r\n", 2, 0);
 }
 
 enum nr_verdict nr_http_begin_old_response(struct nr_parse *p, struct nr_http *h,

@@ -86,8 +86,10 @@ static bool choose(struct nr_sessions *ss, struct nr_flow *f, struct nr_chunk ch
 	if (!s->tcp->choice)
 		s->tcp->choice = nr_account_alloc(a, sizeof(*s->tcp->choice));
 	if (!s->tcp->choice || !nr_choice_add(s->tcp->choice, a, chunk, data)) {
-		nr_session_close(s,
-				 s->tcp->choice ? NR_CLOSE_NOT_MINE : NR_CLOSE_OVERFLOW);
+		nr_session_close(s, s->tcp->choice && s->tcp->choice->n_chunks ==
+							      NR_CHOICE_CHUNKS
+					    ? NR_CLOSE_NOT_MINE
+					    : NR_CLOSE_OVERFLOW);
 		return false;
 	}
 	if (!chunk.len ||

@@ -24,8 +24,8 @@ struct nr_choice {
 	uint32_t len[2], cap[2];
 	uint32_t from[2]; /* behind the last gap */
 	bool after_gap[2];
-	uint32_t n_chunks;
-	struct nr_chunk chunk[NR_CHOICE_CHUNKS];
+	uint32_t n_chunks, cap_chunks;
+	struct nr_chunk *chunk;
 };
 
 /* What a TCP session has beside the rest. Sides are the flow's. */
@@ -78,7 +78,6 @@ struct nr_sessions {
 	struct nr_account bytes; /* stores of streams */
 	struct nr_wakes wakes;
 	struct nr_memo *memo;
-	uint32_t seed;
 };
 
 /* choose.c */

@@ -57,16 +57,25 @@ void nr_session_end_parser(struct nr_sessions *ss, struct nr_flow *f,
 	f->parser_close = (uint8_t)(why + 1);
 }
 
+/* A TCP session has its streams in the same block. */
+static size_t session_size(const struct nr_flow *f)
+{
+	return sizeof(struct nr_session) +
+	       (nr_flow_proto(f) == 6 ? sizeof(struct nr_tcp_session) : 0);
+}
+
 struct nr_session *nr_session_new(struct nr_sessions *ss, struct nr_flow *f)
 {
 	struct nr_account *a = nr_state_of(ss, f);
-	struct nr_session *s = nr_account_alloc(a, sizeof(*s));
+	struct nr_session *s = nr_account_alloc(a, session_size(f));
 
 	if (!s) {
 		nr_flow_set_quiet(f);
 		f->parser_close = NR_CLOSE_OVERFLOW + 1;
 		return NULL;
 	}
+	if (nr_flow_proto(f) == 6)
+		s->tcp = (struct nr_tcp_session *)(s + 1);
 	s->tick_ns = s->armed_ns = INT64_MAX;
 	s->src_is_hi = f->src_is_hi;
 	f->session = s;
@@ -84,9 +93,8 @@ static void session_free(struct nr_sessions *ss, struct nr_flow *f)
 			nr_stream_fini(&s->tcp->stream[i], nr_bytes_of(ss, f));
 		}
 		nr_choice_free(s->tcp->choice, a);
-		nr_account_free(a, s->tcp, sizeof(*s->tcp));
 	}
-	nr_account_free(a, s, sizeof(*s));
+	nr_account_free(a, s, session_size(f));
 	f->session = NULL;
 	nr_flow_set_quiet(f);
 }

@@ -123,15 +123,8 @@ static bool tcp_new(struct nr_sessions *ss, struct nr_flow *f)
 
 	if (!s)
 		return false;
-	s->tcp = nr_account_alloc(nr_state_of(ss, f), sizeof(*s->tcp));
-	if (!s->tcp) {
-		nr_session_close(s, NR_CLOSE_OVERFLOW);
-		f->parser_close = NR_CLOSE_OVERFLOW + 1;
-		return false;
-	}
 	for (unsigned i = 0; i < 2; i++) {
-		ss->seed = ss->seed * 1664525 + 1013904223;
-		nr_stream_init(&s->tcp->stream[i], ss->seed);
+		nr_stream_init(&s->tcp->stream[i]);
 		s->tcp->start_seq[i] = nr_flow_tcp_facts(f, i).start_seq;
 	}
 	return true;
@@ -149,7 +142,7 @@ static bool follow_restart(struct nr_sessions *ss, struct nr_flow *f, unsigned s
 	t->start_seq[side] = start_seq;
 	f->n_unverified += t->stream[side].n_unverified;
 	nr_stream_fini(&t->stream[side], nr_bytes_of(ss, f));
-	nr_stream_init(&t->stream[side], ss->seed | 1);
+	nr_stream_init(&t->stream[side]);
 	if (begun)
 		nr_session_close(f->session, NR_CLOSE_GAP);
 	return !begun;

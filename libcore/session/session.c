@@ -121,7 +121,7 @@ struct nr_sessions *nr_sessions_new(const struct nr_sessions_config *c,
 
 	ss->cfg = *c;
 	ss->ev = *ev;
-	ss->seed = c->seed;
+	ss->cfg.stream.seed = c->seed;
 	ss->memo = nr_memo_new();
 	ss->state.max = c->session_memory;
 	ss->bytes.max = c->reassembly_memory;
