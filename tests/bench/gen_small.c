@@ -275,9 +275,7 @@ void gen_idle(struct out *o, const struct params *p)
 	rng_seed(&r, p->seed);
 	for (uint64_t n = 0; n < p->count && !o->full; n++) {
 		uint32_t isn = (uint32_t)mix64(p->seed ^ n), seq[2] = { isn, isn * 3 };
-		char head[2][HEAD_MAX];
-		size_t len[2] = { http_request(head[0], &r, (uint32_t)(n % N_HOSTS), 0),
-				  http_response(head[1], &r, 304, false, 0) };
+		char head[HEAD_MAX];
 		struct conv c;
 
 		p64_conv(&c, (uint32_t)n, p->seed);
@@ -285,7 +283,7 @@ void gen_idle(struct out *o, const struct params *p)
 		for (int i = 0; i < 5 && !o->full; i++, t += 5 * NS_US) {
 			int side = step[i].side;
 			bool is_syn = step[i].flags & TCP_SYN;
-			size_t size = step[i].flags & TCP_PSH ? len[side] : 0;
+			size_t size = 0;
 			struct tcp_hdr h = { .window = 64240,
 					     .is_plain_syn = is_syn,
 					     .flags = step[i].flags,
@@ -293,7 +291,11 @@ void gen_idle(struct out *o, const struct params *p)
 					     .ack = i ? seq[!side] : 0 };
 			uint8_t *frame = out_frame(o);
 
-			memcpy(frame + tcp_payload_at(&c, &h), head[side], size);
+			if (i == 2)
+				size = http_request(head, &r, (uint32_t)(n % N_HOSTS), 0);
+			if (i == 3)
+				size = http_response(head, &r, 304, false, 0);
+			memcpy(frame + tcp_payload_at(&c, &h), head, size);
 			seq[side] += (uint32_t)size + is_syn;
 			if (!out_commit(o, tcp_frame(frame, &c, side, &h, size), t))
 				break;
