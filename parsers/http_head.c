@@ -70,7 +70,7 @@ static enum nr_gathered take_line(struct nr_parse *p, struct nr_http *h,
 	kept = n < room ? n : room;
 	in->p += n;
 	s->line_len += n;
-	h->work += n;
+	h->work += (uint32_t)n;
 	if (!keep(p, head, bytes, kept, (size_t)(in->end - bytes)))
 		return NR_G_NO_MEM;
 	if (kept < n) {
@@ -115,8 +115,10 @@ void nr_http_say_skipped(struct nr_parse *p, struct nr_http *h, struct nr_http_s
 {
 	if (s->skipped && h->understood)
 		nr_parse_anomaly(p,
-				 s->spoke && !s->lost_by_gap ? NR_ANOM_HTTP_JUNK
-							     : NR_ANOM_HTTP_RESYNC,
+				 (h->spoke >> nr_http_side_of(h, s) & 1) &&
+						 !s->lost_by_gap
+					 ? NR_ANOM_HTTP_JUNK
+					 : NR_ANOM_HTTP_RESYNC,
 				 (int)nr_http_side_of(h, s),
 				 nr_arena_printf(p->arena, "{\"bytes\":%llu}",
 						 (unsigned long long)s->skipped));
@@ -247,7 +249,7 @@ enum nr_verdict nr_http_begin_old_response(struct nr_parse *p, struct nr_http *h
 	m->first_ns = s->first_ns;
 	m->body = s->line_len;
 	s->tx = tx;
-	s->spoke = true;
+	h->spoke |= (uint8_t)(1 << nr_http_side_of(h, s));
 	s->state = NR_HTTP_TO_END;
 	forget_line(s);
 	return NR_MORE;
@@ -289,7 +291,8 @@ static enum nr_verdict begin_message(struct nr_parse *p, struct nr_http *h,
 	s->head = (struct nr_http_head){ 0 };
 	forget_line(s);
 	s->state = NR_HTTP_FIELDS;
-	s->spoke = h->understood = true;
+	h->spoke |= (uint8_t)(1 << nr_http_side_of(h, s));
+	h->understood = true;
 	nr_parse_service(p, h->datagram ? "ssdp" : "http");
 	return NR_MORE;
 }

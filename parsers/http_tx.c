@@ -92,13 +92,14 @@ static void make_room(struct nr_parse *p, struct nr_http *h)
 	tx->next = NULL;
 	h->last = tx;
 	h->n_open--;
-	if (!h->n_dropped++)
+	if (!h->dropped)
 		nr_parse_anomaly(p, NR_ANOM_HTTP_LIMIT, h->client - 1,
 				 nr_arena_printf(p->arena,
 						 "{\"what\":\"open transactions\","
 						 "\"value\":%u,\"trans_depth\":%llu}",
 						 (unsigned)NR_HTTP_OPEN_MAX,
 						 (unsigned long long)gone->depth));
+	h->dropped = true;
 	write_and_free(p, h, gone);
 }
 

@@ -96,12 +96,23 @@ static bool room_for_chunk(struct nr_choice *c, struct nr_account *a)
 	return true;
 }
 
+/* The same side says more. */
+static bool goes_on(const struct nr_choice *c, const struct nr_chunk *chunk)
+{
+	const struct nr_chunk *last;
+
+	if (!c->n_chunks || chunk->gap)
+		return false;
+	last = &c->chunk[c->n_chunks - 1];
+	return last->side == chunk->side && !last->gap;
+}
+
 bool nr_choice_add(struct nr_choice *c, struct nr_account *a, struct nr_chunk chunk,
 		   const uint8_t *p)
 {
-	struct nr_chunk *last = c->n_chunks ? &c->chunk[c->n_chunks - 1] : NULL;
+	if (goes_on(c, &chunk)) {
+		struct nr_chunk *last = &c->chunk[c->n_chunks - 1];
 
-	if (last && last->side == chunk.side && !last->gap && !chunk.gap) {
 		if (!keep(c, a, chunk.side, p, chunk.len))
 			return false;
 		last->len += chunk.len;

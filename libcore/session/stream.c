@@ -9,13 +9,8 @@
 #define NS_PER_S INT64_C(1000000000)
 
 enum {
-	MORE_REMEMBERED = 4, /* behind the first: most have no second that waits */
-	LONE_HOLE_S = 4,     /* a hole with little beyond it */
-};
-
-struct nr_remembered {
-	uint64_t offset, hash;
-	uint32_t len;
+	FIRST_MORE = 4,
+	LONE_HOLE_S = 4, /* a hole with little beyond it */
 };
 
 const char *nr_gap_reason_name(enum nr_gap_reason r)
@@ -83,51 +78,69 @@ void nr_stream_fini(struct nr_stream *s, struct nr_account *a)
 	while (first_piece(s))
 		nr_pieces_drop_first(s->store, a);
 	drop_empty_store(s, a);
-	nr_account_free(a, s->remembered, s->cap_remembered * sizeof(*s->remembered));
-	s->remembered = NULL;
-	s->n_remembered = s->cap_remembered = 0;
+	nr_account_free(a, s->more, s->cap_more * sizeof(*s->more));
+	s->more = NULL;
+	s->n_remembered = s->cap_more = s->first_remembered = 0;
 }
 
-static struct nr_remembered *remembered(const struct nr_stream *s, unsigned i)
+static unsigned cap_remembered(const struct nr_stream *s)
 {
-	return &s->remembered[(s->first_remembered + i) % s->cap_remembered];
+	return s->more ? s->cap_more : 1;
+}
+
+static struct nr_remembered *remembered(struct nr_stream *s, unsigned i)
+{
+	return s->more ? &s->more[(s->first_remembered + i) % s->cap_more] : &s->one;
+}
+
+/* Of what is remembered no offset is 4 GiB or more below `next`: see moves_on(). */
+static uint64_t offset_of(const struct nr_stream *s, const struct nr_remembered *m)
+{
+	return s->next - (uint32_t)((uint32_t)s->next - m->offset);
+}
+
+static void forget_oldest(struct nr_stream *s)
+{
+	s->first_remembered = (uint8_t)((s->first_remembered + 1u) % cap_remembered(s));
+	s->n_remembered--;
 }
 
 static void grow_remembered(struct nr_stream *s, struct nr_account *a)
 {
-	unsigned cap = s->cap_remembered > 1 ? s->cap_remembered * 2u
-		       : s->cap_remembered   ? MORE_REMEMBERED
-					     : 1;
+	unsigned cap = s->more ? s->cap_more * 2u : FIRST_MORE;
 	struct nr_remembered *grown;
 
-	if (s->cap_remembered == NR_REMEMBERED)
+	if (s->cap_more == NR_REMEMBERED)
 		return;
 	grown = nr_account_alloc(a, cap * sizeof(*grown));
 	if (!grown)
 		return;
 	for (unsigned i = 0; i < s->n_remembered; i++)
 		grown[i] = *remembered(s, i);
-	nr_account_free(a, s->remembered, s->cap_remembered * sizeof(*grown));
-	s->remembered = grown;
-	s->cap_remembered = (uint8_t)cap;
+	nr_account_free(a, s->more, s->cap_more * sizeof(*grown));
+	s->more = grown;
+	s->cap_more = (uint8_t)cap;
 	s->first_remembered = 0;
+}
+
+static void moves_on(struct nr_stream *s, uint64_t next)
+{
+	while (s->n_remembered && next - offset_of(s, remembered(s, 0)) > UINT32_MAX)
+		forget_oldest(s);
+	s->next = next;
 }
 
 static void remember(struct nr_stream *s, struct nr_account *a, uint64_t offset,
 		     const uint8_t *p, size_t n)
 {
-	if (s->n_remembered == s->cap_remembered)
+	if (s->n_remembered == cap_remembered(s))
 		grow_remembered(s, a);
-	if (!s->cap_remembered)
-		return;
-	if (s->n_remembered == s->cap_remembered) { /* the oldest goes */
-		s->first_remembered =
-			(uint8_t)((s->first_remembered + 1u) % s->cap_remembered);
-		s->n_remembered--;
-	}
-	*remembered(s, s->n_remembered++) = (struct nr_remembered){
-		.offset = offset, .hash = nr_stream_hash(p, n), .len = (uint32_t)n
-	};
+	if (s->n_remembered == cap_remembered(s))
+		forget_oldest(s);
+	*remembered(s, s->n_remembered++) =
+		(struct nr_remembered){ .offset = (uint32_t)offset,
+					.len = (uint32_t)n,
+					.hash = nr_stream_hash(p, n) };
 }
 
 /* A segment, or its beginning, was delivered before: is it the same? */
@@ -141,7 +154,7 @@ static void compare_delivered(struct nr_stream *s, const struct nr_stream_segmen
 	for (unsigned i = 0; i < s->n_remembered; i++) {
 		const struct nr_remembered *m = remembered(s, i);
 
-		if (m->offset != g->offset || m->len != g->cap)
+		if (offset_of(s, m) != g->offset || m->len != g->cap)
 			continue;
 		hash = nr_stream_hash(g->data, g->cap);
 		if (hash != m->hash)
@@ -185,7 +198,7 @@ static bool deliver(struct nr_stream *s, struct nr_account *a, const uint8_t *p,
 	if (!n)
 		return true;
 	remember(s, a, offset, p, n);
-	s->next += n;
+	moves_on(s, offset + n);
 	return r->data(r->arg, offset, p, n, at);
 }
 
@@ -196,7 +209,7 @@ static bool tell_gap(struct nr_stream *s, uint64_t to, enum nr_gap_reason why,
 
 	if (to <= offset)
 		return true;
-	s->next = to;
+	moves_on(s, to);
 	return r->gap(r->arg, offset, to - offset, why, at);
 }
 
@@ -327,15 +340,9 @@ void nr_stream_ack(struct nr_stream *s, uint64_t acked, int64_t clock_ns)
 	if (acked <= s->acked)
 		return;
 	s->acked = acked;
-	while (s->n_remembered) {
-		const struct nr_remembered *m = remembered(s, 0);
-
-		if (m->offset + m->len > acked)
-			break;
-		s->first_remembered =
-			(uint8_t)((s->first_remembered + 1u) % s->cap_remembered);
-		s->n_remembered--;
-	}
+	while (s->n_remembered &&
+	       offset_of(s, remembered(s, 0)) + remembered(s, 0)->len <= acked)
+		forget_oldest(s);
 	if (acked > s->next && s->covered_ns == INT64_MIN)
 		s->covered_ns = clock_ns;
 }

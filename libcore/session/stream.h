@@ -65,7 +65,12 @@ struct nr_stream_reader {
 };
 
 struct nr_stream_piece;
-struct nr_remembered;
+
+/* A segment that was delivered; offset: its low 32 bits. */
+struct nr_remembered {
+	uint32_t offset, len;
+	uint64_t hash;
+};
 
 /* Bytes beyond a hole. Most streams have none, and none of this. */
 struct nr_stream_store {
@@ -82,9 +87,10 @@ struct nr_stream {
 	uint64_t acked;     /* by the peer */
 	uint64_t end;       /* offset behind the last byte; UINT64_MAX: no FIN seen */
 	int64_t covered_ns; /* clock when an ACK first covered the hole at `next` */
-	struct nr_stream_store *store; /* NULL: empty */
-	struct nr_remembered *remembered;
-	uint8_t n_remembered, first_remembered, cap_remembered; /* a ring */
+	struct nr_stream_store *store;   /* NULL: empty */
+	struct nr_remembered one, *more; /* a ring: of one while more is NULL, else of */
+	uint8_t cap_more;
+	uint8_t n_remembered, first_remembered;
 	bool fin_told;
 	uint32_t n_unverified; /* overlaps with bytes delivered and forgotten */
 };
