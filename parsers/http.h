@@ -98,7 +98,7 @@ struct nr_http_message {
 enum { NR_HTTP_REQ, NR_HTTP_RESP };
 
 struct nr_http_tx {
-	struct nr_http_tx *next;
+	struct nr_http_tx *next; /* newer; behind the newest the oldest */
 	uint64_t depth;
 	struct nr_http_message msg[2]; /* NR_HTTP_REQ, NR_HTTP_RESP */
 	char *interim;                 /* from the account: objects with commas between */
@@ -141,9 +141,9 @@ struct nr_http_side {
 
 struct nr_http {
 	struct nr_http_side *side[2]; /* NULL while it is not within a message */
-	struct nr_http_tx *first, *last;
-	uint64_t n_req, n_resp; /* begun so far */
-	uint64_t said_secret;   /* hash of the last credential row */
+	struct nr_http_tx *newest;    /* a ring: behind it comes the oldest */
+	uint64_t n_req, n_resp;       /* begun so far */
+	uint64_t said_secret;         /* hash of the last credential row */
 	uint32_t work; /* bytes looked at: linear in the bytes there are; wraps */
 	uint8_t n_open;
 	int8_t client;       /* side + 1; 0: not known yet */
