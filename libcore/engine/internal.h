@@ -143,7 +143,8 @@ struct nr_engine {
 	struct nr_engine_config cfg;
 	struct nr_sink *const *sinks;
 	size_t n_sinks;
-	bool wants_ident; /* some sink writes the 5-tuple with each record */
+	bool wants_ident;  /* some sink writes the 5-tuple with each record */
+	bool wants_values; /* … looks at what rows hold */
 	struct nr_key_config key;
 	struct nr_flow_table *flows;
 	struct nr_part parts[NR_N_SHARDS];
