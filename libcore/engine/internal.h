@@ -155,6 +155,7 @@ struct nr_engine {
 	struct nr_ledger *ledger;
 	struct nr_filter *filter; /* NULL: none */
 	struct nr_dedup *dedup;
+	uint64_t n_watched; /* packets that it might have looked at */
 	struct nr_tunnels *tunnels;
 	struct nr_arp_state *arp;
 	struct nr_source_state *sources;
