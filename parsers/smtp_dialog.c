@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "session/secret.h"
 
+#include <assert.h>
 #include <string.h>
 
 const char *const nr_smtp_verbs[] = { "HELO", "EHLO", "LHLO",    "MAIL",     "RCPT",
@@ -279,6 +280,7 @@ static enum nr_verdict finish(struct nr_parse *p, struct nr_smtp *s, bool has_re
 	struct nr_smtp_mail *before = goes_on(s, cmd, code);
 	bool ok = !before || go_on(p, s, before, cmd->mail);
 
+	assert(cmd->mail); /* push() has set it, and it lives as long as its commands */
 	while (s->mails != cmd->mail)
 		nr_smtp_write_first(p, s);
 	ok = (!has_reply || set_reply(p, s, cmd->mail)) && ok;
