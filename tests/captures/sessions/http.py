@@ -102,21 +102,98 @@ METHODS = {  # that tshark 4.0 knows
 }
 
 
+def told(ctx, kind):
+    """[(row's key, signs or detail)] of the anomalies of that kind about responses."""
+    return [((a["flow_id"], a["detail"]["trans_depth"]), a["detail"])
+            for a in ctx.table("anomaly")
+            if a["kind"] == kind and a.get("side") == "dst" and "flow_id" in a]
+
+
+def key(r):
+    return r["flow_id"], r["trans_depth"]
+
+
+def seen_once(ctx):
+    """tshark 4.0's streams know nothing of VLANs and tunnels: what is said again in a flow
+    with the same 5-tuple in another of them it takes for a retransmission."""
+    scope = {f["flow_id"]: (f.get("vlan"), f.get("tunnel")) for f in ctx.table("flow")}
+    first, out = {}, []
+    for r in ctx.table("http"):
+        same = (our_tuple(r), r["proto"], *(str(r.get(k)) for k in (
+            "trans_depth", "method", "uri", "status", "request_headers")))
+        mine = scope.get(r["flow_id"])
+        if r["proto"] != "tcp" or first.setdefault(same, mine) == mine:
+            out.append(r)
+    return out
+
+
 def requests(ctx):
     """tshark counts a request when it is whole; HTTP/0.9 and methods that it does not
     know it does not take for HTTP."""
     return sum(r.get("method") in METHODS and r.get("request_version", "0.9") != "0.9"
                and bool(r["complete"] or "response_body_bytes" in r or r["missed_bytes"])
-               for r in ctx.table("http"))
+               for r in seen_once(ctx))
+
+
+def late_responses(ctx):
+    """Keys of rows whose response is none for tshark: it must begin, in its segment, with
+    the letters HTTP/."""
+    signs = {"HTTP in small letters", "NUL or whitespace before the start line"}
+    late = {k for k, d in told(ctx, "http_syntax") if signs & set(d["signs"])
+            # behind another response the empty line is in that one's segment
+            or k[1] == 1 and "empty line before the status line" in d["signs"]}
+    # a line of something else before it, in the same packet
+    junk = {(a["flow_id"], a["ts_ns"]) for a in ctx.table("anomaly")
+            if a["kind"] == "http_resync" and a.get("side") == "dst"}
+    if "tcp_gap" not in ctx.anomalies:
+        late |= {key(r) for r in ctx.table("http")
+                 if (r["flow_id"], r.get("response_ns")) in junk}
+    return late
+
+
+def tunnels_of_tls(ctx):
+    """Flows in which CONNECT asked for port 443: tshark reads what the server says there
+    as TLS, whatever it is."""
+    return {r["flow_id"] for r in ctx.table("http")
+            if r.get("upgrade") == "connect" and r.get("uri", "").endswith(":443")}
+
+
+def has_status(ctx):
+    """tshark wants a word of three bytes, of which it reads a number as far as there is
+    one, and a space between it and the version: what begins with no digit has none."""
+    cut = {k for k, d in told(ctx, "http_syntax") if "CR without LF" in d["signs"]}
+
+    def test(r):
+        reason = r.get("reason", "")
+        if r.get("status", 1000) > 9 or r["status"] == 0:  # 0 is 000
+            return "status" in r or reason[:1].isdigit() and key(r) not in cut \
+                and len(reason.split()[0]) > 2
+        return reason.startswith("\\x00")  # the word goes on
+    return test
+
+
+def read_to_end(ctx):
+    """Of a message that is not whole to us it is to tshark, if its last chunk was read (it
+    asks for no end of the trailers), if a size that is no number came (it reads 0, the
+    last one), or where we know of a gap."""
+    odd = {k for k, d in told(ctx, "http_chunk")}
+
+    def whole(r):
+        return bool(r["complete"] or r["missed_bytes"] or "response_trailers" in r
+                    or key(r) in odd)
+    return whole
 
 
 def responses(ctx):
-    """tshark counts a message when it is whole, interim ones too; one without a status
-    it does not take for a response."""
-    chunks = {a.get("flow_id") for a in ctx.table("anomaly") if a["kind"] == "http_chunk"}
+    """tshark counts a message that begins as one and has a status when it is whole,
+    interim ones too."""
+    late, tunnels = late_responses(ctx), tunnels_of_tls(ctx)
+    status, whole = has_status(ctx), read_to_end(ctx)
     return sum(len(r.get("interim", ())) + (
-        "status" in r and bool(r["complete"] or r["missed_bytes"] or r["flow_id"] in chunks))
-        for r in ctx.table("http"))
+        "response_version" in r and status(r) and whole(r)
+        and (r.get("upgrade") == "connect"
+             or r["flow_id"] not in tunnels and key(r) not in late))
+        for r in seen_once(ctx))
 
 
 def events_of(r):
@@ -435,10 +512,36 @@ OTHERS = [
           lambda d: "own-config" in d.z["config"] and set(d.z["match"]) == {"event_type"}),
 ]
 
+def bare_cr(d):
+    return any("CR without LF" in t["signs"] for _, t in told(d.ctx, "http_syntax"))
+
+
+def unchunked(d):
+    """A response that said it was chunked and was not, or where it can not be."""
+    return any(t["what"] == "impossible size" and not t["body_bytes"]
+               for _, t in told(d.ctx, "http_chunk")) or \
+        any("Transfer-Encoding in HTTP/1.0" in t["signs"]
+            for _, t in told(d.ctx, "http_length"))
+
+
+def flow_over(d):
+    """The response is cut short because the flow was over, and goes on in another."""
+    cut = {r["flow_id"] for r in d.ctx.table("http") if not r["complete"]}
+    return any(f["flow_id"] in cut and f.get("end_reason") == "idle"
+               for f in d.ctx.table("flow"))
+
+
 TRUTH = [
-    Class("truth_scopes", "truth", None,
-          "tshark 4.0 takes flows that VLANs or VXLAN ids part for one stream, in which "
-          "the others are retransmissions", apart),
+    Class("truth_bare_cr", "truth", {"http_resp"},
+          "to tshark a CR alone ends a line: it ends a head there, or finds a field; it is "
+          "forbidden, and no end (RFC 9112 section 2.2)", bare_cr),
+    Class("truth_unchunked", "truth", {"http_resp"},
+          "a body that is not chunked though the head says so: tshark waits for the end of "
+          "a chunk's line, which never comes", lambda d: int(d.a) > int(d.b)
+          and unchunked(d)),
+    Class("truth_flow_over", "truth", {"http_resp"},
+          "the response goes on after a silence that ends the flow; tshark has no timeout",
+          lambda d: int(d.a) < int(d.b) and flow_over(d)),
     Class("truth_unfinished", "truth", None,
           "tshark counts a message when it is whole: these are cut short, or a body runs "
           "on to an end that is not in the capture",
@@ -446,9 +549,6 @@ TRUTH = [
     Class("truth_unfinished_request", "truth", {"http_resp"},
           "the response is whole, the request it answers is cut short: one row, not "
           "counted", less(lambda r: "status" in r and not r["complete"])),
-    Class("truth_tunnel", "truth", {"http_resp"},
-          "tshark counts no response inside a tunnel of CONNECT that it takes for TLS",
-          more(lambda r: "upgrade" in r)),
     Class("truth_port", "truth", None,
           "tshark takes these ports for SSH, DNS and SOCKS, whatever is said on them",
           more(has_port(22, 53, 1080))),
@@ -471,10 +571,7 @@ MAPPING = Mapping(
     name="http",
     tables=["http", "credential", "source", "interface", "tls"],
     zeek=[ZEEK],
-    # What the classes above leave: captures made to break HTTP parsers (http-evader) are
-    # a good part of those with HTTP.
-    truth=[Count("http_req", requests),
-           Count("http_resp", responses, limit=0.063)],
+    truth=[Count("http_req", requests), Count("http_resp", responses)],
     events=[EVENTS],
     fields=ARKIME,
     services={"http": "http"},
