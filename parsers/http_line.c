@@ -211,7 +211,7 @@ struct nr_http_start nr_http_start_line(const char *line, size_t n)
 	if (n > 1 && !line[0] && line[1]) {
 		s = nr_http_start_line(line + 1, n - 1);
 		s.strict = false;
-		s.signs |= NR_HTTP_SIGN(BEFORE_START);
+		s.signs |= NR_HTTP_SIGN(NUL_FIRST);
 		return s;
 	}
 	all = trim(line, line + n);
@@ -222,7 +222,7 @@ struct nr_http_start nr_http_start_line(const char *line, size_t n)
 	s = status_line(all.p, all.n, v);
 	if (all.p > line) {
 		s.strict = false;
-		s.signs |= NR_HTTP_SIGN(BEFORE_START);
+		s.signs |= NR_HTTP_SIGN(SPACE_FIRST);
 	}
 	return s;
 }

@@ -25,7 +25,8 @@
 	X(LEADING_SPACE, 0, "whitespace before the first field")                         \
 	X(HOST_TWICE, 0, "more than one Host")                                           \
 	X(HOST_DIFFERS, 0, "Host differs from the target's authority")                   \
-	X(BEFORE_START, 0, "NUL or whitespace before the start line")                    \
+	X(NUL_FIRST, 0, "NUL byte before the start line")                                \
+	X(SPACE_FIRST, 0, "whitespace before the start line")                            \
 	X(SPACES, 0, "superfluous whitespace in the start line")                         \
 	X(CASE, 0, "HTTP in small letters")                                              \
 	X(NO_TARGET, 0, "no request target")                                             \

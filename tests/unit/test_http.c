@@ -313,7 +313,7 @@ static void test_http_keep_alive_byte_before_a_request(void **state)
 		0, false);
 
 	expect(rows, "\"uri\":\"/1\"");
-	expect(rows, "NUL or whitespace before the start line");
+	expect(rows, "NUL byte before the start line");
 	nr_free(rows);
 }
 

@@ -123,8 +123,8 @@ static void test_http_framing_start_lines_that_are_odd(void **state)
 	} odd[] = {
 		{ "http/1.1 200 ok", "[\"HTTP in small letters\"]" },
 		{ "HTTP/1.01 200 ok", "[\"impossible version\"]" },
-		{ " HTTP/1.1 200 ok", "[\"NUL or whitespace before the start line\"]" },
-		{ "\rHTTP/1.1 200 ok", "[\"NUL or whitespace before the start line\"]" },
+		{ " HTTP/1.1 200 ok", "[\"whitespace before the start line\"]" },
+		{ "\rHTTP/1.1 200 ok", "[\"whitespace before the start line\"]" },
 		{ "HTTP/1.1  200 ok", "[\"superfluous whitespace in the start line\"]" },
 	};
 
