@@ -25,7 +25,7 @@
 	X(T, client_dcid, TEXT, 0, NULL, NULL, NULL, "destination connection id of the client's first packet, hexadecimal; empty for one of no bytes") \
 	X(T, client_scid, TEXT, 0, NULL, NULL, NULL, "the client's own connection id, hexadecimal") \
 	X(T, server_scid, TEXT, 0, NULL, NULL, NULL, "the server's own connection id, hexadecimal; behind a Retry the final one") \
-	X(T, client_hellos, INT, NR_NN, NULL, NULL, NULL, "ClientHello messages; one that a Retry makes the client repeat is the same") \
+	X(T, client_hellos, INT, NR_NN, NULL, NULL, NULL, "ClientHello messages; one sent again unchanged, behind a Retry too, is the same") \
 	X(T, server_hellos, INT, NR_NN, NULL, NULL, NULL, "ServerHello messages, HelloRetryRequest included") \
 	X(T, retry, BOOL, NR_NN, NULL, NULL, NULL, "1 if the server sent a Retry") \
 	X(T, version_negotiation, BOOL, NR_NN, NULL, NULL, NULL, "1 if the server sent a Version Negotiation") \

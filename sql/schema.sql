@@ -460,7 +460,7 @@ CREATE TABLE quic ( -- QUIC connections
 	client_dcid TEXT, -- destination connection id of the client's first packet, hexadecimal; empty for one of no bytes
 	client_scid TEXT, -- the client's own connection id, hexadecimal
 	server_scid TEXT, -- the server's own connection id, hexadecimal; behind a Retry the final one
-	client_hellos INTEGER NOT NULL, -- ClientHello messages; one that a Retry makes the client repeat is the same
+	client_hellos INTEGER NOT NULL, -- ClientHello messages; one sent again unchanged, behind a Retry too, is the same
 	server_hellos INTEGER NOT NULL, -- ServerHello messages, HelloRetryRequest included
 	retry INTEGER NOT NULL, -- 1 if the server sent a Retry
 	version_negotiation INTEGER NOT NULL, -- 1 if the server sent a Version Negotiation

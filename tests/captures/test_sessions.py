@@ -4,6 +4,7 @@
 import unittest
 
 from sessions import compare
+from sessions import quic
 from sessions.__main__ import classify, mappings
 from sessions.mapping import (Class, Column, Context, Count, Events, Mapping, Values,
                               ZeekLog, our_bytes, zeek_bytes)
@@ -129,6 +130,32 @@ class Others(unittest.TestCase):
         d = res.differences[0]
         self.assertIs(classify(Mapping("m", [], classes=[other, some]), d), some)
         self.assertIsNone(classify(Mapping("m", [], classes=[other, elsewhere]), d))
+
+
+class Quic(unittest.TestCase):
+    @staticmethod
+    def row(**more):
+        return {"client_version": "1", "version": "1", "retry": 0, "client_hellos": 1,
+                "version_negotiation": 0, "server_hellos": 1, **more}
+
+    def test_what_tshark_counts(self):
+        for n, row in ((1, {}), (2, {"client_hellos": 2, "server_hellos": 2}),
+                       (1, {"client_hellos": 2, "retry": 1}),
+                       (1, {"client_hellos": 1, "retry": 1}),
+                       (2, {"client_hellos": 3, "retry": 1, "server_hellos": 2}),
+                       (1, {"client_hellos": 2, "version_negotiation": 1}),
+                       (0, {"client_version": "0x1a2a3a4a"}),
+                       (1, {"client_version": "0x1a2a3a4a", "version": "draft-29"})):
+            self.assertEqual(quic.tshark_hellos(self.row(**row)), n, row)
+
+    def test_what_of_a_ja4_is_compared_with_ndpi(self):
+        same = quic.ndpi_ja4("q13i0307h9_55b375c5d22e_23ed935430f2")
+        self.assertEqual(same, quic.ndpi_ja4("q13d0307h3_55b375c5d22e_23ed935430f2"))
+        for other in ("q12i0307h9_55b375c5d22e_23ed935430f2",
+                      "q13i0308h9_55b375c5d22e_23ed935430f2",
+                      "q13i0307d9_55b375c5d22e_23ed935430f2",
+                      "q13i0307h9_55b375c5d22e_23ed935430f3"):
+            self.assertNotEqual(same, quic.ndpi_ja4(other))
 
 
 class Mappings(unittest.TestCase):

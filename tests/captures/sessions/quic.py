@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """quic, and what tls has of it. The zeek9 logs were made by a build without QUIC, so Zeek
 is here in the logs of its own tests (times masked). Suricata writes an event for each
-hello, nrtool a row for the connection."""
+hello, nrtool a row for the connection. What tshark 4.0 counts as a hello is written down
+in tshark_reads() and tshark_hellos()."""
+
+import re
 
 from sessions.mapping import Class, Column, Count, Events, Field, Mapping, Values, ZeekLog
 
@@ -24,6 +27,19 @@ def first_protocol(r):
     return (r.get("client_alpn") or [None])[0]
 
 
+CLIENT_MIN = 1200
+
+
+def begins_quic(ctx, rows):
+    """Zeek has a row for any datagram whose first bits are those of a long header. One of
+    an unknown version that is smaller than a client's first must be begins nothing: a
+    server discards it (RFC 9000 section 6.1)."""
+    small = {(f["src_ip"], str(f["src_port"])) for f in ctx.table("flow")
+             if f["proto"] == "udp" and f["src_payload_bytes"] < CLIENT_MIN}
+    return [z for z in rows if not z["version"].startswith("unknown-")
+            or (z["id.orig_h"], str(z["id.orig_p"])) not in small]
+
+
 QUIC = ZeekLog("quic", "quic", [
     Column("version", theirs=zeek_version, main=True),
     Column("client_dcid", theirs=empty("client_initial_dcid"), main=True),
@@ -31,7 +47,7 @@ QUIC = ZeekLog("quic", "quic", [
     Column("server_scid", theirs=empty("server_scid")),
     Column("server_name"),
     Column("client_protocol", first_protocol),
-], our_time=lambda r: None, baseline="zeek-quic.log", limit=0.15)
+], their_rows=begins_quic, our_time=lambda r: None, baseline="zeek-quic.log")
 
 
 def zeek_ssl_of_quic(ctx, rows):
@@ -86,6 +102,41 @@ def ndpi_version(v):
     return NDPI.get(v, v.lower() if v.startswith("Draft") else v)
 
 
+def ndpi_ja4(v):
+    """JA4 without what nDPI makes in its own way: d or i (there is a server name) is always
+    d, and of the first protocol it has the first two characters, or the first and 0,
+    where JA4 has the first and the last. Suricata's JA4 are compared with all of it."""
+    return v[:3] + v[4:9] + v[10:]
+
+
+RESERVED = re.compile("0x.a.a.a.a")  # RFC 9000 section 15
+
+
+def tshark_reads(r):
+    """tshark makes the keys of a connection once, of its first Initial. A reserved version
+    does not say which: it takes draft 29's, and so opens nothing of a client that goes on
+    with version 1 when the server asks for another."""
+    return not (RESERVED.fullmatch(r.get("client_version") or "") and r["version"] == "1")
+
+
+def tshark_hellos(r):
+    """Behind a Retry or Version Negotiation CRYPTO offsets begin at 0 again (RFC 9000
+    sections 6.2 and 17.2.5.2). tshark takes what has an offset that it has seen for a
+    retransmission, and so reads one hello for each that the server answered: the first,
+    and one behind each HelloRetryRequest."""
+    if not tshark_reads(r):
+        return 0
+    if r["retry"] or r["version_negotiation"]:
+        return min(r["client_hellos"], max(1, r["server_hellos"]))
+    return r["client_hellos"]
+
+
+def read_by_tshark(ctx, rows):
+    """Of rows of quic or tls those of connections that it can open."""
+    shut = {(r["flow_id"], r["packet"]) for r in ctx.table("quic") if not tshark_reads(r)}
+    return [r for r in rows if (r["flow_id"], r["packet"]) not in shut]
+
+
 def rows_of(d):
     """Our rows of the flow, or all of the capture."""
     keys = {(r["src_ip"], r["src_port"]) for r in d.key_ours}
@@ -97,47 +148,26 @@ def answered_anew(d):
     return any(r["retry"] or r["version_negotiation"] for r in rows_of(d))
 
 
-def differ_at(d, places):
-    """One JA4 each, which differ at most at these characters of the first part."""
-    if len(d.a) != 1 or len(d.b) != 1:
-        return False
-    a, b = list(d.a[0]), list(d.b[0])
-    for i in places:
-        a[i] = b[i] = "?"
-    return a == b
+def not_looked_for(d):
+    return d.ctx.truth["quic_initial_packets"] == "0" and all(
+        r["dst_port"] == 853 for r in d.ctx.table("quic"))
 
 
 TRUTH = ("truth quic_client_hello", "truth quic_sni", "truth quic_ja3")
 
 CLASSES = [
     Class("tshark_no_quic", TRUTH, None,
-          "tshark takes the datagrams for something else by their port and sees no QUIC",
-          lambda d: d.ctx.truth["quic_initial_packets"] == "0"),
-    Class("tshark_answered_anew", TRUTH, None,
-          "behind a Retry or Version Negotiation CRYPTO offsets begin at 0 again; tshark "
-          "takes the hello there for a retransmission and does not read it",
-          answered_anew),
+          "tshark takes what is on port 853 over UDP for DNS over DTLS (RFC 8094), DNS over "
+          "QUIC (RFC 9250) too: it has no packet of QUIC in the capture", not_looked_for,
+          counted=False),
     Class("tshark_repeats", "truth quic_client_hello", None,
           "tshark counts a ClientHello that is sent again in Google's T051, nrtool does not",
           lambda d: int(d.a) < int(d.b)
           and any(r.get("version") == "T051" and r["initials"] > 1 for r in rows_of(d))),
-    Class("zeek_no_quic", "baseline quic", {"match"},
-          "Zeek takes any datagram with the right first bits for QUIC of an unknown "
-          "version, one that is too short for a client's first too (RFC 9000 14.1)",
-          lambda d: d.z["version"].startswith("unknown-")
-          and any(f["src_ip"] == d.z["id.orig_h"] and f["src_payload_bytes"] < 1200
-                  for f in d.ctx.table("flow"))),
     Class("no_tls_inside", ("ndpi_quic", "suricata"), {"QUIC ver", "count"},
           "Google's QUIC before it used TLS (versions Q…) is not parsed",
           lambda d: any(v.startswith("Q") for v in d.b) if d.column == "QUIC ver"
           else any(k.startswith("quic.cyu") for k in d.z["match"])),
-    Class("ndpi_ja4_alpn", "ndpi_quic", {"JA4"},
-          "JA4 has the first and last character of the first protocol; nDPI the first two, "
-          "or 0 for the second of h3", lambda d: differ_at(d, (8, 9))),
-    Class("ndpi_ja4_no_name", "ndpi_quic", {"JA4"},
-          "JA4 has i where there is no server name, nDPI d in QUIC; and the protocol as "
-          "above", lambda d: differ_at(d, (3, 8, 9))
-          and not any(r.get("server_name") for r in rows_of(d))),
     Class("ndpi_later_hello", "ndpi_quic", {"JA4", "JA3C", "QUIC ver"},
           "behind a Version Negotiation nDPI has fingerprints and version of the second "
           "hello, nrtool those of the first", answered_anew),
@@ -147,21 +177,19 @@ MAPPING = Mapping(
     name="quic",
     tables=["quic", "tls"],
     zeek=[QUIC, SSL],
-    # Few captures have QUIC, and those made to show a Retry or a Version Negotiation are
-    # a good part of them: these limits are what the classes above leave.
     truth=[
         Count("quic_client_hello",
-              lambda ctx: sum(r["client_hellos"] for r in ctx.table("quic")), limit=0.135),
-        Values("quic_sni", lambda ctx: [r.get("server_name") for r in ctx.table("quic")],
-               distinct=True),
-        Values("quic_ja3", lambda ctx: [r.get("ja3") for r in of_quic(ctx)],
-               distinct=True, limit=0.057),
+              lambda ctx: sum(tshark_hellos(r) for r in ctx.table("quic"))),
+        Values("quic_sni", lambda ctx: [r.get("server_name") for r in read_by_tshark(
+            ctx, ctx.table("quic"))], distinct=True),
+        Values("quic_ja3", lambda ctx: [r.get("ja3") for r in read_by_tshark(
+            ctx, of_quic(ctx))], distinct=True),
     ],
     events=[EVENTS],
     fields=[
         Field("ndpi_quic", "QUIC ver", "quic", "client_version", same=ndpi_version),
         Field("ndpi_quic", "Hostname/SNI", "quic", "server_name"),
-        Field("ndpi_quic", "JA4", "quic", "ja4"),
+        Field("ndpi_quic", "JA4", "quic", "ja4", same=ndpi_ja4),
         Field("ndpi_quic", "JA3C", "tls", "ja3"),
     ],
     classes=CLASSES,
