@@ -11,6 +11,7 @@
 #include "credential.h"
 #include "lines.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const char *const indexes[] = { "flow_id", NULL };
@@ -286,11 +287,14 @@ static void free_command(struct nr_parse *p, struct command *cmd)
 static enum nr_verdict finish(struct nr_parse *p, struct ftp *f, bool has_reply)
 {
 	struct command *cmd = f->first;
-	struct nr_command c = nr_command_split(cmd->line.p, cmd->line.len);
+	struct nr_command c;
 	unsigned code = has_reply ? f->reply.code : 0;
-	bool is_user = nr_word_is(c.verb, c.verb_len, "USER");
-	bool is_pass = nr_word_is(c.verb, c.verb_len, "PASS"), ok = true;
+	bool is_user, is_pass, ok = true;
 
+	assert(cmd); /* n_pending of them are in the list */
+	c = nr_command_split(cmd->line.p, cmd->line.len);
+	is_user = nr_word_is(c.verb, c.verb_len, "USER");
+	is_pass = nr_word_is(c.verb, c.verb_len, "PASS");
 	f->first = cmd->next;
 	f->n_pending--;
 	if (!f->first)

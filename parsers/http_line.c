@@ -427,10 +427,13 @@ static bool read_length(const char *p, const char *end, uint64_t *length, unsign
 	bool first = true;
 
 	for (;;) {
-		const char *comma = memchr(p, ',', (size_t)(end - p)), *at;
-		struct nr_http_slice word = trim(p, comma ? comma : end);
+		const char *comma = p, *at;
+		struct nr_http_slice word;
 		uint64_t v;
 
+		while (comma < end && *comma != ',')
+			comma++;
+		word = trim(p, comma);
 		at = word.p;
 		if (!read_digits(&at, word.p + word.n, &v)) {
 			*signs |= NR_HTTP_SIGN(CL_BAD);
@@ -443,7 +446,7 @@ static bool read_length(const char *p, const char *end, uint64_t *length, unsign
 		else if (v != *length)
 			*signs |= NR_HTTP_SIGN(CL_DIFFERS);
 		first = false;
-		if (!comma)
+		if (comma == end)
 			return true;
 		p = comma + 1;
 	}

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "session/secret.h"
 
+#include <assert.h>
 #include <string.h>
 
 const char *const nr_smtp_verbs[] = { "HELO", "EHLO", "LHLO",    "MAIL",     "RCPT",
@@ -232,6 +233,7 @@ static enum nr_verdict finish(struct nr_parse *p, struct nr_smtp *s, bool has_re
 	unsigned code = has_reply ? s->reply.code : 0;
 	bool ok;
 
+	assert(cmd->mail); /* push() has set it, and it lives as long as its commands */
 	while (s->mails != cmd->mail)
 		nr_smtp_write_first(p, s);
 	ok = !has_reply || set_reply(p, s, cmd->mail);

@@ -196,6 +196,10 @@ static bool step(struct nr_parse *p, struct socks *s, enum nr_verdict *v)
 	size_t n;
 
 	if (!s->version && g->len) {
+		if (g->p[0] != 4 && g->p[0] != 5) {
+			*v = NR_NOT_MINE;
+			return false;
+		}
 		s->version = g->p[0];
 		s->state = s->version == 4 ? REQUEST : GREETING;
 	}

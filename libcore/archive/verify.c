@@ -140,16 +140,17 @@ static void make_tail(const struct nr_archive *a, uint64_t end, struct nr_buf *o
 static int check_tail(struct verify *v, struct nr_err *err)
 {
 	const struct nr_archive *a = v->a;
-	const struct nr_ax_place *last = a->n_places ? &a->place[a->n_places - 1] : NULL;
-	uint64_t end = last ? last->offset + last->stored_len : 0;
-	uint64_t len = a->info.bytes - end;
 	struct nr_buf tail = { 0 };
+	uint64_t end = 0, len;
 	uint8_t *is;
 	size_t at = 0;
 	int rc;
 
-	for (size_t i = 0; i < a->n_places; i++)
+	for (size_t i = 0; i < a->n_places; i++) {
 		at += a->place[i].stored_len;
+		end = a->place[i].offset + a->place[i].stored_len;
+	}
+	len = a->info.bytes - end;
 	if (at != end)
 		found(v, "something that is no frame stands between the frames");
 	make_tail(a, end, &tail);

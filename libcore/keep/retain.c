@@ -50,10 +50,11 @@ static void look(struct kept *k)
 
 void nr_retain_add(struct nr_retain *r, const char *path, int fd)
 {
-	struct kept *last = newest(r);
 	struct stat st = { 0 };
 
-	if (last) { /* it grows no more, but for what is still being written of it */
+	if (r->n) { /* it grows no more, but for what is still being written of it */
+		struct kept *last = &r->f[r->first + r->n - 1];
+
 		look(last);
 		r->bytes += last->bytes;
 	}

@@ -115,7 +115,7 @@ void nr_sink_close(struct nr_sink *s)
 static int null_open(struct nr_sink *s, const char *target,
 		     const struct nr_sink_options *o, struct nr_err *err)
 {
-	s->no_index = s->no_ident = true;
+	s->no_index = s->no_ident = s->no_values = true;
 	return 0;
 }
 

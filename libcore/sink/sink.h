@@ -58,6 +58,8 @@ struct nr_sink {
 	const struct nr_sink_ops *ops;
 	bool no_ident;   /* has no use for nr_record.ident */
 	bool no_index;   /* has no use for flow_packets and source_block */
+	bool no_values;  /* asks no record for more than its type: rows of flows come with
+			    their flow_id alone */
 	bool is_archive; /* JSON lines in an archive */
 	struct nr_archive_result archive; /* of a finished archive */
 	/* A database: what run.chain_heads is to say; set before finish, owned, or NULL.

@@ -4,16 +4,9 @@
 A bar whose workload or peer was not run is not judged. The figures are medians of one
 run; in a disturbed one a missed bar says little (see README.md)."""
 
-import os
-import sqlite3
-import statistics
-import subprocess
-import tempfile
-import time
-
 FLOWS, FLOWS_ALL = "nrtool flows", "nrtool flows, all cores"
 SESSIONS, SESSIONS_ALL = "nrtool sessions", "nrtool sessions, all cores"
-EVERYTHING = "nrtool sqlite+hash"
+SQLITE, EVERYTHING = "nrtool sqlite", "nrtool sqlite+hash"
 
 
 class Figures:
@@ -22,7 +15,7 @@ class Figures:
     def __init__(self, workloads, own):
         self.rows = {w: {r["tool"]: r for r in x["tools"] if "median" in r}
                      for w, x in workloads.items()}
-        self.own = own  # what measure_more() found
+        self.own = own  # of measures.py
 
     def median(self, workload, tool):
         return self.rows[workload][tool]["median"]
@@ -37,6 +30,14 @@ class Figures:
     def rss(self, workload, tool):
         return self.rows[workload][tool]["rss"]
 
+    def more(self, kind, less, more, tool):
+        """Memory of one flow more, in bytes."""
+        return (self.rss(more, tool) - self.rss(less, tool)) / self.own[f"{kind}_flows"]
+
+    def waits(self, workload, tool):
+        """Hundredths of the run in which the engine waited for the database."""
+        return self.rows[workload][tool]["wait"] * 100
+
 
 # what, how, bar, stretch goal, unit; a bar with < is an upper one
 BARS = [
@@ -50,6 +51,8 @@ BARS = [
      lambda f: f.mpps("p64-1m", FLOWS), 6, 10, "Mpps"),
     ("60-byte frames, 100 000 flows, all cores against one",
      lambda f: f.over("p64-100k", FLOWS_ALL, FLOWS), 1.4, 2, "×"),
+    ("60-byte frames, 1 000 000 flows, all cores against one",
+     lambda f: f.over("p64-1m", FLOWS_ALL, FLOWS), 1.4, 2, "×"),
     ("mix, all there is, against ndpiReader -q",
      lambda f: f.over("mix", EVERYTHING, "ndpiReader"), 3, 5, "×"),
     ("mix, all there is, against nfpcapd",
@@ -69,59 +72,34 @@ BARS = [
     ("real, sessions, all cores against one",
      lambda f: f.over("real", SESSIONS_ALL, SESSIONS), 1.6, 1.9, "×"),
     ("dns into SQLite with indexes, all tables",
-     lambda f: f.own["dns_rows"] / f.median("dns", "nrtool sqlite") / 1e3, 200, 260,
-     "k rows/s"),
+     lambda f: f.own["dns_rows"] / f.median("dns", SQLITE) / 1e3, 200, 260, "k rows/s"),
+    ("dns into SQLite, engine waiting for the writer",
+     lambda f: f.waits("dns", SQLITE), "<5", "<1", "% of run"),
+    ("mix into SQLite, engine waiting for the writer",
+     lambda f: f.waits("mix", SQLITE), "<5", "<1", "% of run"),
+    ("real into SQLite, engine waiting for the writer",
+     lambda f: f.waits("real", SQLITE), "<5", "<1", "% of run"),
+    ("memory, flows: 4 GB against 1 GB of mix",
+     lambda f: f.own["growth_flows"], "<1.1", "<1.02", "×"),
+    ("memory, all there is: 4 GB against 1 GB of mix",
+     lambda f: f.own["growth_all"], "<1.1", "<1.02", "×"),
+    ("memory of an idle flow without a parser (half)",
+     lambda f: f.more("half", "half-500k", "half-1m", FLOWS), "<256", "<160", "B"),
+    ("memory of an idle flow with a parser (idle)",
+     lambda f: f.more("idle", "idle-250k", "idle-500k", SESSIONS), "<600", "<400", "B"),
     ("memory with 1 000 000 flows open (half-1m)",
      lambda f: f.rss("half-1m", FLOWS) / 1e6, "<400", "<240", "MB"),
-    ("memory of one flow more (half-1m against half-500k)",
-     lambda f: (f.rss("half-1m", FLOWS) - f.rss("half-500k", FLOWS))
-     / f.own["half_flows"], "<256", "<160", "B"),
     ("packets of a flow of at most 32, out of mix",
      lambda f: f.own["extract_ms"], "<50", "<10", "ms"),
+    ("the same, out of an archive of mix",
+     lambda f: f.own["extract_archive_ms"], "<50", "<10", "ms"),
+    ("allocations for each packet in order",
+     lambda f: f.own["allocations"] / f.own["allocation_packets"], "<0", "<0", "calls"),
+    ("reports over 1 000 000 flows, the slowest",
+     lambda f: f.own["reports_slowest"], "<5", "<2.5", "s"),
+    ("timeline, long flows, failures, tunnels, anomalies",
+     lambda f: f.own["reports_quick"], "<1", "<0.5", "s"),
 ]
-
-
-def database(nrtool, path, folder):
-    db = os.path.join(folder, "x.db")
-    subprocess.run([nrtool, "replay", path, "-o", db, "--quiet", "--no-hash"], check=True)
-    return db
-
-
-def count_rows(db):
-    with sqlite3.connect(db) as c:
-        tables = [n for (n,) in c.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"
-                                          " AND name NOT LIKE 'sqlite_%'")]
-        return sum(c.execute(f'SELECT count(*) FROM "{t}"').fetchone()[0] for t in tables)
-
-
-def extract_ms(nrtool, db, runs):
-    """Milliseconds to extract a small flow from the middle of the capture, whole process."""
-    with sqlite3.connect(db) as c:
-        flow, = c.execute("SELECT flow_id FROM flow WHERE records BETWEEN 4 AND 32 ORDER BY "
-                          "abs(flow_id - (SELECT max(flow_id) / 2 FROM flow)) LIMIT 1").fetchone()
-    took = []
-    for _ in range(runs):
-        began = time.monotonic()
-        subprocess.run([nrtool, "extract", db, "--flow", str(flow), "-w", "-", "-q"], check=True,
-                       stdout=subprocess.DEVNULL)
-        took.append((time.monotonic() - began) * 1e3)
-    return statistics.median(took)
-
-
-def measure_more(nrtool, workloads, runs):
-    """Figures that are not the time of one command."""
-    own = {}
-    with tempfile.TemporaryDirectory(prefix="nrbench-") as d:
-        if "dns" in workloads:
-            own["dns_rows"] = count_rows(database(nrtool, workloads["dns"]["path"], d))
-    with tempfile.TemporaryDirectory(prefix="nrbench-") as d:
-        if "mix" in workloads:
-            own["extract_ms"] = extract_ms(nrtool, database(nrtool, workloads["mix"]["path"], d),
-                                           runs)
-    if "half-1m" in workloads and "half-500k" in workloads:
-        own["half_flows"] = (workloads["half-1m"]["stats"]["flows"] -
-                             workloads["half-500k"]["stats"]["flows"])
-    return own
 
 
 def judge(value, bar):
@@ -132,22 +110,43 @@ def words(bar):
     return f"≤ {bar[1:]}" if isinstance(bar, str) else f"≥ {bar}"
 
 
-def report(workloads, own, say):
+def times_better(value, bar):
+    """How many times as good as the bar asks."""
+    if isinstance(bar, str):
+        return float(bar[1:]) / value if value else 1.0
+    return value / bar
+
+
+def line_of(figures, what, figure, bar, stretch, unit):
+    line = {"what": what, "bar": words(bar), "stretch": words(stretch), "unit": unit}
+    try:
+        value = figure(figures)
+    except KeyError as e:
+        line["verdict"] = f"not judged: no {e.args[0]}"
+        return line
+    line["value"] = value
+    line["of_bar"] = times_better(value, bar)
+    line["verdict"] = ("stretch" if judge(value, stretch) else
+                       "met" if judge(value, bar) else "MISSED")
+    return line
+
+
+def report(workloads, own, part, say):
     """Prints a line for each bar; returns them for the result."""
-    figures, lines = Figures(workloads, own), []
+    figures = Figures(workloads, own)
+    lines = [line_of(figures, *bar) for bar in BARS]
     say("\nwhat nrtool must reach")
-    for what, figure, bar, stretch, unit in BARS:
-        line = {"what": what, "bar": words(bar), "stretch": words(stretch), "unit": unit}
-        lines.append(line)
-        try:
-            value = figure(figures)
-        except KeyError as e:
-            line["verdict"] = f"not judged: no {e.args[0]}"
-            say(f"  {'-':>9} {'':9} {what}: {line['verdict']}")
-            continue
-        line["value"] = value
-        line["verdict"] = ("stretch" if judge(value, stretch) else
-                           "met" if judge(value, bar) else "MISSED")
-        say(f"  {value:9.2f} {unit:9} {what}: {line['verdict']} (bar {words(bar)}, "
-            f"stretch {words(stretch)})")
+    for line in lines:
+        if "value" in line and part < 1:
+            line["verdict"] = "too small to judge"
+        if "value" in line:
+            say(f"  {line['value']:9.2f} {line['unit']:9} {line['what']}: {line['verdict']} "
+                f"(bar {line['bar']}, stretch {line['stretch']})")
+        else:
+            say(f"  {'-':>9} {'':9} {line['what']}: {line['verdict']}")
+    if part < 1:
+        say(f"  files and flows are {part * 100:.0f} % of what the bars are for: no verdicts")
+    count = {v: sum(x["verdict"] == v for x in lines) for v in ("stretch", "met", "MISSED")}
+    say(f"  {len(lines)} bars: {count['stretch']} stretch goals, {count['met']} met, "
+        f"{count['MISSED']} missed, {len(lines) - sum(count.values())} not judged")
     return lines

@@ -23,6 +23,8 @@ static const struct workload {
 	{ "syn", "half-open connections", gen_syn, 0, 1000000, 0, 0 },
 	{ "half", "open connections with half a request each", gen_half, 0, 1000000, 0,
 	  0 },
+	{ "idle", "connections that stay open after an HTTP exchange", gen_idle, 0,
+	  1000000, 0, 0 },
 	{ "hole", "one-byte segments over a hole", gen_hole, 0, 300000, 0, 0 },
 	{ "many", "flows of 10 HTTP exchanges", gen_mix, 0, 0, 2000, 2000 },
 	{ "long", "one TCP stream", gen_mix, 5500000000, 0, 1, 1 },
@@ -58,8 +60,8 @@ static void usage(FILE *to)
 	      "  --size BYTES       end before the file is larger (k, M, G: powers of "
 	      "1000)\n"
 	      "  --seed N           another file of the same shape (default 1)\n"
-	      "  --count N          p64: packets, dns: queries, syn, half: connections,\n"
-	      "                     hole: segments of each order\n"
+	      "  --count N          p64: packets, dns: queries, syn, half, idle:\n"
+	      "                     connections, hole: segments of each order\n"
 	      "  --flows N          p64: flows (default 100000), mix, many: open no "
 	      "more\n"
 	      "  --active N         mix, many: flows open at once (default 2000)\n"
@@ -246,7 +248,8 @@ int main(int argc, char **argv)
 		    (unsigned long long)p.size);
 	if (w->run == gen_p64 && !p.flows)
 		die("--flows 0: p64 needs at least one");
-	if ((w->run == gen_syn || w->run == gen_half) && p.count > 1 << 24)
+	if ((w->run == gen_syn || w->run == gen_half || w->run == gen_idle) &&
+	    p.count > 1 << 24)
 		die("--count: %s has addresses for %d connections", w->name, 1 << 24);
 	if (!strcmp(w->name, "long"))
 		p.flows = p.active = 1;

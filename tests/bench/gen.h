@@ -199,6 +199,7 @@ void gen_p64(struct out *o, const struct params *p);
 void gen_dns(struct out *o, const struct params *p);
 void gen_syn(struct out *o, const struct params *p);
 void gen_half(struct out *o, const struct params *p);
+void gen_idle(struct out *o, const struct params *p);
 void gen_hole(struct out *o, const struct params *p);
 
 _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

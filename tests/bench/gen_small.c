@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The workloads that hurt one thing: p64, dns, syn, hole. */
+/* The workloads that hurt one thing: p64, dns, syn, half, idle, hole. */
 
 #include "gen.h"
 
@@ -252,6 +252,56 @@ void gen_half(struct out *o, const struct params *p)
 				o->st.n_flows += i == 0;
 				o->st.n_data += is_data;
 			}
+		}
+	}
+	o->st.n_tcp = o->st.n_flows;
+}
+
+/* `count` connections, all open at once, that stay idle after a request and its answer.
+ */
+void gen_idle(struct out *o, const struct params *p)
+{
+	static const struct {
+		int side;
+		uint8_t flags;
+	} step[] = { { 0, TCP_SYN },
+		     { 1, TCP_SYN | TCP_ACK },
+		     { 0, TCP_PSH | TCP_ACK },
+		     { 1, TCP_PSH | TCP_ACK },
+		     { 0, TCP_ACK } };
+	int64_t t = T_START;
+	struct rng r;
+
+	rng_seed(&r, p->seed);
+	for (uint64_t n = 0; n < p->count && !o->full; n++) {
+		uint32_t isn = (uint32_t)mix64(p->seed ^ n), seq[2] = { isn, isn * 3 };
+		char head[HEAD_MAX];
+		struct conv c;
+
+		p64_conv(&c, (uint32_t)n, p->seed);
+		c.port[1] = 80; /* client and its port tell them apart */
+		for (int i = 0; i < 5 && !o->full; i++, t += 5 * NS_US) {
+			int side = step[i].side;
+			bool is_syn = step[i].flags & TCP_SYN;
+			size_t size = 0;
+			struct tcp_hdr h = { .window = 64240,
+					     .is_plain_syn = is_syn,
+					     .flags = step[i].flags,
+					     .seq = seq[side],
+					     .ack = i ? seq[!side] : 0 };
+			uint8_t *frame = out_frame(o);
+
+			if (i == 2)
+				size = http_request(head, &r, (uint32_t)(n % N_HOSTS), 0);
+			if (i == 3)
+				size = http_response(head, &r, 304, false, 0);
+			memcpy(frame + tcp_payload_at(&c, &h), head, size);
+			seq[side] += (uint32_t)size + is_syn;
+			if (!out_commit(o, tcp_frame(frame, &c, side, &h, size), t))
+				break;
+			o->st.n_flows += i == 0;
+			o->st.n_data += size > 0;
+			o->st.n_http += i == 2;
 		}
 	}
 	o->st.n_tcp = o->st.n_flows;

@@ -30,6 +30,8 @@ SHA256 = {
         "72ea407a4bcb2fdc2e3b1ee0c6573dd061a75ad49289479afb1d005c633afb52",
     "half --count 3000":
         "cc66e013ba320570fbe242a5950e29429cf9f26026bdc94f7ce6994be7d4f66a",
+    "idle --count 3000":
+        "063c6b473ca778163a918879e700e1a56a0284685aeefee37d88493b79cc82f5",
     "hole --count 3000":
         "88765a9fd4b7250f6122af65083f64f95f7d80e02b59c315646e59844bb6eb0f",
     "hole --count 3000 --order down --stride 2":
@@ -159,7 +161,7 @@ def test_tshark():
     cases = ["mix --size 4M", "mix --size 8M " + " ".join(CLEAN), "many --flows 20",
              "p64 --flows 500 --count 5000", "p64 --flows 500 --count 5000 --dist zipf",
              "dns --count 2000", "syn --count 2000",
-             "half --count 1000", "hole --count 500", "long --size 2M"]
+             "half --count 1000", "idle --count 1000", "hole --count 500", "long --size 2M"]
     with tempfile.TemporaryDirectory() as d:
         for case in cases:
             path = os.path.join(d, "x.pcap")

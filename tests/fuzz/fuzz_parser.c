@@ -129,15 +129,18 @@ static void step(struct rig *r, unsigned side, int64_t ns)
 /* Bytes in memory of their exact size, so that reading beyond is seen. */
 static void bytes(struct rig *r, unsigned side, bool datagram, const uint8_t *p, size_t n)
 {
-	uint8_t *exact = nr_xmalloc(n ? n : 1);
+	uint8_t *exact;
 
+	if (r->verdict != NR_MORE)
+		return;
+	exact = nr_xmalloc(n ? n : 1);
 	if (n)
 		memcpy(exact, p, n);
 	r->p.offset = r->offset[side];
-	if (r->verdict == NR_MORE && datagram && r->parser->datagram)
+	if (datagram && r->parser->datagram)
 		r->verdict =
 			r->parser->datagram(&r->p, r->ctx, side, exact, n, n + n % 3);
-	else if (r->verdict == NR_MORE && !datagram && r->parser->data && n)
+	else if (!datagram && r->parser->data && n)
 		r->verdict = r->parser->data(&r->p, r->ctx, side, exact, n);
 	if (r->verdict == NR_HAND_OVER &&
 	    (r->p.rest_len > n ||

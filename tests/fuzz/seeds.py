@@ -5,12 +5,15 @@
 Each harness has its own form (the comment at its head says which): `source` and `archive` take a
 byte of options and a file (archives, JSON lines), `decode` and `engine` a list of packets."""
 
+import csv
 import hashlib
+import re
 import struct
 import sys
 from pathlib import Path
 
 MAX_FILE = 16 << 10
+FREE = re.compile("BSD-3-Clause|MIT|Unlicense")
 LINK_TYPES = [1, 0, 101, 113, 105, 127, 9, 50, 51, 107, 100, 228, 229, 108, 239, 117, 10, 6]
 
 
@@ -29,7 +32,7 @@ def packets(b):
 
 
 def payload(link, b):
-    """(protocol, source, bytes of the transport's payload) of a frame, or None."""
+    """(protocol, source, destination, bytes of the transport's payload) of a frame, or None."""
     at = {1: 14, 113: 16, 101: 0, 12: 0, 0: 4, 276: 20}.get(link)
     if at is None or len(b) < at + 20:
         return None
@@ -39,29 +42,57 @@ def payload(link, b):
     if not ip:
         return None
     if ip[0] >> 4 == 4 and len(ip) >= 20:
-        proto, src, l4 = ip[9], ip[12:16], ip[(ip[0] & 15) * 4:struct.unpack_from(">H", ip, 2)[0] or None]
+        proto, src, dst = ip[9], ip[12:16], ip[16:20]
+        l4 = ip[(ip[0] & 15) * 4:struct.unpack_from(">H", ip, 2)[0] or None]
     elif ip[0] >> 4 == 6 and len(ip) >= 40:
-        proto, src, l4 = ip[6], ip[8:24], ip[40:]
+        proto, src, dst, l4 = ip[6], ip[8:24], ip[24:40], ip[40:]
     else:
         return None
     if proto == 6 and len(l4) >= 20:
-        return proto, src + l4[:2], l4[(l4[12] >> 4) * 4:]
+        return proto, src + l4[:2], dst + l4[2:4], l4[(l4[12] >> 4) * 4:]
     if proto == 17 and len(l4) >= 8:
-        return proto, src + l4[:2], l4[8:]
-    return (proto, src, l4) if proto in (1, 58) else None
+        return proto, src + l4[:2], dst + l4[2:4], l4[8:]
+    return (proto, src, dst, l4) if proto in (1, 58) else None
 
 
-def parser_seed(link, rows):
-    """The payloads of a capture as if they were one conversation."""
-    s, first, kind = b"", None, None
+PARSERS = sorted(re.findall(r"^  '(\w+)': \[", Path(__file__).resolve().parents[2].joinpath(
+    "parsers/meson.build").read_text(), re.M))
+SIGNS = [("tls", rb"\x16\x03|\x80.\x01\x03"), ("ssh", b"SSH-"),
+         ("http", rb"[A-Z]{3,12} \S+ HTTP/|HTTP/1"), ("smtp", b"(?i)220 .*SMTP|EHLO|HELO"),
+         ("ftp", b"(?i)220.*FTP|USER |PASS "), ("starttls", rb"\+OK|\* OK|<\?xml|<stream"),
+         ("starttls", rb"\0\0\0\x08\x04\xd2\x16\x2f|\x03\0\0.[\x0e\x22-\x40]|0.\x02\x01"),
+         ("socks", rb"\x05[\x01-\x04][\0-\x03]|\x04[\x01\x02]..")]
+DATAGRAM_SIGNS = [("dtls", rb"[\x14-\x17]\xfe[\xff\xfd]"), ("quic", rb"[\xc0-\xff]....")]
+PORTS = {6: {53: "dns", 21: "ftp", 25: "smtp", 587: "smtp", 22: "ssh", 443: "tls", 80: "http",
+             1080: "socks", 110: "starttls", 143: "starttls", 5222: "starttls"},
+         17: {53: "dns", 5353: "dns", 5355: "dns", 137: "dns", 67: "dhcp", 68: "dhcp",
+              123: "ntp", 443: "quic", 4433: "dtls"}}
+
+
+def parser_of(proto, ports, data):
+    """The parser that a flow is good for: by its first bytes, else by its ports."""
+    if proto in (1, 58):
+        return "icmp"
+    for name, sign in SIGNS if proto == 6 else DATAGRAM_SIGNS:
+        if re.match(sign, data, re.S):
+            return name
+    return next((PORTS[proto][p] for p in ports if p in PORTS[proto]), None)
+
+
+def parser_seeds(name, link, rows):
+    """The payloads of each flow as a conversation; for one parser or, named "", for all."""
+    flows = {}
     for _, data, _ in rows:
         p = payload(link, data)
-        if not p or not p[2] or p[0] != (kind or p[0]):
+        if p and p[3]:
+            flows.setdefault((p[0], *sorted(p[1:3])), []).append((p[1], p[3]))
+    for (kind, *ends), talk in list(flows.items())[:4]:
+        who = parser_of(kind, [int.from_bytes(e[-2:], "big") for e in ends], talk[0][1])
+        if not who or name not in ("", who):
             continue
-        kind = p[0]
-        first = first or p[1]
-        s += struct.pack(">BH", p[1] != first, len(p[2])) + p[2]
-    return bytes([0, 0 if kind == 6 else 5 if kind == 58 else 1]) + s if s else None
+        head = bytes([PARSERS.index(who), 0 if kind == 6 else 5 if kind == 58 else 1])
+        yield head + b"".join(struct.pack(">BH", src != talk[0][0], len(b)) + b
+                              for src, b in talk)
 
 
 def quic_seed(rows):
@@ -89,31 +120,7 @@ def recall_seed(b):
     return s + bytes([1]) + struct.pack("<IIi", 1, 24, 0) + b
 
 
-def seed(harness, b):
-    if harness == "source":
-        return b"\x00" + b
-    if harness == "archive":
-        if b[:4] == b"\x28\xb5\x2f\xfd":
-            return b"\x00" + b
-        return b"\x02" + b.split(b"\n", 1)[0] if b[:1] == b"{" else None
-    if harness == "recall":
-        return recall_seed(b)
-    p = packets(b)
-    if not p or not p[1]:
-        return None
-    link, rows = p
-    if harness == "quic":
-        return quic_seed(rows)
-    if harness.startswith("parser"):
-        return parser_seed(link, rows)
-    if harness == "decode":
-        s = struct.pack(">H", link)
-        for _, data, wire in rows:
-            s += struct.pack(">HBBH", min(max(wire - len(data), 0), 65535), 0, 1,
-                             len(data)) + data
-        return s
-    if link not in LINK_TYPES:
-        return None
+def engine_seed(link, rows):
     s = bytes([0, LINK_TYPES.index(link)])
     for k, (sec, data, wire) in enumerate(rows):
         step = min(max(sec - rows[k - 1][0] if k else 0, 0), 1000)
@@ -123,17 +130,56 @@ def seed(harness, b):
     return s
 
 
+def decode_seed(link, rows):
+    return struct.pack(">H", link) + b"".join(
+        struct.pack(">HBBH", min(max(wire - len(data), 0), 65535), 0, 1, len(data)) + data
+        for _, data, wire in rows)
+
+
+def seeds(harness, b):
+    """What a file is for a harness: any number of inputs."""
+    if harness == "source":
+        return [b"\x00" + b]
+    if harness == "archive":
+        if b[:4] == b"\x28\xb5\x2f\xfd":
+            return [b"\x00" + b]
+        return [b"\x02" + line for line in b.split(b"\n", 40)[:40] if line[:1] == b"{"]
+    if harness == "recall":
+        return [recall_seed(b)]
+    link, rows = packets(b) or (0, [])
+    if not rows:
+        return []
+    if harness == "quic":
+        return [quic_seed(rows)]
+    if harness.startswith("parser"):
+        return parser_seeds(harness[len("parser_"):], link, rows)
+    if harness == "decode":
+        return [decode_seed(link, rows)]
+    return [engine_seed(link, rows)] if link in LINK_TYPES else []
+
+
+def captures(top):
+    """The files below a folder; of a collection with a manifest those that may be passed on,
+    as what grows from them is to lie beside the sources."""
+    manifest = Path(top, "MANIFEST.tsv")
+    if manifest.is_file():
+        with manifest.open() as f:
+            rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+        return [Path(top, r["path"]) for r in rows if FREE.search(r["licence"])]
+    return sorted(Path(top).rglob("*"))
+
+
 def main(harness, out, *dirs):
     Path(out).mkdir(parents=True, exist_ok=True)
     n = 0
     for d in dirs:
-        for f in sorted(Path(d).rglob("*")):
+        for f in captures(d):
             if not f.is_file() or f.stat().st_size > MAX_FILE:
                 continue
-            s = seed(harness, f.read_bytes())
-            if s and len(s) <= 1 << 16:
-                Path(out, hashlib.sha1(s).hexdigest()[:16]).write_bytes(s)
-                n += 1
+            for s in seeds(harness, f.read_bytes()):
+                if s and len(s) <= 1 << 16:
+                    Path(out, hashlib.sha1(s).hexdigest()[:16]).write_bytes(s)
+                    n += 1
     print(f"{n} seeds for {harness} in {out}")
 
 

@@ -172,6 +172,11 @@ static void test_socks_ends(void **state)
 		TALK(&r, false, { 0, BYTES(GREETING) }, { 1, BYTES("HTTP/1.1 200") }),
 		NR_NOT_MINE);
 	rig_free(&r);
+	/* a version that is none, in one piece and in two */
+	assert_int_equal(TALK(&r, false, { 0, BYTES("\0\2\0\1") }), NR_NOT_MINE);
+	rig_free(&r);
+	assert_int_equal(TALK(&r, true, { 0, BYTES("\0\2\0\1") }), NR_NOT_MINE);
+	rig_free(&r);
 	TALK(&r, false, { 0, BYTES(GREETING) });
 	assert_int_equal(rig_gap(&r, 1, 2), NR_LOST);
 	rig_free(&r);
