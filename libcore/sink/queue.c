@@ -5,7 +5,6 @@
 
 #include <string.h>
 #include <time.h>
-#include <time.h>
 
 enum { WORTH_HANDING_OVER = 64 * 1024, FLUSHED_MAX = 8 };
 
@@ -101,6 +100,7 @@ static struct nr_chunk *chunk_get(struct nr_queue *q, size_t size)
 	c->next = NULL;
 	c->is_flushed = false;
 	c->used = 0;
+	memset(c->of, 0, sizeof(c->of));
 	return c;
 }
 
@@ -114,18 +114,18 @@ static size_t size_of(const struct nr_record *r)
 	return (size + 15) & ~(size_t)15;
 }
 
-bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, void *tag,
+bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, unsigned table,
 		    unsigned chunks)
 {
 	bool fits = q->open && q->open->size - q->open->used >= size_of(r);
 
 	if (atomic_load_explicit(&q->n_used, memory_order_relaxed) + !fits > chunks)
 		return false;
-	nr_queue_put(q, r, tag);
+	nr_queue_put(q, r, table);
 	return true;
 }
 
-void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag)
+void nr_queue_put(struct nr_queue *q, const struct nr_record *r, unsigned table)
 {
 	unsigned n = r->type->n_fields;
 	size_t size = size_of(r);
@@ -138,8 +138,12 @@ void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag)
 		q->open = chunk_get(q, size);
 	s = (struct nr_stored *)(void *)(q->open->data + q->open->used);
 	q->open->used += size;
-	s->tag = tag;
-	s->size = size;
+	s->next = NULL;
+	if (q->open->of[table].first)
+		q->open->of[table].last->next = s;
+	else
+		q->open->of[table].first = s;
+	q->open->of[table].last = s;
 	memcpy(s->v, r->v, n * sizeof(struct nr_value));
 	text = (char *)(s->v + n);
 	for (unsigned i = 0; i < n; i++) {
