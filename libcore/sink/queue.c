@@ -104,10 +104,48 @@ static struct nr_chunk *chunk_get(struct nr_queue *q, size_t size)
 	return c;
 }
 
-static size_t size_of(const struct nr_record *r)
+static size_t text_size(const char *s)
+{
+	return s ? strlen(s) + 1 : 0;
+}
+
+static size_t ident_size(const struct nr_flow_ident *f)
+{
+	return sizeof(*f) + text_size(f->proto) + text_size(f->src_ip) +
+	       text_size(f->dst_ip) + text_size(f->community_id);
+}
+
+static char *copy_text(char *to, const char **s)
+{
+	size_t n = text_size(*s);
+
+	if (!n)
+		return to;
+	memcpy(to, *s, n);
+	*s = to;
+	return to + n;
+}
+
+/* An ident and its texts to where there is room for them; what is behind them. */
+static char *copy_ident(char *to, const struct nr_flow_ident *f, struct nr_stored *s)
+{
+	struct nr_flow_ident *mine = (struct nr_flow_ident *)(void *)to;
+
+	*mine = *f;
+	s->ident = mine;
+	to = copy_text(to + sizeof(*mine), &mine->proto);
+	to = copy_text(to, &mine->src_ip);
+	to = copy_text(to, &mine->dst_ip);
+	return copy_text(to, &mine->community_id);
+}
+
+static size_t size_of(const struct nr_queue *q, const struct nr_record *r)
 {
 	unsigned n = r->type->n_fields;
 	size_t size = sizeof(struct nr_stored) + n * sizeof(struct nr_value);
+
+	if (q->with_ident && r->ident)
+		size += ident_size(r->ident);
 
 	for (unsigned i = 0; i < n; i++)
 		size += r->v[i].kind == NR_V_TEXT ? r->v[i].len : 0;
@@ -117,7 +155,7 @@ static size_t size_of(const struct nr_record *r)
 bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, void *tag,
 		    unsigned chunks)
 {
-	bool fits = q->open && q->open->size - q->open->used >= size_of(r);
+	bool fits = q->open && q->open->size - q->open->used >= size_of(q, r);
 
 	if (atomic_load_explicit(&q->n_used, memory_order_relaxed) + !fits > chunks)
 		return false;
@@ -128,7 +166,7 @@ bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, void *tag,
 void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag)
 {
 	unsigned n = r->type->n_fields;
-	size_t size = size_of(r);
+	size_t size = size_of(q, r);
 	struct nr_stored *s;
 	char *text;
 
@@ -140,8 +178,11 @@ void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag)
 	q->open->used += size;
 	s->tag = tag;
 	s->size = size;
+	s->ident = NULL;
 	memcpy(s->v, r->v, n * sizeof(struct nr_value));
 	text = (char *)(s->v + n);
+	if (q->with_ident && r->ident)
+		text = copy_ident(text, r->ident, s);
 	for (unsigned i = 0; i < n; i++) {
 		if (s->v[i].kind != NR_V_TEXT)
 			continue;

@@ -29,6 +29,7 @@ struct nr_chunk {
 struct nr_stored {
 	void *tag;   /* as given to nr_queue_put() */
 	size_t size; /* in all, a multiple of 16: the next record is behind it */
+	const struct nr_flow_ident *ident; /* copied with_ident alone; NULL: none */
 	_Alignas(16) struct nr_value v[];
 };
 
@@ -45,6 +46,7 @@ struct nr_queue {
 	bool is_idle;       /* the taker waits */
 	bool is_closed;     /* nothing more comes */
 	bool is_dead;       /* nobody takes any more: puts are dropped */
+	bool with_ident;    /* set behind init: nr_record.ident is copied too */
 };
 
 void nr_queue_init(struct nr_queue *q);
