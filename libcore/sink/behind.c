@@ -35,23 +35,25 @@ static struct behind *ctx_of(struct nr_sink *s)
 	return (struct behind *)(void *)s->ctx;
 }
 
-static int write_chunk(struct behind *b, struct nr_chunk *c)
+/* All records are of one table to the queue: that is their order. */
+static int write_chunk(struct behind *b, const struct nr_chunk *c)
 {
 	struct nr_record r[AT_ONCE], *list[AT_ONCE];
 	size_t n = 0;
 	int rc = 0;
 
-	for (size_t at = 0; at < c->used && rc == 0;) {
-		struct nr_stored *s = (struct nr_stored *)(void *)(c->data + at);
+	for (struct nr_stored *s = c->of[0].first; s && rc == 0; s = s->next) {
+		const struct nr_origin *o = s->origin;
 
-		r[n] = (struct nr_record){ .type = s->tag, .ident = s->ident, .v = s->v };
+		r[n] = (struct nr_record){ .type = o->type,
+					   .ident = o->has_ident ? &o->ident : NULL,
+					   .v = s->v };
 		list[n] = &r[n];
 		n++;
-		at += s->size;
-		if (n == AT_ONCE || at >= c->used) {
-			rc = nr_sink_write(b->inner, list, n, &b->error);
-			n = 0;
-		}
+		if (n < AT_ONCE && s->next)
+			continue;
+		rc = nr_sink_write(b->inner, list, n, &b->error);
+		n = 0;
 	}
 	if (rc == 0 && c->is_flushed)
 		rc = nr_sink_flush(b->inner, &b->error);
@@ -89,7 +91,7 @@ static int behind_open(struct nr_sink *s, const char *target,
 	s->is_archive = b->inner->is_archive;
 	nr_queue_init(&b->queue);
 	b->queue.max_chunks = CHUNKS;
-	b->queue.with_ident = true;
+	b->queue.with_origin = true;
 	rc = pthread_create(&b->thread, NULL, writer, b);
 	if (rc == 0)
 		return 0;
@@ -120,7 +122,7 @@ static int behind_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	struct behind *b = ctx_of(s);
 
 	for (size_t i = 0; i < n; i++)
-		if (!nr_queue_offer(&b->queue, r[i], (void *)(uintptr_t)r[i]->type,
+		if (!nr_queue_offer(&b->queue, r[i], 0,
 				    is_wanted_more(r[i]->type) ? CHUNKS : BUSY))
 			s->dropped++;
 	nr_queue_nudge(&b->queue);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -68,9 +69,21 @@ int nr_sink_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	return s->ops->write(s, r, n, err);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 int nr_sink_finish(struct nr_sink *s, struct nr_err *err)
 {
-	return s->ops->finish(s, err);
+	uint64_t from = now_ns();
+	int rc = s->ops->finish(s, err);
+
+	s->finish_ns = now_ns() - from;
+	return rc;
 }
 
 static struct nr_sink *innermost(const struct nr_sink *s)

@@ -69,7 +69,10 @@ struct nr_sink {
 	/* A database of rows whose source is incomplete: what they refer to may be
 	   missing. Set before finish. */
 	bool may_lack_rows;
-	uint64_t waited_ns;    /* finished: the engine waited for its queue */
+	/* A database, finished: how long the engine waited for its queue; of this while
+	   the input was at its end, and all that was left to do was to write. */
+	uint64_t waited_ns, waited_end_ns;
+	uint64_t finish_ns;    /* how long finish took */
 	const char *target;    /* as given to -o */
 	struct nr_sink *inner; /* what a guard stands in front of; NULL: it is no guard */
 	const char *path;      /* of a set: the newest file; NULL: the target */
