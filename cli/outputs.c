@@ -72,6 +72,7 @@ static struct nr_sink *new_guard(struct nr_outputs *out, struct nr_sink *inner,
 	s->inner = inner;
 	s->no_index = inner->no_index;
 	s->no_ident = inner->no_ident;
+	s->no_values = inner->no_values;
 	*guard_of(s) = (struct guard){ out, inner };
 	return s;
 }

@@ -3,8 +3,9 @@
  * Inside the HTTP/1 parser: one context a flow, shared by its files.
  *
  *	http.c		the row of the parser, probing, what the engine calls
- *	http_msg.c	one side's bytes to messages: heads, bodies, getting lost and
- *found http_tx.c	requests and responses to transactions
+ *	http_msg.c	one side's bytes to messages: bodies, gaps, ends
+ *	http_head.c	heads, getting lost and found
+ *	http_tx.c	requests and responses to transactions
  *	http_row.c	transactions to rows
  *	http_mask.c	secrets in fields and URIs
  *	http_line.c	the text of lines, without state
@@ -84,14 +85,15 @@ struct nr_http_message {
 	unsigned signs, said;       /* said: those that are anomalies already */
 	uint32_t host_at, host_len; /* requests: the first Host, in the head */
 	uint16_t n_hosts;
-	int16_t status; /* responses; -1: no number */
-	bool seen;      /* its start line */
-	bool open;      /* more of it may come */
-	bool broken;    /* what can be had of it is not all */
-	bool old;       /* request of HTTP/0.9, or the response to it */
-	bool odd_chunk; /* a chunk's line is odd, which was said */
-	bool cut_said;  /* that not all of the head is kept */
-	bool is_1_0;    /* its version is 1.0 */
+	int16_t status;  /* responses; -1: no number */
+	bool seen;       /* its start line */
+	bool open;       /* more of it may come */
+	bool broken;     /* what can be had of it is not all */
+	bool old;        /* request of HTTP/0.9, or the response to it */
+	bool has_chunks; /* a chunk's line was read */
+	bool odd_chunk;  /* one is odd, which was said */
+	bool cut_said;   /* that not all of the head is kept */
+	bool is_1_0;     /* its version is 1.0 */
 	bool is_head, is_connect, expects; /* requests */
 };
 

@@ -151,10 +151,11 @@ static enum nr_verdict response_head_done(struct nr_parse *p, struct nr_http *h,
 	const struct nr_http_message *req = &tx->msg[NR_HTTP_REQ];
 	const struct nr_http_message *m = &tx->msg[NR_HTTP_RESP];
 	const struct nr_http_framing *f = &m->framing;
-	bool tunnel = m->status == 101 ||
-		      (req->is_connect && m->status >= 200 && m->status < 300);
+	/* a code of more or fewer digits, 0204, is not one that says there is no body */
+	int status = m->signs & NR_HTTP_SIGN(STATUS) ? 0 : m->status;
+	bool tunnel = status == 101 || (req->is_connect && status >= 200 && status < 300);
 
-	if (m->status >= 100 && m->status < 200 && m->status != 101) {
+	if (status >= 100 && status < 200 && status != 101) {
 		s->state = NR_HTTP_START;
 		return nr_http_tx_interim(p, tx);
 	}
@@ -164,7 +165,7 @@ static enum nr_verdict response_head_done(struct nr_parse *p, struct nr_http *h,
 		return nr_parse_hand_over(p, NULL, in->p, nr_left(in));
 	}
 	answered(p, h, tx);
-	if (req->is_head || m->status == 204 || m->status == 304)
+	if (req->is_head || status == 204 || status == 304)
 		return begin_body(p, h, s, NR_HTTP_BODY, 0);
 	if (f->chunked)
 		return begin_body(p, h, s, NR_HTTP_CHUNK_LINE, 0);
@@ -250,10 +251,25 @@ static void say_chunk(struct nr_parse *p, struct nr_http *h, struct nr_http_side
 				(unsigned long long)nr_http_reading(h, s)->body));
 }
 
+/*
+ * No chunk: the framing can not be trusted any more. Where a response should have been
+ * chunked and is not from its first byte on, as browsers and proxies take it, its body is
+ * what the rest of the head says.
+ */
 static enum nr_verdict bad_chunk(struct nr_parse *p, struct nr_http *h,
 				 struct nr_http_side *s, const char *what)
 {
+	struct nr_http_message *m = nr_http_reading(h, s);
+	const struct nr_http_framing *f = &m->framing;
+	bool unchunked = !m->has_chunks && !nr_http_is_client(h, s) && !s->line_len;
+
 	say_chunk(p, h, s, what);
+	if (unchunked && (f->has_length || f->closes)) {
+		m->broken = true;
+		return begin_body(p, h, s, f->has_length ? NR_HTTP_BODY : NR_HTTP_TO_END,
+				  f->length);
+	}
+	s->skipped += s->line_len;
 	break_off(p, h, s);
 	nr_http_get_lost(s, false);
 	return NR_MORE;
@@ -269,25 +285,42 @@ static void begin_trailers(struct nr_http *h, struct nr_http_side *s)
 	s->state = NR_HTTP_TRAILERS;
 }
 
+/* What the line can not begin with is left where it is: it may begin a message. */
+static bool may_begin_chunk_line(const struct nr_http_side *s, uint8_t c)
+{
+	return s->line_len || c == '\r' || c == '\n' ||
+	       (s->state == NR_HTTP_CHUNK_LINE && nr_http_may_begin_size((char)c));
+}
+
 static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 				       struct nr_http_side *s, struct nr_cursor *in)
 {
+	static const char no_end[] = "no line end behind it",
+			  no_size[] = "impossible size";
+	bool at_end = s->state == NR_HTTP_CHUNK_END;
 	size_t before = nr_left(in);
 	struct nr_piece line;
 	bool odd;
-	enum nr_gathered g =
-		nr_gather_line(&s->line, p->account, in, NR_HTTP_CHUNK_LINE_MAX, &line);
+	enum nr_gathered g;
 
+	if (!may_begin_chunk_line(s, *in->p))
+		return bad_chunk(p, h, s, at_end ? no_end : no_size);
+	g = nr_gather_line(&s->line, p->account, in, NR_HTTP_CHUNK_LINE_MAX, &line);
 	h->work += (uint32_t)(before - nr_left(in));
+	s->line_len += before - nr_left(in);
 	if (g != NR_G_WHOLE)
 		return g == NR_G_MORE ? NR_MORE : NR_OVERFLOW;
-	if (s->state == NR_HTTP_CHUNK_END) {
+	if (at_end && (line.len || line.cut))
+		return bad_chunk(p, h, s, no_end);
+	if (!at_end &&
+	    !nr_http_chunk_size((const char *)line.p, line.len, &s->left, &odd))
+		return bad_chunk(p, h, s, no_size);
+	s->line_len = 0;
+	if (at_end) {
 		s->state = NR_HTTP_CHUNK_LINE;
-		return line.len || line.cut ? bad_chunk(p, h, s, "no line end behind it")
-					    : NR_MORE;
+		return NR_MORE;
 	}
-	if (!nr_http_chunk_size((const char *)line.p, line.len, &s->left, &odd))
-		return bad_chunk(p, h, s, "impossible size");
+	nr_http_reading(h, s)->has_chunks = true;
 	if (odd && !nr_http_reading(h, s)->odd_chunk) {
 		nr_http_reading(h, s)->odd_chunk = true;
 		say_chunk(p, h, s, "odd size");

@@ -11,7 +11,8 @@
 
 enum {
 	WAIT_MS = 100, /* the clock of silent links moves this often */
-	BATCH = 512,
+	PIECE = 128,
+	ENOUGH = 256 << 10, /* bytes, which stay in a core's cache on their way */
 };
 
 static const int64_t second_ns = 1000000000;
@@ -225,19 +226,39 @@ static unsigned wanted(const struct nr_capture_run *r)
 {
 	uint64_t left = r->c->count - nr_live_merge_totals(r->merge)->captured;
 
-	return r->c->count && left < BATCH ? (unsigned)left : BATCH;
+	return r->c->count && left < PIECE ? (unsigned)left : PIECE;
+}
+
+/*
+ * Small packets by the thousand, large ones by the hundred: what is read here is written
+ * and decoded while it still lies in this core's cache. As nr_live_merge_read() of the
+ * last piece: 0, there is nothing more.
+ */
+static int gather(struct nr_capture_run *r)
+{
+	const struct nr_live_totals *t = nr_live_merge_totals(r->merge);
+	uint64_t enough = t->wire_bytes + ENOUGH;
+	unsigned max;
+	int n = 0;
+
+	do {
+		max = wanted(r);
+		if (max)
+			n = nr_live_merge_read(r->merge, r->batch, max, &r->err);
+	} while (max && n > 0 && t->wire_bytes < enough &&
+		 r->batch->n <= NR_BATCH_MAX - PIECE);
+	return n;
 }
 
 static int turn(struct nr_capture_run *r)
 {
 	struct pollfd more = { .fd = r->signal_fd, .events = POLLIN };
 	int64_t now = nr_live_now();
-	unsigned max = wanted(r);
 	int n;
 
-	if (!max)
+	if (!wanted(r))
 		return 1;
-	n = nr_live_merge_read(r->merge, r->batch, max, &r->err);
+	n = gather(r);
 	work(r, r->batch);
 	look_for_triggers(r);
 	if (n < 0)

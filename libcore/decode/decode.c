@@ -144,6 +144,8 @@ void nr_decode(struct nr_decoder *d, const struct nr_packet *p, struct nr_decode
 	enum nr_step step;
 	const uint8_t *h;
 
+	if (NR_LIKELY(nr_dec_plain(d, p, out)))
+		return;
 	x.p = p->data;
 	x.end = p->data + p->cap_len;
 	x.wire = p->wire_len;

@@ -356,6 +356,76 @@ enum nr_step nr_dec_ip4(struct nr_dec *x)
 	return transport(x, l);
 }
 
+static bool plain_udp(const uint8_t *h, uint32_t len)
+{
+	return nr_be16(h + 4) == len && (h[6] | h[7]) && !is_tunnel_port(nr_be16(h)) &&
+	       !is_tunnel_port(nr_be16(h + 2)) && (len < 48 || h[8] >> 4 != 6);
+}
+
+bool nr_dec_plain(const struct nr_decoder *d, const struct nr_packet *p,
+		  struct nr_decoded *out)
+{
+	const uint8_t *f = p->data, *ip = f + 14, *h = f + 34;
+	uint32_t total, len, hdr;
+	struct nr_level *l = &out->level[0];
+
+	if (p->link_type != 1 || p->cap_len < 42 || p->fcs_len ||
+	    p->wire_len < p->cap_len || p->flags & (NR_PKT_CSUM_NOT_READY | NR_PKT_TSO) ||
+	    nr_be16(f + 12) != 0x0800 || ip[0] != 0x45 || nr_be16(ip + 6) & 0x3fff)
+		return false;
+	total = nr_be16(ip + 2);
+	if (total > p->cap_len - 14 || total < 28 || nr_be16(h) == nr_be16(h + 2))
+		return false;
+	len = total - 20;
+	if (NR_LIKELY(ip[9] == 6)) {
+		if (len < 20)
+			return false;
+		hdr = (h[12] >> 4) * 4u;
+		if (hdr < 20 || hdr > len)
+			return false;
+	} else if (ip[9] == 17 && plain_udp(h, len)) {
+		hdr = 8;
+	} else {
+		return false;
+	}
+	if (d->config.judge_ip_checksum && ip4_sum_bad(ip, 20))
+		return false;
+	out->bucket = NR_BUCKET_FLOW;
+	out->n_levels = 1;
+	out->n_tunnels = out->n_vlans = out->n_anomalies = 0;
+	out->has_arp = false;
+	out->detail = 0;
+	out->frags = NULL;
+	out->n_frags = 0;
+	l->src = ip + 12;
+	l->dst = ip + 16;
+	l->l3 = ip;
+	l->l4 = h;
+	l->payload = h + hdr;
+	l->mac_src = f + 6;
+	l->mac_dst = f;
+	l->l4_len = l->l4_cap = len;
+	l->payload_len = l->payload_cap = len - hdr;
+	l->ip_len = total;
+	l->src_port = nr_be16(h);
+	l->dst_port = nr_be16(h + 2);
+	l->ip_version = 4;
+	l->proto = ip[9];
+	l->ttl = ip[8];
+	l->tos = ip[1];
+	l->flags = l->nesting = l->n_tunnels = 0;
+	l->n_vlans = l->first_vlan = l->carries = 0;
+	if (NR_UNLIKELY(l->proto != 6))
+		return true;
+	l->tcp_flags = h[13];
+	l->tcp_window = nr_be16(h + 14);
+	l->tcp_urgent = nr_be16(h + 18);
+	l->tcp_seq = nr_be32(h + 4);
+	l->tcp_ack = nr_be32(h + 8);
+	l->tcp_opt_len = (uint16_t)(hdr - 20);
+	return true;
+}
+
 static __attribute__((noinline)) enum nr_step ip6_ext(struct nr_dec *x,
 						      struct nr_level *l)
 {

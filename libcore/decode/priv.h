@@ -124,6 +124,13 @@ enum nr_step nr_dec_prism(struct nr_dec *x);
 enum nr_step nr_dec_avs(struct nr_dec *x);
 enum nr_step nr_dec_ppi(struct nr_dec *x);
 enum nr_step nr_dec_ip4(struct nr_dec *x);
+/*
+ * The frame that most frames are, at one go: Ethernet, IPv4 without options, TCP or UDP,
+ * captured as a whole, with nothing to note and no tunnel behind it. False: nothing was
+ * decoded, the steps have to; for such a frame they come to the same.
+ */
+bool nr_dec_plain(const struct nr_decoder *d, const struct nr_packet *p,
+		  struct nr_decoded *out);
 enum nr_step nr_dec_ip6(struct nr_dec *x);
 
 struct nr_frag_hdr {

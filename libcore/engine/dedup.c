@@ -5,8 +5,6 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-enum { WATCH_PERIOD = 8192, WATCH_SAMPLE = 512 };
-
 struct entry {
 	uint64_t hash[2];
 	int64_t clock_ns;
@@ -16,21 +14,18 @@ struct entry {
 struct nr_dedup {
 	struct entry *ring;
 	uint32_t *chain; /* heads by hash, as position + 1 */
-	uint64_t asked;  /* packets passed in */
 	uint64_t n;      /* packets compared */
 	uint64_t copies;
-	bool watch;
 	uint32_t window, mask;
 	int64_t time_ns;
 };
 
-struct nr_dedup *nr_dedup_new(uint32_t window, int64_t time_ns, bool watch)
+struct nr_dedup *nr_dedup_new(uint32_t window, int64_t time_ns)
 {
 	struct nr_dedup *d = nr_xcalloc(1, sizeof(*d));
 	uint32_t buckets = 64;
 
 	d->window = window;
-	d->watch = watch;
 	d->time_ns = time_ns;
 	while (buckets < d->window * 2 && buckets < 1u << 30)
 		buckets *= 2;
@@ -148,8 +143,6 @@ bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p)
 	bool copy = false;
 	uint64_t h[2];
 
-	if (d->watch && (d->asked++ & (WATCH_PERIOD - 1)) >= WATCH_SAMPLE)
-		return false;
 	hash_frame(h, p);
 	if (d->n >= d->window)
 		leave(d, pos);

@@ -14,10 +14,16 @@
 
 struct nr_dedup;
 
-/* window: packets looked back; time_ns: no further apart; watch: look at samples only. */
-struct nr_dedup *nr_dedup_new(uint32_t window, int64_t time_ns, bool watch);
+/* window: packets looked back; time_ns: no further apart. */
+struct nr_dedup *nr_dedup_new(uint32_t window, int64_t time_ns);
 void nr_dedup_free(struct nr_dedup *d);
 /* Whether the packet is a copy of one in the window; it enters the window. */
+bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p);
 /* Packets compared so far, and how many were copies. */
 void nr_dedup_counts(const struct nr_dedup *d, uint64_t *compared, uint64_t *copies);
-bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p);
+
+/* Whether the n-th packet, from 0, is one of a sample. */
+static inline bool nr_dedup_is_sample(uint64_t n)
+{
+	return n % 8192 < 512;
+}

@@ -171,6 +171,15 @@ static bool index_wanted(struct nr_sink *const *sinks, size_t n)
 	return false;
 }
 
+static bool values_wanted(struct nr_sink *const *sinks, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!sinks[i]->no_values)
+			return true;
+	}
+	return false;
+}
+
 /* Room for packets between the passes of one thread. */
 static void work_init(struct nr_engine *e)
 {
@@ -210,6 +219,7 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->n_sinks = n_sinks;
 	e->cfg.no_index |= !index_wanted(sinks, n_sinks);
 	e->wants_ident = ident_wanted(sinks, n_sinks);
+	e->wants_values = values_wanted(sinks, n_sinks);
 	e->filter = c->compiled_filter;
 	if (c->filter && !e->filter && (rc = nr_filter_new(&e->filter, c->filter, err))) {
 		nr_free(e);
@@ -224,8 +234,8 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->joins = nr_joins_new(e->key.secret);
 	e->firsts = nr_firsts_new(e->key.secret);
 	nr_parts_init(e);
-	e->dedup = c->dedup_window ? nr_dedup_new(c->dedup_window, c->dedup_time, false)
-				   : nr_dedup_new(256, c->dedup_time, true);
+	e->dedup = c->dedup_window ? nr_dedup_new(c->dedup_window, c->dedup_time)
+				   : nr_dedup_new(256, c->dedup_time);
 	e->tunnels = nr_tunnels_new();
 	e->arp = nr_arp_new();
 	/* Who reads along is called in order of packets, from one thread. */

@@ -136,9 +136,8 @@ static void add_items(struct nr_engine *e, struct nr_work *w)
 		    !(l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR)))
 			add_question(e, w, i);
 		it = add_item(w, i, 0);
-		nr_key_make(&it->key, &hi, &e->key, d, i);
+		it->hash = nr_key_make_hash(&it->key, &hi, &e->key, d, i);
 		it->flags |= hi ? NR_ITEM_HI : 0;
-		it->hash = nr_key_hash(&it->key, e->key.secret);
 		if (!e->pipeline) /* else the shard may be another's now */
 			nr_flow_prefetch(e->flows, it->hash);
 		if (is_dropped(e, l)) {
@@ -154,6 +153,16 @@ static void add_items(struct nr_engine *e, struct nr_work *w)
 		it->flags |= NR_ITEM_TELL;
 	if (w->bucket == NR_BUCKET_FLOW)
 		it->flags |= NR_ITEM_OWNS;
+}
+
+/* --dedup; without it samples are looked at, and nothing is left out. */
+static inline bool is_copy(struct nr_engine *e, const struct nr_packet *p)
+{
+	if (e->cfg.dedup_window)
+		return nr_dedup_seen(e->dedup, p);
+	if (nr_dedup_is_sample(e->n_watched++))
+		nr_dedup_seen(e->dedup, p);
+	return false;
 }
 
 void nr_intake_prepare(struct nr_engine *e, struct nr_work *w, const struct nr_packet *p,
@@ -180,7 +189,7 @@ void nr_intake_prepare(struct nr_engine *e, struct nr_work *w, const struct nr_p
 		w->bucket = NR_BUCKET_FILTERED;
 		return;
 	}
-	if (nr_dedup_seen(e->dedup, p) && e->cfg.dedup_window) {
+	if (is_copy(e, p)) {
 		w->bucket = NR_BUCKET_DUPLICATE;
 		return;
 	}

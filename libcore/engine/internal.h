@@ -143,7 +143,8 @@ struct nr_engine {
 	struct nr_engine_config cfg;
 	struct nr_sink *const *sinks;
 	size_t n_sinks;
-	bool wants_ident; /* some sink writes the 5-tuple with each record */
+	bool wants_ident;  /* some sink writes the 5-tuple with each record */
+	bool wants_values; /* … looks at what rows hold */
 	struct nr_key_config key;
 	struct nr_flow_table *flows;
 	struct nr_part parts[NR_N_SHARDS];
@@ -154,6 +155,7 @@ struct nr_engine {
 	struct nr_ledger *ledger;
 	struct nr_filter *filter; /* NULL: none */
 	struct nr_dedup *dedup;
+	uint64_t n_watched; /* packets that it might have looked at */
 	struct nr_tunnels *tunnels;
 	struct nr_arp_state *arp;
 	struct nr_source_state *sources;

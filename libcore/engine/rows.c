@@ -288,14 +288,15 @@ static void columns_since(struct nr_record *r, const struct nr_flow *f)
 		   since(s[1].n_zero_windows, b->zero_windows[1]));
 }
 
-struct nr_record *nr_part_flow_row(struct nr_part *p, struct nr_flow *f, const char *why)
+/* What only those want to know who look at it. */
+static void flow_columns(struct nr_part *p, struct nr_record *r, const struct nr_flow *f,
+			 const char *why)
 {
 	struct nr_arena *a = &p->out->arena;
 	const struct nr_side *s = &f->side[0], *d = &f->side[1];
 	const struct nr_flow_wide *w = nr_flow_wide(f);
 	int64_t duration = sub_sat(w->active_ns, f->first_ns);
 	const char *history = nr_flow_history(f);
-	struct nr_record *r = nr_out_row(p->out, &nr_rt_flow);
 
 	identity(p, r, f);
 	/* a part of a flow in which nothing came ends where it begins */
@@ -325,6 +326,16 @@ struct nr_record *nr_part_flow_row(struct nr_part *p, struct nr_flow *f, const c
 	side_columns(r, d, NR_FLOW_dst_ttl, NR_FLOW_dst_tos);
 	if (nr_flow_proto(f) == 6)
 		tcp_columns(a, r, f);
+}
+
+struct nr_record *nr_part_flow_row(struct nr_part *p, struct nr_flow *f, const char *why)
+{
+	struct nr_record *r = nr_out_row(p->out, &nr_rt_flow);
+
+	if (p->e->wants_values)
+		flow_columns(p, r, f, why);
+	else
+		nr_set_int(r, NR_FLOW_flow_id, (int64_t)f->flow_id); /* for the joins */
 	return r;
 }
 

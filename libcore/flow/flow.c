@@ -310,11 +310,19 @@ uint32_t nr_flow_prefetch_hit(const struct nr_flow_table *t, uint64_t hash)
 	return nr_shard_prefetch_hit(&t->shard[nr_key_shard(hash)], hash);
 }
 
+/* Both sides have been heard of: few packets will have anything to note. */
+static bool hot_is_enough(const struct nr_flow_hot *h)
+{
+	const unsigned heard = NR_HOT_DATA | NR_HOT_ACK;
+
+	return h->flags & NR_HOT_FAST && h->flags & heard && h->flags & heard << 1;
+}
+
 void nr_flow_prefetch_cold(const struct nr_flow_table *t, uint32_t guess, bool anyway)
 {
 	const char *f;
 
-	if (!guess || (!anyway && t->slabs.hot[guess - 1].flags & NR_HOT_FAST))
+	if (!guess || (!anyway && hot_is_enough(&t->slabs.hot[guess - 1])))
 		return;
 	f = (const char *)&t->slabs.cold[guess - 1];
 	for (size_t at = 0; at < sizeof(struct nr_flow); at += 64)
@@ -388,10 +396,14 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, struct nr_flow_packet *p
 	struct nr_flow_hot *h = nr_shard_find_guess(s, k, hash, p->guess);
 	struct nr_flow *f = h ? &s->cold[nr_shard_index(s, h)] : NULL;
 	unsigned side = h ? src_is_hi != (h->flags & NR_HOT_SRC_IS_HI) : 0;
+	enum nr_fast fast;
 
 	if (p->seen)
 		p->seen->is_valid = false;
-	if (!h || !nr_fast_packet(s, h, side, p, l)) {
+	fast = h ? nr_fast_packet(s, h, side, p, l) : NR_FAST_NOT;
+	if (fast == NR_FAST_NOTE)
+		nr_fast_note(f, side, l, p->pkt->ts_ns);
+	if (fast == NR_FAST_NOT) {
 		f = update(t, s, f, p, i, k, hash, src_is_hi);
 		p->is_quiet = nr_flow_is_quiet(f);
 		return f;
@@ -461,6 +473,7 @@ static void prefetch_due(const struct nr_flow_table *t, const struct dues *q)
 {
 	enum { FAR = 12, NEAR = 5 };
 	struct nr_key k;
+	uint32_t i;
 
 	if (q->at + FAR < q->n) {
 		uint32_t at = q->d[q->at + FAR].index;
@@ -470,7 +483,8 @@ static void prefetch_due(const struct nr_flow_table *t, const struct dues *q)
 	}
 	if (q->at + NEAR >= q->n || q->d[q->at + NEAR].is_wake)
 		return;
-	k = nr_flow_key(&t->slabs.cold[q->d[q->at + NEAR].index]);
+	i = q->d[q->at + NEAR].index;
+	k = nr_hot_to_key(&t->slabs.hot[i], &t->slabs.cold[i]);
 	nr_flow_prefetch(t, nr_key_hash(&k, t->cfg.key.secret));
 }
 

@@ -22,6 +22,9 @@ enum {
 	NR_HOT_PSH = 1 << 7,     /* flag PSH seen */
 	NR_HOT_ACKED = 1 << 9,   /* some of its data was acknowledged */
 	NR_HOT_SCALED = 1 << 11, /* window is as in the header, to be scaled */
+	NR_HOT_WIDE = 1 << 13,   /* it is laid out: nr_flow.side is set */
+	NR_HOT_UNHEARD =
+		1 << 14, /* its peer has acknowledged nothing, not even the SYN */
 
 	/* nr_flow_hot.rest */
 	NR_REST_IPV6 = 1 << 8,
@@ -111,4 +114,31 @@ static inline bool nr_hot_is(const struct nr_flow_hot *h, const struct nr_flow *
 	}
 	return !(w->rest & NR_REST_MORE) ||
 	       (f->vlan[1] == k->vlan[1] && (f->extra ? f->extra->scope : 0) == k->scope);
+}
+
+/* The key of the flow in h; f, its cold part, is looked at where the key has more. */
+static inline struct nr_key nr_hot_to_key(const struct nr_flow_hot *h,
+					  const struct nr_flow *f)
+{
+	struct nr_key k = {
+		.lo_port = (uint16_t)h->ports,
+		.hi_port = (uint16_t)(h->ports >> 16),
+		.vlan = { (uint16_t)(h->rest / NR_REST_VLAN) },
+		.proto = (uint8_t)h->rest,
+		.ip_version = h->rest & NR_REST_IPV6 ? 6 : 4,
+		.one_way = h->rest / NR_REST_ONE_WAY & 3,
+	};
+
+	if (h->rest & NR_REST_MORE) {
+		k.vlan[1] = f->vlan[1];
+		k.scope = f->extra ? f->extra->scope : 0;
+	}
+	if (h->rest & NR_REST_IPV6) {
+		memcpy(k.lo, h->ip6->lo, 16);
+		memcpy(k.hi, h->ip6->hi, 16);
+	} else {
+		memcpy(k.lo, &h->ip[0], 4);
+		memcpy(k.hi, &h->ip[1], 4);
+	}
+	return k;
 }

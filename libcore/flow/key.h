@@ -36,16 +36,20 @@ struct nr_key_config {
 void nr_key_make(struct nr_key *k, bool *src_is_hi, const struct nr_key_config *c,
 		 const struct nr_decoded *d, unsigned i);
 
+/* The same and nr_key_hash() of it, which is what every packet needs. */
+uint64_t nr_key_make_hash(struct nr_key *k, bool *src_is_hi,
+			  const struct nr_key_config *c, const struct nr_decoded *d,
+			  unsigned i);
+
 /*
  * Where a key belongs: the upper six bits are the shard, an unkeyed symmetric hash of the
  * 5-tuple, the same on every run; the rest is placement inside the shard, mixed with the
  * secret so that nobody can craft collisions.
  */
-static inline uint64_t nr_key_hash(const struct nr_key *k, struct nr_siphash_key secret)
+static inline uint64_t nr_key_hash_words(uint64_t w[7], struct nr_siphash_key secret)
 {
-	uint64_t w[7], shard, place;
+	uint64_t shard, place;
 
-	memcpy(w, k, sizeof(w));
 	shard = nr_mix(w[0] ^ w[2] ^ nr_rotl(w[1] ^ w[3], 17) ^ 0x9e3779b97f4a7c15,
 		       w[4] ^ 0xd6e8feb86659fd93);
 	w[0] = nr_mix(w[0] ^ secret.k0, w[2] ^ secret.k1);
@@ -53,6 +57,14 @@ static inline uint64_t nr_key_hash(const struct nr_key *k, struct nr_siphash_key
 	w[4] = nr_mix(w[4] ^ secret.k0, w[5] ^ w[6] ^ secret.k1);
 	place = nr_mix(w[0] ^ nr_rotl(w[1], 23), w[4] ^ secret.k0);
 	return place >> 6 | shard << 58;
+}
+
+static inline uint64_t nr_key_hash(const struct nr_key *k, struct nr_siphash_key secret)
+{
+	uint64_t w[7];
+
+	memcpy(w, k, sizeof(w));
+	return nr_key_hash_words(w, secret);
 }
 
 static inline unsigned nr_key_shard(uint64_t hash)

@@ -2,6 +2,7 @@
 #include "flow/pack.h"
 
 #include "base/mem.h"
+#include "flow/fast.h"
 #include "flow/holes.h"
 #include "flow/proto.h"
 #include "flow/tcp.h"
@@ -142,9 +143,9 @@ static bool side_runs(const struct nr_side *o)
 {
 	return (o->state == NR_TCP_ESTABLISHED || o->state == NR_TCP_PARTIAL) &&
 	       !o->holes && !o->fin && !o->did_close && !o->did_eof && !o->skip &&
-	       o->last >= 1 && o->ack >= 1 && o->ack <= o->last &&
-	       o->top == (uint64_t)o->last && o->trim == (uint64_t)o->ack &&
-	       window_packs(o);
+	       o->last >= 1 && o->ack >= 0 && o->ack <= o->last &&
+	       o->top == (uint64_t)o->last &&
+	       o->trim == (o->ack > 1 ? (uint64_t)o->ack : 1) && window_packs(o);
 }
 
 static bool is_fast(const struct nr_flow *f, const struct nr_flow_wide *w, bool is_tcp)
@@ -153,8 +154,7 @@ static bool is_fast(const struct nr_flow *f, const struct nr_flow_wide *w, bool 
 		return false;
 	if (!is_tcp)
 		return true;
-	return f->first_seen == 3 && !f->close_deferred &&
-	       (f->rtt_known || !f->syn_timed) && f->history_len > 1 &&
+	return f->first_seen == 3 && !f->close_deferred && f->history_len > 1 &&
 	       side_runs(&w->side[0]) && side_runs(&w->side[1]);
 }
 
@@ -180,9 +180,16 @@ static enum nr_timer timer_of(const struct nr_flow *f)
 	}
 }
 
-/* Letters and flags that need not be looked up any more. */
-static unsigned side_flags(const struct nr_side *o, unsigned proto)
+/* The third step of the handshake, which tells how long it took, is still to come. */
+static bool awaits_ack(const struct nr_flow *f, unsigned s)
 {
+	return s == 0 && f->syn_timed && !f->rtt_known;
+}
+
+/* Letters and flags that need not be looked up any more. */
+static unsigned side_flags(const struct nr_flow *f, unsigned s, unsigned proto)
+{
+	const struct nr_side *o = &f->side[s];
 	unsigned x = 0;
 
 	if (proto != NR_PROTO_TCP) {
@@ -190,12 +197,12 @@ static unsigned side_flags(const struct nr_side *o, unsigned proto)
 			x |= NR_HOT_DATA;
 		return x;
 	}
-	if (o->tcp_flags & NR_TCP_ACK) {
+	if (o->tcp_flags & NR_TCP_ACK && !awaits_ack(f, s)) {
 		x |= o->hist_seen & NR_HIST_DATA ? NR_HOT_DATA : 0;
 		x |= o->hist_seen & NR_HIST_ACK ? NR_HOT_ACK : 0;
 	}
 	x |= o->tcp_flags & NR_TCP_PSH ? NR_HOT_PSH : 0;
-	x |= o->ack > 1 ? NR_HOT_ACKED : 0;
+	x |= o->ack > 1 ? NR_HOT_ACKED : o->ack < 1 ? NR_HOT_UNHEARD : 0;
 	return x;
 }
 
@@ -216,7 +223,7 @@ static void pack_side(struct nr_flow *f, unsigned s, bool is_tcp)
 	};
 	memcpy(p->mac, o->mac, 6);
 	f->syn_id[s] = o->syn_id;
-	h->flags |= (uint16_t)(side_flags(o, proto_of(f)) << s);
+	h->flags |= (uint16_t)(side_flags(f, s, proto_of(f)) << s);
 	if (!is_tcp)
 		return;
 	h->next[s] = o->start_seq + (uint32_t)o->last;
@@ -265,6 +272,7 @@ void nr_flow_pack(struct nr_shard *sh, struct nr_flow *f)
 	is_packed = flow_packs(f, w, is_tcp);
 	h->flags &= NR_HOT_QUIET;
 	h->flags |= (uint16_t)((f->src_is_hi ? NR_HOT_SRC_IS_HI : 0) |
+			       (is_packed ? 0 : NR_HOT_WIDE) |
 			       (!sh->general_only && is_fast(f, w, is_tcp) ? NR_HOT_FAST
 									   : 0));
 	pack_side(f, 0, is_tcp);
@@ -280,6 +288,53 @@ void nr_flow_pack(struct nr_shard *sh, struct nr_flow *f)
 		*w = sh->scratch;
 		f->side = w->side;
 	}
+}
+
+/* The handshake, as note_handshake() of tcp.c has it. */
+static void note_third_step(struct nr_flow *f, int64_t ts_ns)
+{
+	int64_t rtt;
+
+	if ((f->packed[1].states & 15) != NR_TCP_ESTABLISHED || ts_ns < f->handshake_ns ||
+	    __builtin_sub_overflow(ts_ns, f->handshake_ns, &rtt))
+		return;
+	f->handshake_ns = rtt;
+	f->rtt_known = true;
+}
+
+static void note_letter(struct nr_flow *f, unsigned s, uint8_t bit, char c)
+{
+	if (f->packed[s].hist_seen & bit)
+		return;
+	f->packed[s].hist_seen |= bit;
+	nr_history_add(f, s, c);
+}
+
+void nr_fast_note(struct nr_flow *f, unsigned s, const struct nr_level *l, int64_t ts_ns)
+{
+	struct nr_side_packed *p = &f->packed[s];
+	unsigned flags = NR_HOT_DATA;
+
+	if (f->hot->packets[s] == 1) {
+		p->ttl = l->ttl;
+		p->tos = l->tos;
+	}
+	if (l->proto == NR_PROTO_UDP) {
+		note_letter(f, s, NR_HIST_UDP, 'D');
+	} else if (l->proto == NR_PROTO_TCP) {
+		p->tcp_flags |= l->tcp_flags;
+		if (l->payload_len)
+			note_letter(f, s, NR_HIST_DATA, 'D');
+		else
+			note_letter(f, s, NR_HIST_ACK, 'A');
+		if (awaits_ack(f, s))
+			note_third_step(f, ts_ns);
+		flags = l->tcp_flags & NR_TCP_PSH ? NR_HOT_PSH : 0;
+		if (!awaits_ack(f, s))
+			flags |= (p->hist_seen & NR_HIST_DATA ? NR_HOT_DATA : 0) |
+				 (p->hist_seen & NR_HIST_ACK ? NR_HOT_ACK : 0);
+	}
+	f->hot->flags |= (uint16_t)(flags << s);
 }
 
 void nr_flow_fini(struct nr_shard *sh, struct nr_flow *f)
@@ -305,25 +360,7 @@ void nr_flow_fini(struct nr_shard *sh, struct nr_flow *f)
 
 struct nr_key nr_flow_key(const struct nr_flow *f)
 {
-	const struct nr_flow_hot *h = f->hot;
-	struct nr_key k = {
-		.lo_port = (uint16_t)h->ports,
-		.hi_port = (uint16_t)(h->ports >> 16),
-		.vlan = { f->vlan[0], f->vlan[1] },
-		.proto = proto_of(f),
-		.ip_version = h->rest & NR_REST_IPV6 ? 6 : 4,
-		.one_way = h->rest / NR_REST_ONE_WAY & 3,
-		.scope = f->extra ? f->extra->scope : 0,
-	};
-
-	if (h->rest & NR_REST_IPV6) {
-		memcpy(k.lo, h->ip6->lo, 16);
-		memcpy(k.hi, h->ip6->hi, 16);
-	} else {
-		memcpy(k.lo, &h->ip[0], 4);
-		memcpy(k.hi, &h->ip[1], 4);
-	}
-	return k;
+	return nr_hot_to_key(f->hot, f);
 }
 
 int64_t nr_flow_clock_ns(const struct nr_flow *f)

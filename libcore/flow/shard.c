@@ -19,15 +19,6 @@ static uint16_t tag_of(uint64_t hash)
 	return t ? t : 1;
 }
 
-static struct nr_bucket_line *buckets_new(uint32_t n)
-{
-	struct nr_bucket_line *b = aligned_alloc(64, (size_t)n * sizeof(*b));
-
-	if (!b)
-		b = nr_xmalloc(SIZE_MAX); /* says so and ends */
-	return memset(b, 0, (size_t)n * sizeof(*b));
-}
-
 /* Thousands of flows are worth large pages; a few are not. */
 static void use_huge_pages(void *slab, size_t size, size_t n)
 {
@@ -53,9 +44,21 @@ static void *slab_new(size_t size, size_t n)
 	return p;
 }
 
+/* Of n flows so many buckets are too few. */
+static bool is_crowded(uint64_t n, uint64_t buckets)
+{
+	return n * 4 > buckets * NR_BUCKET_WAYS * 3;
+}
+
 void nr_slabs_init(struct nr_slabs *b, const struct nr_flow_config *c)
 {
 	size_t per_shard = c->max_flows / NR_N_SHARDS + NR_CHUNK_FLOWS;
+	size_t buckets = FIRST_BUCKETS;
+
+	while (is_crowded(c->max_flows / NR_N_SHARDS, buckets))
+		buckets *= 2;
+	b->n_buckets = buckets * NR_N_SHARDS;
+	b->buckets = slab_new(sizeof(b->buckets[0]), b->n_buckets);
 
 	b->n_slots = per_shard * NR_N_SHARDS;
 	b->hot = slab_new(sizeof(b->hot[0]), b->n_slots);
@@ -68,6 +71,7 @@ void nr_slabs_fini(struct nr_slabs *b)
 	NR_UNPOISON(b->cold, b->n_slots * sizeof(b->cold[0]));
 	munmap(b->hot, b->n_slots * sizeof(b->hot[0]));
 	munmap(b->cold, b->n_slots * sizeof(b->cold[0]));
+	munmap(b->buckets, b->n_buckets * sizeof(b->buckets[0]));
 }
 
 void nr_shard_init(struct nr_shard *s, uint32_t id, struct nr_slabs *b,
@@ -84,7 +88,7 @@ void nr_shard_init(struct nr_shard *s, uint32_t id, struct nr_slabs *b,
 	s->idle[NR_TIMER_OTHER] = c->other_timeout;
 	s->idle[NR_TIMER_ATTEMPT] = c->attempt_timeout;
 	s->mask = FIRST_BUCKETS - 1;
-	s->buckets = buckets_new(FIRST_BUCKETS);
+	s->buckets = &b->buckets[id];
 	s->slabs = b;
 	s->hot = b->hot;
 	s->cold = b->cold;
@@ -126,12 +130,11 @@ void nr_shard_fini(struct nr_shard *s,
 
 	each_slot(s, fini_slot, &a);
 	nr_free(s->chunks);
-	free(s->buckets);
 }
 
 void nr_shard_prefetch(const struct nr_shard *s, uint64_t hash)
 {
-	__builtin_prefetch(&s->buckets[(uint32_t)hash & s->mask]);
+	__builtin_prefetch(nr_shard_bucket(s, (uint32_t)hash & s->mask));
 }
 
 #ifdef __SSE2__
@@ -157,7 +160,7 @@ static inline uint32_t matches(const struct nr_bucket_line *b, uint16_t tag)
 
 uint32_t nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash)
 {
-	const struct nr_bucket_line *b = &s->buckets[(uint32_t)hash & s->mask];
+	const struct nr_bucket_line *b = nr_shard_bucket(s, (uint32_t)hash & s->mask);
 	uint32_t m = matches(b, tag_of(hash));
 	uint32_t i;
 
@@ -176,7 +179,7 @@ static struct nr_flow_hot *find(struct nr_shard *s, const struct nr_key *k, uint
 	uint32_t b = (uint32_t)hash & s->mask;
 
 	for (;; b = (b + 1) & s->mask) {
-		struct nr_bucket_line *l = &s->buckets[b];
+		struct nr_bucket_line *l = nr_shard_bucket(s, b);
 
 		for (uint32_t m = matches(l, tag); m; m &= m - 1) {
 			unsigned i = (unsigned)__builtin_ctz(m);
@@ -207,7 +210,7 @@ static void table_insert(struct nr_shard *s, uint64_t hash, uint32_t index)
 	uint32_t b = (uint32_t)hash & s->mask;
 
 	for (;; b = (b + 1) & s->mask) {
-		struct nr_bucket_line *l = &s->buckets[b];
+		struct nr_bucket_line *l = nr_shard_bucket(s, b);
 
 		for (unsigned i = 0; i < NR_BUCKET_WAYS; i++) {
 			if (!l->tag[i]) {
@@ -227,17 +230,15 @@ static void insert_slot(struct nr_shard *s, uint32_t i, void *arg)
 	(void)arg;
 	if (!s->hot[i].in_use)
 		return;
-	k = nr_flow_key(&s->cold[i]);
+	k = nr_hot_to_key(&s->hot[i], &s->cold[i]);
 	table_insert(s, nr_key_hash(&k, s->secret), i);
 }
 
 static void grow(struct nr_shard *s)
 {
-	uint32_t n = (s->mask + 1) * 2;
-
-	free(s->buckets);
-	s->buckets = buckets_new(n);
-	s->mask = n - 1;
+	for (uint32_t b = 0; b <= s->mask; b++)
+		*nr_shard_bucket(s, b) = (struct nr_bucket_line){ 0 };
+	s->mask = s->mask * 2 + 1;
 	each_slot(s, insert_slot, NULL);
 }
 
@@ -294,7 +295,7 @@ struct nr_flow *nr_shard_add(struct nr_shard *s, const struct nr_key *k, uint64_
 	uint32_t index;
 
 	assert(s->n_flows < s->max_flows);
-	if ((uint64_t)(s->n_flows + 1) * 4 > (uint64_t)(s->mask + 1) * NR_BUCKET_WAYS * 3)
+	if (is_crowded(s->n_flows + 1, (uint64_t)s->mask + 1))
 		grow(s);
 	index = slot_new(s);
 	h = &s->hot[index];
@@ -322,9 +323,9 @@ static void table_remove(struct nr_shard *s, const struct nr_flow *f)
 
 	assert(h == f->hot);
 	(void)h;
-	s->buckets[at].tag[way] = 0;
+	nr_shard_bucket(s, at)->tag[way] = 0;
 	for (uint32_t b = home; b != at; b = (b + 1) & s->mask)
-		s->buckets[b].overflowed--;
+		nr_shard_bucket(s, b)->overflowed--;
 }
 
 /* The time at which the wheel looks at f again. */

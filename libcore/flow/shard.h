@@ -4,9 +4,11 @@
  * parts apart), lazy timer wheel, cap.
  *
  * The table has buckets of one cache line: ten 16-bit tags and ten indices; a full bucket
- * overflows into the next and counts how many did, so that look-ups stop early. The wheel
- * holds a flow in the slot of a time at or before its deadline; when the slot comes up,
- * flows whose deadline has moved are put back: one move per timeout, not per packet.
+ * overflows into the next and counts how many did, so that look-ups stop early. Bucket b
+ * of all shards lies side by side: their tables grow together in one piece of memory,
+ * which large pages can hold. The wheel holds a flow in the slot of a time at or before
+ * its deadline; when the slot comes up, flows whose deadline has moved are put back: one
+ * move per timeout, not per packet.
  */
 #pragma once
 
@@ -33,7 +35,8 @@ _Static_assert(sizeof(struct nr_bucket_line) == 64, "a bucket is one cache line"
 struct nr_slabs {
 	struct nr_flow_hot *hot;
 	struct nr_flow *cold;
-	size_t n_slots;
+	struct nr_bucket_line *buckets; /* bucket b of shard s: b * NR_N_SHARDS + s */
+	size_t n_slots, n_buckets;
 	atomic_uint n_chunks; /* taken */
 };
 
@@ -41,9 +44,9 @@ void nr_slabs_init(struct nr_slabs *b, const struct nr_flow_config *c);
 void nr_slabs_fini(struct nr_slabs *b);
 
 struct nr_shard {
-	struct nr_bucket_line *buckets;
-	uint32_t mask;           /* buckets - 1 */
-	struct nr_flow_hot *hot; /* the slabs; an index counts from their start */
+	struct nr_bucket_line *buckets; /* of the slabs, from its first on */
+	uint32_t mask;                  /* buckets - 1 */
+	struct nr_flow_hot *hot;        /* the slabs; an index counts from their start */
 	struct nr_flow *cold;
 	uint32_t n_flows, max_flows;
 	uint32_t free_head;        /* index + 1, linked through free_next */
@@ -70,6 +73,11 @@ void nr_shard_init(struct nr_shard *s, uint32_t id, struct nr_slabs *b,
 /* fini is called for each flow still there. */
 void nr_shard_fini(struct nr_shard *s,
 		   void (*fini)(struct nr_shard *s, struct nr_flow *f));
+
+static inline struct nr_bucket_line *nr_shard_bucket(const struct nr_shard *s, uint32_t b)
+{
+	return &s->buckets[(size_t)b * NR_N_SHARDS];
+}
 
 /* NULL: none. */
 struct nr_flow_hot *nr_shard_find(struct nr_shard *s, const struct nr_key *k,

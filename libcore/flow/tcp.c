@@ -7,10 +7,7 @@
 #include "flow/segment.h"
 #include "record/anomaly.h"
 
-enum {
-	FAR_JUMP = 1 << 20,         /* a SYN or RST further off does not move `last` */
-	MAX_INITIAL_WINDOW = 16384, /* unacknowledged data kept while no ACK was seen */
-};
+enum { FAR_JUMP = 1 << 20 }; /* a SYN or RST further off does not move `last` */
 
 void nr_history_add(struct nr_flow *f, unsigned s, char c)
 {
@@ -391,9 +388,9 @@ static void take_data(struct nr_segment *g)
 	if (me->skip || me->ack > 1)
 		return;
 	/* No ACK was ever seen for this side (one-sided capture). */
-	if (me->top - delivered(me) > MAX_INITIAL_WINDOW)
+	if (me->top - delivered(me) > NR_TCP_INITIAL_WINDOW)
 		me->skip = true;
-	else if (me->last > MAX_INITIAL_WINDOW)
+	else if (me->last > NR_TCP_INITIAL_WINDOW)
 		me->trim = delivered(me);
 }
 

@@ -28,6 +28,9 @@ enum { /* nr_side.hist_seen: letters noted once */
        NR_HIST_FIN_RST = 1 << 6,
 };
 
+/* Unacknowledged data that is kept while no ACK was seen. */
+enum { NR_TCP_INITIAL_WINDOW = 16384 };
+
 enum nr_tcp_closing { NR_TCP_OPEN, NR_TCP_CLOSE_NOW };
 
 /* All of these work on an open flow (flow/pack.h). */

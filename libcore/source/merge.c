@@ -26,6 +26,7 @@ struct input {
 		*queue; /* views that wait for their turn, from head on; or NULL */
 	unsigned head;
 	int64_t key; /* no later than the clock of its next view */
+	bool gone;   /* it could not be opened again: its queue is all there is of it */
 };
 
 struct nr_merge {
@@ -321,13 +322,33 @@ static void keep_facts(struct input *in)
 
 static void finish_input(struct nr_merge *m, struct input *in)
 {
-	const struct nr_source *s = nr_timeline_source(in->timeline);
-
 	/* Behind damage the rest may be unread; for a person it is done. */
-	m->done_bytes +=
-		in->info.is_regular ? (uint64_t)in->info.bytes : nr_source_position(s);
+	m->done_bytes += in->info.is_regular || !in->timeline
+				 ? (uint64_t)in->info.bytes
+				 : nr_source_position(nr_timeline_source(in->timeline));
 	close_input(m, in);
 	m->heap[0] = m->heap[--m->n_heap];
+}
+
+/* A file that was there when it was probed and is not now: its damage, none of others. */
+static void lose_input(struct nr_merge *m, uint32_t i, const struct nr_err *err)
+{
+	struct input *in = &m->in[i];
+	size_t n = strlen(err->text);
+	struct nr_event *e;
+	char *text;
+
+	in->gone = true;
+	in->info.hash_note = "it could not be opened again";
+	in->queue = queue_new();
+	in->head = 0;
+	nr_batch_event(in->queue, NR_EVENT_SOURCE_START, i, 0, NULL);
+	e = nr_batch_event(in->queue, NR_EVENT_DAMAGE, i, n, &text);
+	memcpy(text, err->text, n);
+	e->text = (struct nr_text){ text, n };
+	nr_batch_event(in->queue, NR_EVENT_SOURCE_END, i, 0, NULL);
+	for (unsigned k = 0; k < in->queue->n; k++)
+		in->queue->pkt[k].clock_ns = in->key;
 }
 
 /* Straight from the first input into b; what is not yet due goes to its queue. */
@@ -342,10 +363,18 @@ static int from_source(struct nr_merge *m, struct nr_batch *b, unsigned room,
 	unsigned k;
 	int rc;
 
+	if (in->gone) {
+		finish_input(m, in);
+		return 0;
+	}
 	if (!in->timeline) {
 		rc = open_input(m, i, in->info.path, block_size(m), true, err);
-		if (rc < 0)
+		if (rc == -ENOMEM || rc == -EINTR)
 			return rc;
+		if (rc < 0) {
+			lose_input(m, i, err);
+			return 0;
+		}
 	}
 	rc = nr_timeline_read(in->timeline, b, max, err);
 	if (rc < 0)

@@ -45,9 +45,11 @@ def tshark(path, *words):
     return [line for line in p.stdout.split("\n") if line]  # not at \x1e
 
 
-def facts(path):
-    """What tshark says of every frame; comments separated by \\x1e."""
+def facts(path, filter_text=None):
+    """What tshark says of every frame, or of those that match; comments separated by \\x1e."""
     words = ["-2", "-T", "fields", "-E", "separator=\x1f", "-E", "aggregator=\x1e"]
+    if filter_text:
+        words += ["-Y", filter_text]
     for f in FACTS:
         words += ["-e", f]
     rows = [line.split("\x1f") for line in tshark(path, *words)]
@@ -114,8 +116,12 @@ def number_set(text):
 
 def expected(path, flows):
     """tshark's frames: those that match, and the fragments they were put together from."""
-    found = matching(path, filter_of(flows))
-    return [f for f in facts(path)
+    text = filter_of(flows)
+    rows = facts(path, f"({text}) || ip.reassembled_in || ipv6.reassembled.in")
+    if not any(f["ip.reassembled_in"] or f["ipv6.reassembled.in"] for f in rows):
+        return rows
+    found = matching(path, text)
+    return [f for f in rows
             if int(f["frame.number"]) in found
             or (number_set(f["ip.reassembled_in"]) | number_set(f["ipv6.reassembled.in"]))
             & found]

@@ -5,22 +5,27 @@
  * Each capture is cut at its lengths, all of them up to 2500 bytes, beyond that a spread
  * that meets every offset modulo 64, and replayed. A cut must end with a verdict: read
  * (whole or damaged), or refused as no capture; the ledger must add up and no more
- * packets may come out of a shorter file. A crash ends the process, and so the sweep.
+ * packets may come out of a shorter file. The files are shared out to a process per
+ * core; one that crashes is a failure, and the others go on.
  */
 #include "engine/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ALL_BELOW = 2500, STEP = 193 };
 
-struct tally {
-	unsigned long passed, failed, skipped;
+struct tally { /* shared by all processes */
+	atomic_ulong passed, failed, skipped;
+	atomic_int next; /* file to be taken */
 };
 
 /* Packets read, or -errno; -EINVAL where the cut is no capture. */
@@ -69,16 +74,17 @@ static void check(struct tally *t, const char *file, size_t len, int64_t got,
 	t->passed++;
 }
 
-static void sweep(struct tally *t, const char *file, const char *cut)
+static void sweep(struct tally *t, const char *file)
 {
 	int64_t most = INT64_MAX;
 	struct stat st;
 	size_t n = 0;
 	int from = open(file, O_RDONLY | O_CLOEXEC);
-	int to = open(cut, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	char buf[4096];
+	int to = memfd_create("cut", MFD_CLOEXEC); /* no disk: it is cut so often */
+	char buf[4096], cut[40];
 	ssize_t k;
 
+	snprintf(cut, sizeof(cut), "/proc/self/fd/%d", to);
 	while (from >= 0 && to >= 0 && (k = read(from, buf, sizeof(buf))) > 0)
 		n += write(to, buf, (size_t)k) == k ? (size_t)k : 0;
 	if (from >= 0)
@@ -99,28 +105,42 @@ static void sweep(struct tally *t, const char *file, const char *cut)
 	}
 	if (to >= 0)
 		close(to);
-	unlink(cut);
+}
+
+/* One process: takes files until none is left. */
+static int sweep_files(struct tally *t, int argc, char **argv)
+{
+	int i;
+
+	while ((i = atomic_fetch_add(&t->next, 1)) < argc)
+		if (!strchr(argv[i], '*')) /* else a pattern that found nothing */
+			sweep(t, argv[i]);
+	fflush(stdout);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	char cut[] = "/tmp/nrtool-truncate-XXXXXX";
-	struct tally t = { 0 };
-	int fd = mkstemp(cut);
+	struct tally *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	int status;
 
-	if (fd < 0) {
-		perror(cut);
+	if (t == MAP_FAILED) {
+		perror("mmap");
 		return 1;
 	}
-	close(fd);
-	for (int i = 1; i < argc; i++) {
-		/* a pattern of the shell that found nothing */
-		if (strchr(argv[i], '*'))
-			continue;
-		sweep(&t, argv[i], cut);
-		fflush(stdout);
+	t->next = 1;
+	for (long k = 0; k < n; k++) {
+		pid_t pid = fork();
+
+		/* exit, not _exit: leaks are looked for there */
+		if (pid == 0)
+			exit(sweep_files(t, argc, argv));
+		t->failed += pid < 0;
 	}
-	unlink(cut);
-	printf("%lu passed, %lu failed, %lu skipped\n", t.passed, t.failed, t.skipped);
-	return t.failed || !t.passed;
+	while (wait(&status) > 0)
+		t->failed += status != 0;
+	printf("%lu passed, %lu failed, %lu skipped\n", t->passed, t->failed, t->skipped);
+	return t->failed || !t->passed;
 }

@@ -54,20 +54,23 @@ static void on_ended(void *arg, struct nr_flow *f, enum nr_end_reason why)
 	struct table *t = arg;
 	struct nr_key k = nr_flow_key(f);
 
-	say(t, "flow %llu %s %s %s %u records %llu bytes %llu last %lld active %lld\n",
+	say(t,
+	    "flow %llu %s %s %s %u rtt %lld records %llu bytes %llu last %lld active "
+	    "%lld\n",
 	    (unsigned long long)f->flow_id, nr_end_reason_name(why),
 	    nr_flow_conn_state(f), nr_flow_history(f), k.lo_port,
-	    (unsigned long long)w->records, (unsigned long long)w->wire_bytes,
-	    (long long)w->last_ns, (long long)w->active_ns);
+	    (long long)nr_flow_handshake_rtt(f), (unsigned long long)w->records,
+	    (unsigned long long)w->wire_bytes, (long long)w->last_ns,
+	    (long long)w->active_ns);
 	for (unsigned s = 0; s < 2; s++) {
 		const struct nr_side *o = &f->side[s];
 
-		say(t, " %llu %llu %llu %llu %u %u %u %u %u %x %u %d %u\n",
+		say(t, " %llu %llu %llu %llu %u %u %u %u %u %x %u %u %d %u\n",
 		    (unsigned long long)o->packets, (unsigned long long)o->ip_bytes,
 		    (unsigned long long)nr_flow_payload_bytes(f, s),
 		    (unsigned long long)nr_flow_missed_bytes(f, s), o->n_retransmits,
 		    o->n_out_of_order, o->n_zero_windows, o->n_bad_checksums, o->window,
-		    o->tcp_flags, o->ttl, o->has_mac, o->syn.n);
+		    o->tcp_flags, o->ttl, o->tos, o->has_mac, o->syn.n);
 	}
 }
 
@@ -132,8 +135,9 @@ static void feed(struct table *t, const struct nr_packet *p, const struct nr_dec
 
 /* A conversation: what each side sends next, as stream positions. */
 struct talk {
-	uint32_t seq[2], acked[2];
+	uint32_t seq[2], acked[2], heard[2];
 	unsigned steps;
+	bool is_deaf;
 };
 
 /* The next segment: mostly in order, now and then anything. */
@@ -155,6 +159,10 @@ static void segment(struct rng *r, struct talk *c, unsigned s, struct nr_level *
 	}
 	l->tcp_seq = c->seq[s];
 	l->tcp_ack = c->acked[!s] = c->seq[!s] - (below(r, 5) ? 0 : below(r, 3000));
+	if (c->is_deaf && c->steps > 1) /* acknowledges the handshake alone */
+		l->tcp_ack = c->acked[!s] = c->heard[!s];
+	if (l->tcp_flags & SYN)
+		c->heard[s] = c->seq[s] + 1;
 	if (odd == 2)
 		l->tcp_seq += below(r, 5000) - 2500;
 	if (odd == 3)
@@ -184,6 +192,7 @@ static void step(struct rng *r, struct talk *talks, unsigned n, struct nr_decode
 				.dst_port = (uint16_t)(s ? 1000 + i : 80),
 				.ip_version = 4,
 				.ttl = (uint8_t)(60 + s),
+				.tos = (uint8_t)below(r, 3),
 				.proto = protos[i % sizeof(protos)],
 				.l4 = icmp,
 				.l4_cap = 4,
@@ -198,8 +207,8 @@ static void step(struct rng *r, struct talk *talks, unsigned n, struct nr_decode
 	if (!below(r, 2000))
 		l->ip_len = UINT32_MAX; /* counters pass 32 bits */
 	if (!below(r, 500))
-		talks[i] =
-			(struct talk){ .seq = { below(r, UINT32_MAX), UINT32_MAX - 9 } };
+		talks[i] = (struct talk){ .seq = { below(r, UINT32_MAX), UINT32_MAX - 9 },
+					  .is_deaf = !below(r, 4) };
 	d->n_levels = 1;
 	p->clock_ns += below(r, 5000) ? below(r, 4000000) : below(r, 30) * S;
 	p->ts_ns = below(r, 100) ? p->clock_ns : p->clock_ns - 5 * MS;

@@ -11,6 +11,7 @@
 static char dir[200];
 static ino_t bad_file; /* its disk does not give the bytes from bad_from on; 0: none */
 static off_t bad_from;
+static const char *taken_away; /* a file that is gone once all were probed; or NULL */
 
 __attribute__((visibility("default"))) ssize_t read(int fd, void *p, size_t n)
 {
@@ -92,6 +93,15 @@ static void add_merged(struct text *t, const struct nr_packet *v)
 		add(t, "%u:%lld ", v->source, (long long)(v->ts_ns / 1000000));
 }
 
+static void move(const char *from, const char *to)
+{
+	char a[300], b[300];
+
+	snprintf(a, sizeof(a), "%s/%s%s", dir, taken_away, from);
+	snprintf(b, sizeof(b), "%s/%s%s", dir, taken_away, to);
+	assert_int_equal(rename(a, b), 0);
+}
+
 static char *merged(const char *const *paths, size_t n, unsigned max)
 {
 	struct nr_merge_options opt = { .max_jump_ns = HOUR };
@@ -108,6 +118,8 @@ static char *merged(const char *const *paths, size_t n, unsigned max)
 		free(b);
 		return t.p;
 	}
+	if (taken_away)
+		move("", ".away");
 	while ((rc = nr_merge_read(m, b, max, &err)) > 0) {
 		assert_int_equal(b->n, rc);
 		assert_true(b->n <= max);
@@ -128,6 +140,8 @@ static char *merged(const char *const *paths, size_t n, unsigned max)
 	assert_int_equal(done, total);
 	nr_merge_close(m);
 	free(b);
+	if (taken_away)
+		move(".away", "");
 	return t.p;
 }
 
@@ -420,6 +434,27 @@ static void test_merge_goes_on_where_a_disk_fails(void **state)
 	remove_dir();
 }
 
+/* More than stay open, so that each is opened again when its time has come. */
+static void test_merge_goes_on_without_a_file_that_is_gone(void **state)
+{
+	(void)state;
+	make_dir();
+	for (uint32_t i = 0; i < 10; i++) {
+		char name[20];
+
+		snprintf(name, sizeof(name), "f%u", i);
+		CAPTURE(name, 1000 * i + 1, 1000 * i + 500);
+	}
+	taken_away = "f4";
+	expect_merge("f0 f1 f2 f3 f4 f5 f6 f7 f8 f9",
+		     "(0 0:1 0:500 0) (1 1:1001 1:1500 1) (2 2:2001 2:2500 2) "
+		     "(3 3:3001 3:3500 3) (4 4! 4) (5 5:5001 5:5500 5) "
+		     "(6 6:6001 6:6500 6) (7 7:7001 7:7500 7) (8 8:8001 8:8500 8) "
+		     "(9 9:9001 9:9500 9) ");
+	taken_away = NULL;
+	remove_dir();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +467,7 @@ int main(void)
 		cmocka_unit_test(test_merge_needs_few_descriptors),
 		cmocka_unit_test(test_merge_hashes_files_as_stored),
 		cmocka_unit_test(test_merge_goes_on_where_a_disk_fails),
+		cmocka_unit_test(test_merge_goes_on_without_a_file_that_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
