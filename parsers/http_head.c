@@ -308,8 +308,29 @@ bool nr_http_is_to_old_request(const struct nr_http *h, const struct nr_http_sid
 	       !s->tx && tx && tx->msg[NR_HTTP_REQ].old;
 }
 
+/* What answered requests with something that says its own name: no server of HTTP. */
+static bool is_ssh(const struct nr_http *h, const struct nr_http_side *s)
+{
+	return h->client && !nr_http_is_client(h, s) && !s->spoke && !s->skipped &&
+	       !s->head.cut && s->head.len >= 8 &&
+	       (!memcmp(s->head.p, "SSH-2.0-", 8) || !memcmp(s->head.p, "SSH-1.", 6));
+}
+
+/* The line, and what came with it. */
+static enum nr_verdict hand_over_line(struct nr_parse *p, struct nr_http_side *s,
+				      const struct nr_cursor *in, const char *name)
+{
+	size_t n = s->head.len + nr_left(in);
+	uint8_t *all = nr_arena_alloc(p->arena, n);
+
+	memcpy(all, s->head.p, s->head.len);
+	memcpy(all + s->head.len, in->p, nr_left(in));
+	forget_line(s);
+	return nr_parse_hand_over(p, name, all, n);
+}
+
 static enum nr_verdict start_line_done(struct nr_parse *p, struct nr_http *h,
-				       struct nr_http_side *s)
+				       struct nr_http_side *s, const struct nr_cursor *in)
 {
 	struct nr_http_start start =
 		nr_http_start_line((const char *)s->head.p, text_len(&s->head));
@@ -320,6 +341,8 @@ static enum nr_verdict start_line_done(struct nr_parse *p, struct nr_http *h,
 
 	if (start.kind == NR_HTTP_NEITHER && nr_http_is_to_old_request(h, s))
 		return nr_http_begin_old_response(p, h, s);
+	if (start.kind == NR_HTTP_NEITHER && is_ssh(h, s))
+		return hand_over_line(p, s, in, "ssh");
 	if (start.kind == NR_HTTP_NEITHER || (h->client && h->client != client) ||
 	    (s->state == NR_HTTP_LOST && !start.strict))
 		return skip_line(h, s);
@@ -354,7 +377,7 @@ enum nr_verdict nr_http_start_step(struct nr_parse *p, struct nr_http *h,
 	}
 	if (s->field_cut && !mend_cut_line(p, s))
 		return NR_OVERFLOW;
-	return start_line_done(p, h, s);
+	return start_line_done(p, h, s, in);
 }
 
 enum nr_verdict nr_http_expect_step(struct nr_parse *p, struct nr_http *h,
@@ -384,7 +407,7 @@ enum nr_verdict nr_http_expect_step(struct nr_parse *p, struct nr_http *h,
 		if (!start.strict || !start.is_known)
 			break;
 		nr_http_message_done(p, h, s);
-		return start_line_done(p, h, s);
+		return start_line_done(p, h, s, in);
 	}
 	/* no: these bytes were the body */
 	line = s->head;

@@ -149,7 +149,12 @@ bool nr_session_feed(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	v = s->parser->data(&c.p, s->ctx, side ^ s->swapped, data, n);
 	if (v != NR_HAND_OVER)
 		return nr_session_heed(s, v);
-	rest = c.p.rest_len < n ? c.p.rest_len : n;
+	rest = c.p.rest_len;
+	if (rest > n) { /* and what this side said before */
+		data = (void *)nr_arena_copy(ss->arena, (const void *)c.p.rest, rest);
+		offset -= rest - n;
+		n = rest;
+	}
 	early = c.p.early_len ? (void *)nr_arena_copy(ss->arena, c.p.early, c.p.early_len)
 			      : NULL;
 	return hand_over(ss, f, &c.p) && feed_early(ss, f, !side, early, &c.p, at) &&

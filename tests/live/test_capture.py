@@ -117,6 +117,35 @@ class Basics(Capture):
         self.assertEqual(self.query("a.db", "SELECT packets FROM source"), [(received,)])
         self.assertEqual(self.query("a.db", "SELECT exit_status FROM run"), [(6,)])
 
+    def test_a_reader_that_does_not_read_costs_records_and_no_packets(self):
+        n = self.network()
+        subprocess.run([net.BUILD / "tests/bench/nrbench-gen", "dns", "--count", "80000",
+                        self.dir / "dns.pcap"], check=True)
+        os.mkfifo(self.dir / "x.jsonl")
+        reader = os.open(self.dir / "x.jsonl", os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(lambda: reader < 0 or os.close(reader))
+        p = self.capture(n.b, "vb", "-o", "x.jsonl", "--flow-start")
+        sent = int(n.a.exec(net.BUILD / "tests/bench/nrbench-send", "va",
+                            self.dir / "dns.pcap").split()[0])
+        time.sleep(1)
+        p.signal(signal.SIGUSR1)
+        p.wait_for(r'"captured":.*\n')
+        said = json.loads(re.search(r"^\{.*\}$", p.err, re.M)[0])
+        self.assertEqual((said["received"], said["dropped_kernel"]), (sent, 0))
+        self.assertGreater(said["records_dropped"], 0)
+        p.signal(signal.SIGINT)
+        with open(reader, encoding="utf-8") as f:
+            os.set_blocking(reader, True)
+            reader = -1
+            lines = [json.loads(x)["type"] for x in f]
+        self.end(p, sig=None)
+        dropped = int(re.search(r"([\d ]+) records dropped", p.err)[1].replace(" ", ""))
+        self.assertGreaterEqual(dropped, said["records_dropped"])
+        counts = [lines.count(x) for x in ("flow_start", "dns", "flow")]
+        self.assertGreater(min(counts), 1000)
+        # every flow begins, has one row of dns, and ends; anomalies can be missing too
+        self.assertIn(dropped - (3 * 80000 - sum(counts)), range(10))
+
     def test_statistics_on_demand_and_at_intervals(self):
         n = self.network()
         p = self.capture(n.b, "vb", "-o", "null:", "--stats-interval", "1s")

@@ -73,16 +73,18 @@ class Count:
 
 @dataclasses.dataclass
 class Values:
-    """A list in GROUND_TRUTH, in any order; `distinct` compares as a set."""
+    """A list in GROUND_TRUTH, in any order; `distinct` compares as a set, `fold` without
+    regard to case."""
 
     column: str
     ours: Callable  # of ctx: a list of texts
     distinct: bool = False
     limit: float = 0.03
     cut_at: int = 400
+    fold: bool = False
 
     def compare(self, ctx, text):
-        theirs = [] if text == "-" else text.split(";")
+        theirs = [] if text == "-" else (text.upper() if self.fold else text).split(";")
         ours = [str(v) for v in self.ours(ctx) if v is not None]
         cut = len(theirs) >= self.cut_at
         if self.distinct:
