@@ -5,6 +5,7 @@
  */
 #include "http.h"
 
+#include <string.h>
 #include <strings.h>
 
 unsigned nr_http_side_of(const struct nr_http *h, const struct nr_http_side *s)
@@ -292,6 +293,26 @@ static bool may_begin_chunk_line(const struct nr_http_side *s, uint8_t c)
 	       (s->state == NR_HTTP_CHUNK_LINE && nr_http_may_begin_size((char)c));
 }
 
+/*
+ * A line end that is not CR LF (RFC 9112, 7.1), or a CR inside: readers differ on where
+ * the line ends, and so on what is content.
+ */
+static bool has_odd_end(const struct nr_http_side *s, const struct nr_piece *line)
+{
+	return (!line->cut && s->line_len - line->len < 2) ||
+	       (line->len && memchr(line->p, '\r', line->len));
+}
+
+static void note_odd_chunk(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s,
+			   const char *what)
+{
+	struct nr_http_message *m = nr_http_reading(h, s);
+
+	if (!m->odd_chunk)
+		say_chunk(p, h, s, what);
+	m->odd_chunk = true;
+}
+
 static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 				       struct nr_http_side *s, struct nr_cursor *in)
 {
@@ -315,16 +336,16 @@ static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 	if (!at_end &&
 	    !nr_http_chunk_size((const char *)line.p, line.len, &s->left, &odd))
 		return bad_chunk(p, h, s, no_size);
+	if (!at_end && odd)
+		note_odd_chunk(p, h, s, "odd size");
+	else if (has_odd_end(s, &line))
+		note_odd_chunk(p, h, s, "odd line end");
 	s->line_len = 0;
 	if (at_end) {
 		s->state = NR_HTTP_CHUNK_LINE;
 		return NR_MORE;
 	}
 	nr_http_reading(h, s)->has_chunks = true;
-	if (odd && !nr_http_reading(h, s)->odd_chunk) {
-		nr_http_reading(h, s)->odd_chunk = true;
-		say_chunk(p, h, s, "odd size");
-	}
 	if (s->left)
 		s->state = NR_HTTP_CHUNK;
 	else
