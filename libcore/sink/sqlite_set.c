@@ -43,6 +43,7 @@ struct file {
 	bool may_lack_rows;
 	int64_t sync_ns;
 	uint64_t orphans;
+	atomic_uint_least64_t bytes; /* at the last commit */
 	atomic_bool is_over;
 	atomic_int failed; /* -errno, set after error */
 	struct nr_err error;
@@ -107,6 +108,7 @@ static int fill(struct file *f)
 		rc = nr_db_commit(&f->db,
 				  f->sync_ns && now - synced >= f->sync_ns - FLUSH_NS,
 				  &f->error);
+		atomic_store(&f->bytes, nr_db_bytes(&f->db));
 		committed = now;
 		is_dirty = false;
 	}
@@ -311,6 +313,7 @@ static int live_flush(struct nr_sink *s, struct nr_err *err)
 	struct set *set = ctx_of(s);
 
 	nr_queue_flush(&set->cur->queue);
+	s->bytes = atomic_load(&set->cur->bytes);
 	reap(s, false);
 	if (set->retain)
 		nr_retain_enforce(set->retain);
@@ -345,6 +348,7 @@ static int live_rotate(struct nr_sink *s, int64_t ns, struct nr_err *err)
 		set->cur = f;
 		return rc;
 	}
+	s->bytes = 0;
 	f->may_lack_rows = s->may_lack_rows;
 	f->next = set->old;
 	set->old = f;
