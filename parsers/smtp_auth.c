@@ -4,10 +4,11 @@
 
 #include "base/text.h"
 #include "credential.h"
+#include "session/secret.h"
 
 #include <string.h>
 
-enum { TEXT_MAX = 8192 };
+enum { TEXT_MAX = NR_SMTP_AUTH_MAX };
 
 /* Lines that a client sends; others go on for as long as the server asks. */
 static const struct {
@@ -147,6 +148,7 @@ bool nr_smtp_auth_line(struct nr_parse *p, struct nr_smtp_auth *x, const char *l
 	if (is(x, "login") && x->step == 1)
 		return set(p, &x->user, t, len);
 	x->has_secret = true;
+	nr_secret_mask(p, line, n, 0, n); /* follow must know it as it was sent */
 	if (is(x, "plain"))
 		return read_plain(p, x, t, len);
 	if (is(x, "xoauth2") || is(x, "oauthbearer"))
