@@ -105,10 +105,12 @@ static int fill(struct file *f)
 		/* the next one is synced: it comes when the time is full */
 		if (f->db.is_synced)
 			synced = now;
+		/* before: behind it, reading would begin the next transaction as a reader
+		 */
+		atomic_store(&f->bytes, nr_db_bytes(&f->db));
 		rc = nr_db_commit(&f->db,
 				  f->sync_ns && now - synced >= f->sync_ns - FLUSH_NS,
 				  &f->error);
-		atomic_store(&f->bytes, nr_db_bytes(&f->db));
 		committed = now;
 		is_dirty = false;
 	}
