@@ -175,6 +175,39 @@ static void test_smtp_blanks_before_a_command_are_passed_over(void **state)
 	nr_free(rows);
 }
 
+static void test_smtp_ntlm_names_its_user(void **state)
+{
+	static const struct {
+		const char *message, *user;
+	} cases[] = {
+		{ "TlRMTVNTUAADAAAAAAAAAEAAAAAAAAAAQAAAAAYABgBAAAAACgAKAEYAAAAAAAAAQAAAAA"
+		  "AAAABAAAAAAQAAAEQATwBNAGoA9gBlAD3YAN4=",
+		  "\"user\":\"DOM\\\\j\303\266e\360\237\230\200\"" },
+		{ "TlRMTVNTUAADAAAAAAAAAEAAAAAAAAAAQAAAAAAAAABAAAAAAwADAEAAAAAAAAAAQAAAAA"
+		  "AAAABAAAAAAgAAAGpvZQ==",
+		  "\"user\":\"joe\"" },
+		{ "TlRMTVNTUAADAAAAAAAAAEAAAAAAAAAAQAAAAAIAAgBAAAAABgAGAPD///"
+		  "8AAAAAQAAAAAAAAABAAAAAAQAAAEQAagBvAGUA", /* beyond its end */
+		  "\"user\":\"D\\\\\"" },
+		{ "TlRMTVNTUAADAAAA", "\"service\":\"smtp\",\"secret\"" },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct rig r;
+
+		rig_init(&r, &nr_parser_smtp, NR_TCP_PROTO, 40000, 25);
+		rig_say(&r, 0, "AUTH NTLM TlRMTVNTUAABAAAA\r\n");
+		rig_say(&r, 1, "334 TlRMTVNTUAACAAAA\r\n");
+		rig_say(&r, 0, cases[i].message);
+		rig_say(&r, 0, "\r\n");
+		rig_say(&r, 1, "235 in\r\n");
+		rig_end(&r);
+		if (!strstr(rig_rows(&r), cases[i].user))
+			fail_msg("%s: %s", cases[i].user, rig_rows(&r));
+		rig_free(&r);
+	}
+}
+
 static void test_smtp_gap_in_auth_does_not_eat_a_command(void **state)
 {
 	struct rig r;
@@ -376,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_smtp_recipients_behind_a_mail_are_not_its),
 		cmocka_unit_test(test_smtp_bdat_without_a_size_ends_nothing),
 		cmocka_unit_test(test_smtp_blanks_before_a_command_are_passed_over),
+		cmocka_unit_test(test_smtp_ntlm_names_its_user),
 		cmocka_unit_test(test_smtp_gap_in_auth_does_not_eat_a_command),
 		cmocka_unit_test(test_smtp_mails_taken_are_the_servers),
 	};
