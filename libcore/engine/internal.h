@@ -244,6 +244,12 @@ void nr_intake_prepare(struct nr_engine *e, struct nr_work *w, const struct nr_p
  */
 bool nr_intake_clock(struct nr_engine *e, const struct nr_packet *p,
 		     struct nr_step_mark *m);
+/* Whether it cannot: packet time lies in the 100 ms behind the last mark. */
+static inline bool nr_intake_no_mark(int64_t mark, int64_t clock_ns)
+{
+	return (uint64_t)clock_ns - (uint64_t)mark < NR_MARK_NS;
+}
+
 /* What the intake itself says of a packet or event: rows, ledger. */
 void nr_intake_tell(struct nr_engine *e, const struct nr_work *w);
 /* The same behind what its levels say. */
@@ -321,6 +327,7 @@ struct nr_order nr_part_ahead(const struct nr_part *p);
 
 /* sources.c */
 void nr_engine_event(struct nr_engine *e, const struct nr_packet *p);
+/* What is not of every packet: the block it lies in, its direction, its time. */
 void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p);
 void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 			   const struct nr_run_info *run);

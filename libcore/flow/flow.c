@@ -330,10 +330,10 @@ void nr_flow_prefetch_cold(const struct nr_flow_table *t, uint32_t guess, bool a
 }
 
 /* The general way: f, if it is there, is due to end, or is laid out and packed again. */
-static struct nr_flow *update(struct nr_flow_table *t, struct nr_shard *s,
-			      struct nr_flow *f, const struct nr_flow_packet *p,
-			      unsigned i, const struct nr_key *k, uint64_t hash,
-			      bool src_is_hi)
+static __attribute__((noinline)) struct nr_flow *update(
+	struct nr_flow_table *t, struct nr_shard *s, struct nr_flow *f,
+	const struct nr_flow_packet *p, unsigned i, const struct nr_key *k, uint64_t hash,
+	bool src_is_hi)
 {
 	const struct nr_level *l = &p->dec->level[i];
 	struct nr_flow_wide *w;
