@@ -115,11 +115,11 @@ struct nr_step;
 /* The engine's half of a shard. */
 struct nr_part {
 	struct nr_engine *e;
-	unsigned shard;
 	struct nr_out *out;
+	struct nr_sessions *sessions; /* NULL: --no-sessions */
+	unsigned shard;
 	unsigned level; /* being worked on */
 	struct nr_way_backs way_backs;
-	struct nr_sessions *sessions; /* NULL: --no-sessions */
 	struct nr_community_hasher *community;
 	uint64_t n_expected; /* flows announced */
 	uint64_t spent_ns;   /* see struct nr_effort */

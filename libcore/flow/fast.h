@@ -75,9 +75,8 @@ static inline enum nr_fast nr_fast_tcp(struct nr_flow_hot *h, unsigned s,
 }
 
 /* Accounts the packet l, sent by side s, to a flow. */
-static inline enum nr_fast nr_fast_packet(const struct nr_shard *sh,
-					  struct nr_flow_hot *h, unsigned s,
-					  const struct nr_flow_packet *p,
+static inline enum nr_fast nr_fast_packet(const struct nr_slabs *b, struct nr_flow_hot *h,
+					  unsigned s, const struct nr_flow_packet *p,
 					  const struct nr_level *l)
 {
 	const struct nr_packet *k = p->pkt;
@@ -86,7 +85,7 @@ static inline enum nr_fast nr_fast_packet(const struct nr_shard *sh,
 	if (!(h->flags & NR_HOT_FAST) || p->bad_checksum || !p->is_credited ||
 	    l->carries || k->ts_ns != k->clock_ns ||
 	    (uint64_t)k->clock_ns - (uint64_t)h->clock_ns >=
-		    (uint64_t)sh->idle[h->timer] ||
+		    (uint64_t)b->idle[h->timer] ||
 	    !nr_fast_counters(h, s, l, k->wire_len))
 		return NR_FAST_NOT;
 	if (l->proto == NR_PROTO_TCP) {

@@ -64,6 +64,12 @@ void nr_slabs_init(struct nr_slabs *b, const struct nr_flow_config *c)
 	b->hot = slab_new(sizeof(b->hot[0]), b->n_slots);
 	b->cold = slab_new(sizeof(b->cold[0]), b->n_slots);
 	atomic_init(&b->n_chunks, 0);
+	b->idle[NR_TIMER_TCP] = c->tcp_timeout;
+	b->idle[NR_TIMER_HALF_CLOSED] = c->half_closed_timeout;
+	b->idle[NR_TIMER_UDP] = c->udp_timeout;
+	b->idle[NR_TIMER_ICMP] = c->icmp_timeout;
+	b->idle[NR_TIMER_OTHER] = c->other_timeout;
+	b->idle[NR_TIMER_ATTEMPT] = c->attempt_timeout;
 }
 
 void nr_slabs_fini(struct nr_slabs *b)
@@ -81,12 +87,6 @@ void nr_shard_init(struct nr_shard *s, uint32_t id, struct nr_slabs *b,
 	s->general_only = c->general_only;
 	s->secret = c->key.secret;
 	s->max_flows = (uint32_t)(c->max_flows / NR_N_SHARDS);
-	s->idle[NR_TIMER_TCP] = c->tcp_timeout;
-	s->idle[NR_TIMER_HALF_CLOSED] = c->half_closed_timeout;
-	s->idle[NR_TIMER_UDP] = c->udp_timeout;
-	s->idle[NR_TIMER_ICMP] = c->icmp_timeout;
-	s->idle[NR_TIMER_OTHER] = c->other_timeout;
-	s->idle[NR_TIMER_ATTEMPT] = c->attempt_timeout;
 	s->mask = FIRST_BUCKETS - 1;
 	s->buckets = &b->buckets[id];
 	s->slabs = b;
@@ -380,7 +380,7 @@ int64_t nr_flow_deadline(const struct nr_shard *s, const struct nr_flow *f)
 
 	if (h->timer == NR_TIMER_CLOSING)
 		return f->limit_ns;
-	return __builtin_add_overflow(from, s->idle[h->timer], &r) ? INT64_MAX : r;
+	return __builtin_add_overflow(from, s->slabs->idle[h->timer], &r) ? INT64_MAX : r;
 }
 
 /* The first mark at or after t. */

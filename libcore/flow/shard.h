@@ -37,16 +37,19 @@ struct nr_slabs {
 	struct nr_flow *cold;
 	struct nr_bucket_line *buckets; /* bucket b of shard s: b * NR_N_SHARDS + s */
 	size_t n_slots, n_buckets;
-	atomic_uint n_chunks; /* taken */
+	int64_t idle[NR_N_TIMERS]; /* by enum nr_timer; CLOSING: unused */
+	atomic_uint n_chunks;      /* taken */
 };
 
 void nr_slabs_init(struct nr_slabs *b, const struct nr_flow_config *c);
 void nr_slabs_fini(struct nr_slabs *b);
 
 struct nr_shard {
-	struct nr_bucket_line *buckets; /* of the slabs, from its first on */
-	uint32_t mask;                  /* buckets - 1 */
-	struct nr_flow_hot *hot;        /* the slabs; an index counts from their start */
+	/* What every packet looks at is one cache line; another thread may own the next
+	   shard. */
+	_Alignas(64) struct nr_bucket_line *buckets; /* of the slabs, from its first on */
+	uint32_t mask;                               /* buckets - 1 */
+	struct nr_flow_hot *hot; /* the slabs; an index counts from their start */
 	struct nr_flow *cold;
 	uint32_t n_flows, max_flows;
 	uint32_t free_head;        /* index + 1, linked through free_next */
@@ -57,7 +60,6 @@ struct nr_shard {
 	uint32_t id;
 	bool general_only; /* nr_flow_config */
 	struct nr_siphash_key secret;
-	int64_t idle[NR_N_TIMERS];   /* by enum nr_timer; CLOSING: unused */
 	struct nr_flow_wide scratch; /* of the flow that is laid out just now */
 	int64_t now_tick;
 	bool ticking;                   /* now_tick is set */
