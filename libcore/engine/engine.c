@@ -187,19 +187,15 @@ static void work_init(struct nr_engine *e)
 {
 	e->batch = nr_xcalloc(1, sizeof(*e->batch));
 	e->work = nr_xcalloc(NR_WORK, sizeof(e->work[0]));
-	for (unsigned i = 0; i < NR_WORK; i++) {
-		e->work[i].dec = nr_xcalloc(1, sizeof(*e->work[i].dec));
-		e->work[i].items = nr_xcalloc(NR_MAX_ITEMS, sizeof(struct nr_item));
-	}
+	e->work_items = nr_xcalloc(NR_WORK * NR_MAX_ITEMS, sizeof(e->work_items[0]));
+	e->work_decoded = nr_xcalloc(NR_WORK, sizeof(struct nr_decoded) + 16);
 }
 
 static void work_fini(struct nr_engine *e)
 {
-	for (unsigned i = 0; e->work && i < NR_WORK; i++) {
-		nr_free(e->work[i].dec);
-		nr_free(e->work[i].items);
-	}
 	nr_free(e->work);
+	nr_free(e->work_items);
+	nr_free(e->work_decoded);
 	if (e->batch)
 		nr_batch_release(e->batch);
 	nr_free(e->batch);
@@ -334,13 +330,23 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 
 	nr_engine_lap(e, &since, NULL);
 	for (unsigned i = 0; i < b->n && more && !e->error;) {
+		struct nr_item *items = e->work_items;
+		uint8_t *dec = e->work_decoded;
 		unsigned n = 0;
 
 		while (n < NR_WORK && i < b->n) {
+			struct nr_work *w = &e->work[n];
+
 			more = nr_engine_number(e, &b->pkt[i]);
 			if (!more)
 				break;
-			nr_intake_prepare(e, &e->work[n++], &b->pkt[i++], &e->work_arena);
+			n++;
+			/* one behind the other, so that the nearest cache holds all */
+			w->items = items;
+			w->dec = (struct nr_decoded *)(void *)dec;
+			nr_intake_prepare(e, w, &b->pkt[i++], &e->work_arena);
+			items += w->n_items;
+			dec += (nr_work_decoded(w) + 15) & ~(size_t)15;
 		}
 		prefetch_flows(e, n);
 		nr_engine_lap(e, &since, &e->effort.intake_ns);

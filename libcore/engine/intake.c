@@ -94,7 +94,8 @@ static struct nr_item *add_item(struct nr_work *w, unsigned level, unsigned flag
 }
 
 /* The flow that an ICMP message speaks of belongs to another shard, which is asked. */
-static void add_question(struct nr_engine *e, struct nr_work *w, unsigned level)
+static __attribute__((noinline)) void add_question(struct nr_engine *e, struct nr_work *w,
+						   unsigned level)
 {
 	const struct nr_level *l = &w->dec->level[level];
 	struct nr_tuple t;
@@ -253,6 +254,18 @@ static inline bool count_packet(struct nr_engine *e, const struct nr_packet *p)
 	       p->time_backwards | p->time_jump | p->time_bogus | p->time_clamped;
 }
 
+static __attribute__((noinline)) void tell_event(struct nr_engine *e,
+						 const struct nr_packet *p)
+{
+	struct nr_out *o = e->out;
+
+	o->now = NULL;
+	o->order = (struct nr_order){ .ordinal = next_ordinal(e),
+				      .turn = e->turn,
+				      .phase = NR_PHASE_CONTAINER };
+	nr_engine_event(e, p);
+}
+
 void nr_intake_tell(struct nr_engine *e, const struct nr_work *w)
 {
 	const struct nr_packet *p = w->pkt;
@@ -260,11 +273,7 @@ void nr_intake_tell(struct nr_engine *e, const struct nr_work *w)
 	bool more;
 
 	if (p->event) {
-		o->now = NULL;
-		o->order = (struct nr_order){ .ordinal = next_ordinal(e),
-					      .turn = e->turn,
-					      .phase = NR_PHASE_CONTAINER };
-		nr_engine_event(e, p);
+		tell_event(e, p);
 		return;
 	}
 	more = count_packet(e, p);

@@ -97,6 +97,15 @@ struct nr_work {
 	unsigned n_items;
 };
 
+/* Bytes of what was decoded that were filled. */
+static inline size_t nr_work_decoded(const struct nr_work *w)
+{
+	size_t n = offsetof(struct nr_decoded, level) +
+		   w->dec->n_levels * sizeof(w->dec->level[0]);
+
+	return w->dec->n_tunnels || w->dec->n_anomalies ? sizeof(*w->dec) : n;
+}
+
 /* What the engine keeps of one input until its rows are written at the end. */
 struct nr_source_state {
 	uint64_t packets, wire_bytes, captured_bytes;
@@ -161,6 +170,8 @@ struct nr_engine {
 	struct nr_source_state *sources;
 	size_t n_sources;
 	struct nr_work *work; /* NR_WORK of them; with one thread */
+	struct nr_item *work_items;
+	uint8_t *work_decoded;
 	struct nr_batch *batch;
 	struct nr_out *out; /* where the intake's records go */
 	int64_t mark_ns;    /* the last clock mark passed */
@@ -268,7 +279,15 @@ void nr_ordered_write(struct nr_engine *e, struct nr_record **r, size_t n,
 void nr_engine_flush(struct nr_engine *e);
 /* The same where many have gathered: called where no row is half made. In a step nothing:
    its records are merged when it has ended. */
-void nr_engine_breathe(struct nr_engine *e);
+static inline void nr_engine_breathe(struct nr_engine *e)
+{
+	const struct nr_out *o = &e->single;
+
+	if (e->out != o)
+		return; /* a step ends soon enough */
+	if (o->records.n >= NR_FLUSH_RECORDS || o->arena.handed >= NR_FLUSH_BYTES)
+		nr_engine_flush(e);
+}
 /*
  * Merges n lists, each in order, up to what stands before `until`; what was merged leaves
  * the lists.

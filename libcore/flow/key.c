@@ -143,6 +143,14 @@ static inline uint64_t plain_key(struct nr_key *k, bool *src_is_hi,
 }
 #endif
 
+static __attribute__((noinline)) uint64_t any_key(struct nr_key *k, bool *src_is_hi,
+						  const struct nr_key_config *c,
+						  const struct nr_decoded *d, unsigned i)
+{
+	nr_key_make(k, src_is_hi, c, d, i);
+	return nr_key_hash(k, c->secret);
+}
+
 uint64_t nr_key_make_hash(struct nr_key *k, bool *src_is_hi,
 			  const struct nr_key_config *c, const struct nr_decoded *d,
 			  unsigned i)
@@ -155,6 +163,5 @@ uint64_t nr_key_make_hash(struct nr_key *k, bool *src_is_hi,
 		return plain_key(k, src_is_hi, c, l,
 				 l->n_vlans && !c->no_vlan ? d->vlan[0] + 1u : 0);
 #endif
-	nr_key_make(k, src_is_hi, c, d, i);
-	return nr_key_hash(k, c->secret);
+	return any_key(k, src_is_hi, c, d, i);
 }

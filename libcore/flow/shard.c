@@ -12,13 +12,6 @@ enum {
 	HUGE_PAGE = 2 << 20,
 };
 
-static uint16_t tag_of(uint64_t hash)
-{
-	uint16_t t = (uint16_t)(hash >> 40);
-
-	return t ? t : 1;
-}
-
 /* Thousands of flows are worth large pages; a few are not. */
 static void use_huge_pages(void *slab, size_t size, size_t n)
 {
@@ -132,56 +125,17 @@ void nr_shard_fini(struct nr_shard *s,
 	nr_free(s->chunks);
 }
 
-void nr_shard_prefetch(const struct nr_shard *s, uint64_t hash)
-{
-	__builtin_prefetch(nr_shard_bucket(s, (uint32_t)hash & s->mask));
-}
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-/* The ways of a bucket whose tag is this one, a bit each. */
-static inline uint32_t matches(const struct nr_bucket_line *b, uint16_t tag)
-{
-	uint32_t m = 0;
-#ifdef __SSE2__
-	__m128i t = _mm_loadu_si128((const __m128i *)(const void *)b->tag);
-
-	t = _mm_cmpeq_epi16(t, _mm_set1_epi16((short)tag));
-	m = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(t, _mm_setzero_si128()));
-	m |= (uint32_t)(b->tag[8] == tag) << 8 | (uint32_t)(b->tag[9] == tag) << 9;
-#else
-	for (unsigned i = 0; i < NR_BUCKET_WAYS; i++)
-		m |= (uint32_t)(b->tag[i] == tag) << i;
-#endif
-	return m;
-}
-
-uint32_t nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash)
-{
-	const struct nr_bucket_line *b = nr_shard_bucket(s, (uint32_t)hash & s->mask);
-	uint32_t m = matches(b, tag_of(hash));
-	uint32_t i;
-
-	if (!m)
-		return 0;
-	i = b->index[__builtin_ctz(m)];
-	__builtin_prefetch(&s->hot[i], 1);
-	return i + 1;
-}
-
 static struct nr_flow_hot *find(struct nr_shard *s, const struct nr_key *k, uint64_t hash,
 				uint32_t *at, unsigned *way)
 {
 	const struct nr_hot_key want = nr_hot_key(k);
-	uint16_t tag = tag_of(hash);
+	uint16_t tag = nr_bucket_tag(hash);
 	uint32_t b = (uint32_t)hash & s->mask;
 
 	for (;; b = (b + 1) & s->mask) {
 		struct nr_bucket_line *l = nr_shard_bucket(s, b);
 
-		for (uint32_t m = matches(l, tag); m; m &= m - 1) {
+		for (uint32_t m = nr_bucket_matches(l, tag); m; m &= m - 1) {
 			unsigned i = (unsigned)__builtin_ctz(m);
 			struct nr_flow_hot *h = &s->hot[l->index[i]];
 
@@ -214,7 +168,7 @@ static void table_insert(struct nr_shard *s, uint64_t hash, uint32_t index)
 
 		for (unsigned i = 0; i < NR_BUCKET_WAYS; i++) {
 			if (!l->tag[i]) {
-				l->tag[i] = tag_of(hash);
+				l->tag[i] = nr_bucket_tag(hash);
 				l->index[i] = index;
 				return;
 			}
