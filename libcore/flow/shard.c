@@ -10,6 +10,7 @@ enum {
 	FIRST_BUCKETS = 16,
 	HUGE_FROM = 16384, /* slots in small pages */
 	HUGE_PAGE = 2 << 20,
+	AHEAD_BUCKET = 16, /* flows that are moved at once */
 };
 
 /* Thousands of flows are worth large pages; a few are not. */
@@ -177,23 +178,40 @@ static void table_insert(struct nr_shard *s, uint64_t hash, uint32_t index)
 	}
 }
 
+/* Flows on their way into a table that has grown: their buckets have been asked for. */
+struct moving {
+	uint64_t hash[AHEAD_BUCKET];
+	uint32_t index[AHEAD_BUCKET];
+	uint32_t n; /* in all; the last AHEAD_BUCKET are here */
+};
+
 static void insert_slot(struct nr_shard *s, uint32_t i, void *arg)
 {
+	struct moving *m = arg;
+	unsigned at = m->n % AHEAD_BUCKET;
 	struct nr_key k;
 
-	(void)arg;
 	if (!s->hot[i].in_use)
 		return;
+	if (m->n >= AHEAD_BUCKET)
+		table_insert(s, m->hash[at], m->index[at]);
 	k = nr_hot_to_key(&s->hot[i], &s->cold[i]);
-	table_insert(s, nr_key_hash(&k, s->secret), i);
+	m->hash[at] = nr_key_hash(&k, s->secret);
+	m->index[at] = i;
+	m->n++;
+	nr_shard_prefetch(s, m->hash[at]);
 }
 
 static void grow(struct nr_shard *s)
 {
+	struct moving m = { .n = 0 };
+
 	for (uint32_t b = 0; b <= s->mask; b++)
 		*nr_shard_bucket(s, b) = (struct nr_bucket_line){ 0 };
 	s->mask = s->mask * 2 + 1;
-	each_slot(s, insert_slot, NULL);
+	each_slot(s, insert_slot, &m);
+	for (unsigned i = 0; i < AHEAD_BUCKET && i < m.n; i++)
+		table_insert(s, m.hash[i], m.index[i]);
 }
 
 static void take_chunk(struct nr_shard *s)
@@ -209,16 +227,30 @@ static void take_chunk(struct nr_shard *s)
 	s->fresh_end = s->fresh + NR_CHUNK_FLOWS;
 }
 
+/* The slot that the next flow will have: its memory is asked for while there is time. */
+static void prefetch_slot(const struct nr_shard *s, uint32_t i)
+{
+	const char *f = (const char *)&s->cold[i];
+
+	__builtin_prefetch(&s->hot[i], 1);
+	for (size_t at = 0; at < sizeof(struct nr_flow); at += 64)
+		__builtin_prefetch(f + at, 1);
+}
+
 static uint32_t slot_new(struct nr_shard *s)
 {
 	uint32_t i = s->free_head;
 
 	if (i) {
 		s->free_head = s->hot[i - 1].free_next;
+		if (s->free_head)
+			prefetch_slot(s, s->free_head - 1);
 		return i - 1;
 	}
 	if (s->fresh == s->fresh_end)
 		take_chunk(s);
+	if (s->fresh + 1 < s->fresh_end)
+		prefetch_slot(s, s->fresh + 1);
 	return s->fresh++;
 }
 
