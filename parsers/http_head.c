@@ -13,14 +13,19 @@
 
 /* Lines of heads */
 
+enum { FIRST_HEAD = 256 };
+
+/* soon: bytes that are there and are perhaps all of the head. */
 static bool keep(struct nr_parse *p, struct nr_http_head *head, const void *bytes,
-		 size_t n)
+		 size_t n, size_t soon)
 {
-	uint32_t cap = head->cap ? head->cap : 256;
+	uint32_t cap = head->cap;
 	uint8_t *grown;
 
 	if (!n)
 		return true;
+	if (!cap)
+		cap = n <= soon && soon < FIRST_HEAD ? (uint32_t)soon : FIRST_HEAD;
 	while (cap - head->len < n)
 		cap *= 2;
 	if (cap != head->cap) {
@@ -65,8 +70,8 @@ static enum nr_gathered take_line(struct nr_parse *p, struct nr_http *h,
 	kept = n < room ? n : room;
 	in->p += n;
 	s->line_len += n;
-	h->work += n;
-	if (!keep(p, head, bytes, kept))
+	h->work += (uint32_t)n;
+	if (!keep(p, head, bytes, kept, (size_t)(in->end - bytes)))
 		return NR_G_NO_MEM;
 	if (kept < n) {
 		keep_tail(s, bytes + kept, n - kept);
@@ -76,7 +81,7 @@ static enum nr_gathered take_line(struct nr_parse *p, struct nr_http *h,
 	if (!lf)
 		return NR_G_MORE;
 	if (s->field_cut && head->len && head->p[head->len - 1] != '\n' &&
-	    !keep(p, head, "\r\n", 2))
+	    !keep(p, head, "\r\n", 2, 0))
 		return NR_G_NO_MEM;
 	return NR_G_WHOLE;
 }
@@ -110,8 +115,10 @@ void nr_http_say_skipped(struct nr_parse *p, struct nr_http *h, struct nr_http_s
 {
 	if (s->skipped && h->understood)
 		nr_parse_anomaly(p,
-				 s->spoke && !s->lost_by_gap ? NR_ANOM_HTTP_JUNK
-							     : NR_ANOM_HTTP_RESYNC,
+				 (h->spoke >> nr_http_side_of(h, s) & 1) &&
+						 !s->lost_by_gap
+					 ? NR_ANOM_HTTP_JUNK
+					 : NR_ANOM_HTTP_RESYNC,
 				 (int)nr_http_side_of(h, s),
 				 nr_arena_printf(p->arena, "{\"bytes\":%llu}",
 						 (unsigned long long)s->skipped));
@@ -224,8 +231,8 @@ static bool mend_cut_line(struct nr_parse *p, struct nr_http_side *s)
 	if (!space || (size_t)(s->tail + n - space) != sizeof(" HTTP/1.1") - 1)
 		return true;
 	head->len -= 2; /* CR LF that take_line() put there */
-	return keep(p, head, space, (size_t)(s->tail + n - space)) &&
-	       keep(p, head, "\r\n", 2);
+	return keep(p, head, space, (size_t)(s->tail + n - space), 0) &&
+	       keep(p, head, "\r\n", 2, 0);
 }
 
 enum nr_verdict nr_http_begin_old_response(struct nr_parse *p, struct nr_http *h,
@@ -242,7 +249,7 @@ enum nr_verdict nr_http_begin_old_response(struct nr_parse *p, struct nr_http *h
 	m->first_ns = s->first_ns;
 	m->body = s->line_len;
 	s->tx = tx;
-	s->spoke = true;
+	h->spoke |= (uint8_t)(1 << nr_http_side_of(h, s));
 	s->state = NR_HTTP_TO_END;
 	forget_line(s);
 	return NR_MORE;
@@ -284,7 +291,8 @@ static enum nr_verdict begin_message(struct nr_parse *p, struct nr_http *h,
 	s->head = (struct nr_http_head){ 0 };
 	forget_line(s);
 	s->state = NR_HTTP_FIELDS;
-	s->spoke = h->understood = true;
+	h->spoke |= (uint8_t)(1 << nr_http_side_of(h, s));
+	h->understood = true;
 	nr_parse_service(p, h->datagram ? "ssdp" : "http");
 	return NR_MORE;
 }
@@ -308,8 +316,30 @@ bool nr_http_is_to_old_request(const struct nr_http *h, const struct nr_http_sid
 	       !s->tx && tx && tx->msg[NR_HTTP_REQ].old;
 }
 
+/* What answered requests with something that says its own name: no server of HTTP. */
+static bool is_ssh(const struct nr_http *h, const struct nr_http_side *s)
+{
+	return h->client && !nr_http_is_client(h, s) &&
+	       !(h->spoke >> nr_http_side_of(h, s) & 1) && !s->skipped && !s->head.cut &&
+	       s->head.len >= 8 &&
+	       (!memcmp(s->head.p, "SSH-2.0-", 8) || !memcmp(s->head.p, "SSH-1.", 6));
+}
+
+/* The line, and what came with it. */
+static enum nr_verdict hand_over_line(struct nr_parse *p, struct nr_http_side *s,
+				      const struct nr_cursor *in, const char *name)
+{
+	size_t n = s->head.len + nr_left(in);
+	uint8_t *all = nr_arena_alloc(p->arena, n);
+
+	memcpy(all, s->head.p, s->head.len);
+	memcpy(all + s->head.len, in->p, nr_left(in));
+	forget_line(s);
+	return nr_parse_hand_over(p, name, all, n);
+}
+
 static enum nr_verdict start_line_done(struct nr_parse *p, struct nr_http *h,
-				       struct nr_http_side *s)
+				       struct nr_http_side *s, const struct nr_cursor *in)
 {
 	struct nr_http_start start =
 		nr_http_start_line((const char *)s->head.p, text_len(&s->head));
@@ -320,6 +350,8 @@ static enum nr_verdict start_line_done(struct nr_parse *p, struct nr_http *h,
 
 	if (start.kind == NR_HTTP_NEITHER && nr_http_is_to_old_request(h, s))
 		return nr_http_begin_old_response(p, h, s);
+	if (start.kind == NR_HTTP_NEITHER && is_ssh(h, s))
+		return hand_over_line(p, s, in, "ssh");
 	if (start.kind == NR_HTTP_NEITHER || (h->client && h->client != client) ||
 	    (s->state == NR_HTTP_LOST && !start.strict))
 		return skip_line(h, s);
@@ -354,7 +386,7 @@ enum nr_verdict nr_http_start_step(struct nr_parse *p, struct nr_http *h,
 	}
 	if (s->field_cut && !mend_cut_line(p, s))
 		return NR_OVERFLOW;
-	return start_line_done(p, h, s);
+	return start_line_done(p, h, s, in);
 }
 
 enum nr_verdict nr_http_expect_step(struct nr_parse *p, struct nr_http *h,
@@ -384,7 +416,7 @@ enum nr_verdict nr_http_expect_step(struct nr_parse *p, struct nr_http *h,
 		if (!start.strict || !start.is_known)
 			break;
 		nr_http_message_done(p, h, s);
-		return start_line_done(p, h, s);
+		return start_line_done(p, h, s, in);
 	}
 	/* no: these bytes were the body */
 	line = s->head;

@@ -77,11 +77,16 @@ static size_t version_len(const char *p, size_t n)
 	return i > dot + 1 ? i : 0;
 }
 
-/* HTTP/0.x and 1.x. */
-static bool is_strict_version(const char *p, size_t len)
+/* What is wrong with the len bytes of a version. */
+static unsigned version_signs(const char *p, size_t len)
 {
-	return len == VERSION_LEN && !memcmp(p, "HTTP/", 5) &&
-	       (p[5] == '0' || p[5] == '1');
+	unsigned signs = 0;
+
+	if (memcmp(p, "HTTP", 4) != 0) /* RFC 9112, 2.3 */
+		signs |= NR_HTTP_SIGN(CASE);
+	if (len != VERSION_LEN || (p[5] != '0' && p[5] != '1'))
+		signs |= NR_HTTP_SIGN(VERSION);
+	return signs;
 }
 
 static bool may_end_status(char c)
@@ -96,9 +101,8 @@ static struct nr_http_start status_line(const char *line, size_t n, size_t v)
 	const char *p = line + v, *end = line + n, *digits;
 
 	s.version = (struct nr_http_slice){ line + 5, v - 5 };
-	s.strict = is_strict_version(line, v) && p < end && *p == ' ';
-	if (!is_strict_version(line, v))
-		s.signs |= NR_HTTP_SIGN(VERSION);
+	s.signs = version_signs(line, v);
+	s.strict = !s.signs && p < end && *p == ' ';
 	while (p < end && is_space(*p))
 		p++;
 	if (p - (line + v) > 1)
@@ -178,8 +182,7 @@ static struct nr_http_start request_line(const char *line, size_t n)
 	if (v_len && v_len == (size_t)(end - v)) {
 		s.version = (struct nr_http_slice){ v + 5, v_len - 5 };
 		s.target = trim(p, v);
-		if (!is_strict_version(v, v_len))
-			s.signs |= NR_HTTP_SIGN(VERSION);
+		s.signs |= version_signs(v, v_len);
 		if (all.n != n || (size_t)(v - p) != s.target.n + 2 ||
 		    (s.target.n && memchr(s.target.p, ' ', s.target.n)))
 			s.signs |= NR_HTTP_SIGN(SPACES);
@@ -208,7 +211,7 @@ struct nr_http_start nr_http_start_line(const char *line, size_t n)
 	if (n > 1 && !line[0] && line[1]) {
 		s = nr_http_start_line(line + 1, n - 1);
 		s.strict = false;
-		s.signs |= NR_HTTP_SIGN(NUL);
+		s.signs |= NR_HTTP_SIGN(NUL_FIRST);
 		return s;
 	}
 	all = trim(line, line + n);
@@ -219,7 +222,7 @@ struct nr_http_start nr_http_start_line(const char *line, size_t n)
 	s = status_line(all.p, all.n, v);
 	if (all.p > line) {
 		s.strict = false;
-		s.signs |= NR_HTTP_SIGN(SPACES);
+		s.signs |= NR_HTTP_SIGN(SPACE_FIRST);
 	}
 	return s;
 }
@@ -292,7 +295,8 @@ enum nr_http_sniffed nr_http_sniff(const uint8_t *data, size_t n, bool all)
 	s = nr_http_start_line(p, n);
 	if (s.kind == NR_HTTP_NEITHER)
 		return NR_HTTP_SNIFF_NO;
-	if (s.kind == NR_HTTP_RESPONSE || !s.version.n || s.signs & NR_HTTP_SIGN(VERSION))
+	if (s.kind == NR_HTTP_RESPONSE || !s.version.n ||
+	    s.signs & (NR_HTTP_SIGN(VERSION) | NR_HTTP_SIGN(CASE)))
 		return NR_HTTP_SNIFF_WEAK;
 	return NR_HTTP_SNIFF_YES;
 }
@@ -507,6 +511,20 @@ static void transfer_encoding(struct nr_http_framing *f, const char *p, size_t n
 	}
 }
 
+static bool lists(struct nr_http_slice value, const char *word)
+{
+	const char *p = value.p, *end = p + value.n;
+
+	while (p < end) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+
+		if (nr_http_is(trim(p, comma ? comma : end), word))
+			return true;
+		p = comma ? comma + 1 : end;
+	}
+	return false;
+}
+
 void nr_http_framing_field(struct nr_http_framing *f, const struct nr_http_header *field)
 {
 	const unsigned form = NR_HTTP_SIGN(FOLD) | NR_HTTP_SIGN(COLON_SPACE) |
@@ -515,6 +533,8 @@ void nr_http_framing_field(struct nr_http_framing *f, const struct nr_http_heade
 	char value[VALUE_MAX];
 	size_t n;
 
+	if (nr_http_is(field->name, "connection"))
+		f->closes |= lists(field->value, "close");
 	if (!is_length && !nr_http_is(field->name, "transfer-encoding"))
 		return;
 	n = nr_http_unfold(field->value, value, sizeof(value));
@@ -530,6 +550,19 @@ void nr_http_framing_field(struct nr_http_framing *f, const struct nr_http_heade
 		f->signs |= NR_HTTP_SIGN(CL_AND_TE);
 }
 
+static unsigned hex(char c)
+{
+	return is_digit(c)            ? (unsigned)(c - '0')
+	       : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+	       : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
+				      : 16;
+}
+
+bool nr_http_may_begin_size(char c)
+{
+	return is_space(c) || hex(c) < 16;
+}
+
 bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size, bool *odd)
 {
 	size_t i = 0, digits;
@@ -539,11 +572,7 @@ bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size, bool *odd)
 		i++;
 	*odd = i > 0;
 	for (digits = i; i < n; i++) {
-		char c = line[i];
-		unsigned v = is_digit(c)            ? (unsigned)(c - '0')
-			     : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-			     : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
-						    : 16;
+		unsigned v = hex(line[i]);
 
 		if (v == 16)
 			break;

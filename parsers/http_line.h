@@ -25,7 +25,10 @@
 	X(LEADING_SPACE, 0, "whitespace before the first field")                         \
 	X(HOST_TWICE, 0, "more than one Host")                                           \
 	X(HOST_DIFFERS, 0, "Host differs from the target's authority")                   \
+	X(NUL_FIRST, 0, "NUL byte before the start line")                                \
+	X(SPACE_FIRST, 0, "whitespace before the start line")                            \
 	X(SPACES, 0, "superfluous whitespace in the start line")                         \
+	X(CASE, 0, "HTTP in small letters")                                              \
 	X(NO_TARGET, 0, "no request target")                                             \
 	X(VERSION, 0, "impossible version")                                              \
 	X(STATUS, 0, "impossible status")                                                \
@@ -117,6 +120,7 @@ struct nr_http_framing {
 	bool has_length; /* a Content-Length that can be read */
 	bool has_te;     /* a Transfer-Encoding other than identity */
 	bool chunked;    /* the last coding is chunked */
+	bool closes;     /* Connection: close */
 	unsigned signs;
 };
 
@@ -130,6 +134,8 @@ void nr_http_framing_field(struct nr_http_framing *f, const struct nr_http_heade
  * overlook and others refuse.
  */
 bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size, bool *odd);
+/* Whether a chunk's line can begin with it: a digit, or whitespace before one. */
+bool nr_http_may_begin_size(char c);
 /* The authority (host and port) of an absolute or authority form; n 0: none. */
 struct nr_http_slice nr_http_authority(struct nr_http_slice method,
 				       struct nr_http_slice target);

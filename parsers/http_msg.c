@@ -5,11 +5,40 @@
  */
 #include "http.h"
 
+#include <string.h>
 #include <strings.h>
 
 unsigned nr_http_side_of(const struct nr_http *h, const struct nr_http_side *s)
 {
-	return s == &h->side[1];
+	return s == h->side[1];
+}
+
+bool nr_http_wake(struct nr_parse *p, struct nr_http *h, unsigned side)
+{
+	if (!h->side[side])
+		h->side[side] = nr_account_alloc(p->account, sizeof(*h->side[side]));
+	return h->side[side];
+}
+
+/* As nr_http_wake() makes them. */
+static bool is_fresh(const struct nr_http_side *s)
+{
+	return s->state == NR_HTTP_START && !s->tx && !s->head.len && !s->head.cut &&
+	       !s->line.len && !s->line.cut && !s->line_len && !s->early_gap &&
+	       !s->skipped && !s->tail_len && !s->field_cut && !s->lost_by_gap &&
+	       !s->empty_lines;
+}
+
+void nr_http_rest(struct nr_parse *p, struct nr_http *h)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (!h->side[i] || !is_fresh(h->side[i]))
+			continue;
+		nr_http_head_free(&h->side[i]->head, p->account);
+		nr_gather_free(&h->side[i]->line, p->account);
+		nr_account_free(p->account, h->side[i], sizeof(*h->side[i]));
+		h->side[i] = NULL;
+	}
 }
 
 bool nr_http_is_client(const struct nr_http *h, const struct nr_http_side *s)
@@ -51,7 +80,7 @@ static void forget_early(struct nr_parse *p, struct nr_http_side *c)
 /* A tunnel stands: what its client has said into it already goes ahead. */
 static void send_early(struct nr_parse *p, struct nr_http *h)
 {
-	struct nr_http_side *c = h->client ? &h->side[h->client - 1] : NULL;
+	struct nr_http_side *c = h->client ? h->side[h->client - 1] : NULL;
 
 	if (!c || c->state != NR_HTTP_WAIT)
 		return;
@@ -62,9 +91,11 @@ static void send_early(struct nr_parse *p, struct nr_http *h)
 /* What a final answer means for the client behind its request. */
 static void answered(struct nr_parse *p, struct nr_http *h, const struct nr_http_tx *tx)
 {
-	struct nr_http_side *c = &h->side[h->client - 1];
+	struct nr_http_side *c = h->side[h->client - 1];
 	const struct nr_http_message *req = &tx->msg[NR_HTTP_REQ];
 
+	if (!c)
+		return;
 	if (c->state == NR_HTTP_WAIT && req->is_connect) {
 		forget_early(p, c);
 		c->state = c->skipped ? NR_HTTP_LOST : NR_HTTP_START;
@@ -121,10 +152,11 @@ static enum nr_verdict response_head_done(struct nr_parse *p, struct nr_http *h,
 	const struct nr_http_message *req = &tx->msg[NR_HTTP_REQ];
 	const struct nr_http_message *m = &tx->msg[NR_HTTP_RESP];
 	const struct nr_http_framing *f = &m->framing;
-	bool tunnel = m->status == 101 ||
-		      (req->is_connect && m->status >= 200 && m->status < 300);
+	/* a code of more or fewer digits, 0204, is not one that says there is no body */
+	int status = m->signs & NR_HTTP_SIGN(STATUS) ? 0 : m->status;
+	bool tunnel = status == 101 || (req->is_connect && status >= 200 && status < 300);
 
-	if (m->status >= 100 && m->status < 200 && m->status != 101) {
+	if (status >= 100 && status < 200 && status != 101) {
 		s->state = NR_HTTP_START;
 		return nr_http_tx_interim(p, tx);
 	}
@@ -134,7 +166,7 @@ static enum nr_verdict response_head_done(struct nr_parse *p, struct nr_http *h,
 		return nr_parse_hand_over(p, NULL, in->p, nr_left(in));
 	}
 	answered(p, h, tx);
-	if (req->is_head || m->status == 204 || m->status == 304)
+	if (req->is_head || status == 204 || status == 304)
 		return begin_body(p, h, s, NR_HTTP_BODY, 0);
 	if (f->chunked)
 		return begin_body(p, h, s, NR_HTTP_CHUNK_LINE, 0);
@@ -220,10 +252,25 @@ static void say_chunk(struct nr_parse *p, struct nr_http *h, struct nr_http_side
 				(unsigned long long)nr_http_reading(h, s)->body));
 }
 
+/*
+ * No chunk: the framing can not be trusted any more. Where a response should have been
+ * chunked and is not from its first byte on, as browsers and proxies take it, its body is
+ * what the rest of the head says.
+ */
 static enum nr_verdict bad_chunk(struct nr_parse *p, struct nr_http *h,
 				 struct nr_http_side *s, const char *what)
 {
+	struct nr_http_message *m = nr_http_reading(h, s);
+	const struct nr_http_framing *f = &m->framing;
+	bool unchunked = !m->has_chunks && !nr_http_is_client(h, s) && !s->line_len;
+
 	say_chunk(p, h, s, what);
+	if (unchunked && (f->has_length || f->closes)) {
+		m->broken = true;
+		return begin_body(p, h, s, f->has_length ? NR_HTTP_BODY : NR_HTTP_TO_END,
+				  f->length);
+	}
+	s->skipped += s->line_len;
 	break_off(p, h, s);
 	nr_http_get_lost(s, false);
 	return NR_MORE;
@@ -239,29 +286,66 @@ static void begin_trailers(struct nr_http *h, struct nr_http_side *s)
 	s->state = NR_HTTP_TRAILERS;
 }
 
+/* What the line can not begin with is left where it is: it may begin a message. */
+static bool may_begin_chunk_line(const struct nr_http_side *s, uint8_t c)
+{
+	return s->line_len || c == '\r' || c == '\n' ||
+	       (s->state == NR_HTTP_CHUNK_LINE && nr_http_may_begin_size((char)c));
+}
+
+/*
+ * A line end that is not CR LF (RFC 9112, 7.1), or a CR inside: readers differ on where
+ * the line ends, and so on what is content.
+ */
+static bool has_odd_end(const struct nr_http_side *s, const struct nr_piece *line)
+{
+	return (!line->cut && s->line_len - line->len < 2) ||
+	       (line->len && memchr(line->p, '\r', line->len));
+}
+
+static void note_odd_chunk(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s,
+			   const char *what)
+{
+	struct nr_http_message *m = nr_http_reading(h, s);
+
+	if (!m->odd_chunk)
+		say_chunk(p, h, s, what);
+	m->odd_chunk = true;
+}
+
 static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 				       struct nr_http_side *s, struct nr_cursor *in)
 {
+	static const char no_end[] = "no line end behind it",
+			  no_size[] = "impossible size";
+	bool at_end = s->state == NR_HTTP_CHUNK_END;
 	size_t before = nr_left(in);
 	struct nr_piece line;
 	bool odd;
-	enum nr_gathered g =
-		nr_gather_line(&s->line, p->account, in, NR_HTTP_CHUNK_LINE_MAX, &line);
+	enum nr_gathered g;
 
-	h->work += before - nr_left(in);
+	if (!may_begin_chunk_line(s, *in->p))
+		return bad_chunk(p, h, s, at_end ? no_end : no_size);
+	g = nr_gather_line(&s->line, p->account, in, NR_HTTP_CHUNK_LINE_MAX, &line);
+	h->work += (uint32_t)(before - nr_left(in));
+	s->line_len += before - nr_left(in);
 	if (g != NR_G_WHOLE)
 		return g == NR_G_MORE ? NR_MORE : NR_OVERFLOW;
-	if (s->state == NR_HTTP_CHUNK_END) {
+	if (at_end && (line.len || line.cut))
+		return bad_chunk(p, h, s, no_end);
+	if (!at_end &&
+	    !nr_http_chunk_size((const char *)line.p, line.len, &s->left, &odd))
+		return bad_chunk(p, h, s, no_size);
+	if (!at_end && odd)
+		note_odd_chunk(p, h, s, "odd size");
+	else if (has_odd_end(s, &line))
+		note_odd_chunk(p, h, s, "odd line end");
+	s->line_len = 0;
+	if (at_end) {
 		s->state = NR_HTTP_CHUNK_LINE;
-		return line.len || line.cut ? bad_chunk(p, h, s, "no line end behind it")
-					    : NR_MORE;
+		return NR_MORE;
 	}
-	if (!nr_http_chunk_size((const char *)line.p, line.len, &s->left, &odd))
-		return bad_chunk(p, h, s, "impossible size");
-	if (odd && !nr_http_reading(h, s)->odd_chunk) {
-		nr_http_reading(h, s)->odd_chunk = true;
-		say_chunk(p, h, s, "odd size");
-	}
+	nr_http_reading(h, s)->has_chunks = true;
 	if (s->left)
 		s->state = NR_HTTP_CHUNK;
 	else
@@ -304,7 +388,7 @@ enum nr_verdict nr_http_bytes(struct nr_parse *p, struct nr_http *h, unsigned si
 	enum nr_verdict v = NR_MORE;
 
 	while (v == NR_MORE && nr_left(&in))
-		v = step(p, h, &h->side[side], &in);
+		v = step(p, h, h->side[side], &in);
 	return v;
 }
 
@@ -317,7 +401,7 @@ static bool is_at_start(const struct nr_http_side *s)
 
 void nr_http_cut_off(struct nr_parse *p, struct nr_http *h, unsigned side)
 {
-	struct nr_http_side *s = &h->side[side];
+	struct nr_http_side *s = h->side[side];
 
 	if (s->state == NR_HTTP_EXPECT && !s->line_len) {
 		nr_http_message_done(p, h, s);
@@ -340,7 +424,7 @@ void nr_http_cut_off(struct nr_parse *p, struct nr_http *h, unsigned side)
 
 void nr_http_close(struct nr_parse *p, struct nr_http *h, unsigned side)
 {
-	struct nr_http_side *s = &h->side[side];
+	struct nr_http_side *s = h->side[side];
 
 	if (s->state == NR_HTTP_START && s->head.len && nr_http_is_to_old_request(h, s))
 		nr_http_begin_old_response(p, h, s);
@@ -373,7 +457,7 @@ static uint64_t gap_in_body(struct nr_parse *p, struct nr_http *h, struct nr_htt
 enum nr_verdict nr_http_gap(struct nr_parse *p, struct nr_http *h, unsigned side,
 			    uint64_t n)
 {
-	struct nr_http_side *s = &h->side[side];
+	struct nr_http_side *s = h->side[side];
 
 	if (s->state == NR_HTTP_BODY || s->state == NR_HTTP_TO_END ||
 	    s->state == NR_HTTP_CHUNK)

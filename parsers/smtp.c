@@ -163,7 +163,7 @@ static enum nr_verdict behind_data(struct nr_parse *p, struct nr_smtp *s,
 	if (word == -2)
 		return NR_MORE;
 	if (word < 0) {
-		nr_smtp_begin_data(s);
+		nr_smtp_begin_data(p, s);
 		return nr_smtp_drop_peek(p, s);
 	}
 	s->mode = NR_SMTP_AT_COMMAND;
@@ -205,10 +205,11 @@ static enum nr_verdict smtp_data(struct nr_parse *p, void *ctx, unsigned side,
 	return NR_MORE;
 }
 
-static void client_gap(struct nr_smtp *s, uint64_t n)
+static void client_gap(struct nr_parse *p, struct nr_smtp *s, uint64_t n)
 {
 	if (s->mail)
 		s->mail->broken = true;
+	s->auth.left = 0; /* behind a gap only a command can be told */
 	switch ((enum nr_smtp_mode)s->mode) {
 	case NR_SMTP_IN_CHUNK:
 		nr_smtp_content_gap(&s->content);
@@ -220,7 +221,7 @@ static void client_gap(struct nr_smtp *s, uint64_t n)
 		s->skip[!s->server] = n > s->chunk_left;
 		return;
 	case NR_SMTP_AT_DATA:
-		nr_smtp_begin_data(s);
+		nr_smtp_begin_data(p, s);
 		break;
 	case NR_SMTP_IN_DATA:
 		break;
@@ -246,7 +247,7 @@ static enum nr_verdict smtp_gap(struct nr_parse *p, void *ctx, unsigned side, ui
 		return nr_parse_hand_over(p, "tls", NULL, 0);
 	nr_gather_clear(&s->line[side]);
 	if (s->roles_known && side != s->server) {
-		client_gap(s, n);
+		client_gap(p, s, n);
 		return NR_MORE;
 	}
 	s->skip[side] = true;

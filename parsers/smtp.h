@@ -9,10 +9,10 @@
 /* clang-format off */
 #define NR_FIELDS_SMTP(X, T) \
 	NR_FIELDS_SESSION(X, T) \
-	X(T, trans_depth, INT, NR_NN, NULL, NULL, NULL, "number of this mail in its connection, from 1; a connection without a mail is one row") \
+	X(T, trans_depth, INT, NR_NN, NULL, NULL, NULL, "number of this row in its connection, from 1: a row a mail; a connection without a mail is one, RCPT or DATA without MAIL behind a mail begin one") \
 	X(T, begin_ns, TIME, 0, NULL, "ns", NULL, "time of the row's first command or reply") \
 	X(T, helo, TEXT, 0, NULL, NULL, NULL, "what the client called itself: argument of HELO, EHLO or LHLO") \
-	X(T, mail_from, TEXT, 0, NULL, NULL, NULL, "sender of MAIL FROM, without its brackets; empty for bounces; NULL without a mail") \
+	X(T, mail_from, TEXT, 0, NULL, NULL, NULL, "sender of MAIL FROM, without its brackets; empty for bounces; NULL without a mail; where a second MAIL was refused (501, 503), that of the first") \
 	X(T, rcpt_to, JSON, 0, NULL, NULL, NULL, "list of the recipients of RCPT TO, without their brackets, accepted or not") \
 	X(T, subject, TEXT, 0, NULL, NULL, NULL, "header Subject, unfolded, encoded words as they are (RFC 2047)") \
 	X(T, header_from, TEXT, 0, NULL, NULL, NULL, "header From") \
@@ -73,9 +73,12 @@ struct nr_smtp_mail {
 	uint64_t packet;
 	uint8_t status; /* enum nr_smtp_status */
 	bool has_mail;  /* MAIL came */
+	bool accepted;  /* and was accepted */
 	bool has_content;
-	bool done;   /* its last word is spoken; nothing changes it any more */
-	bool broken; /* by a gap */
+	bool refused; /* its content so far */
+	bool ended;   /* the end of its content came, or RSET */
+	bool done;    /* its last word is spoken; nothing changes it any more */
+	bool broken;  /* by a gap */
 	bool starttls, touched;
 };
 
@@ -116,7 +119,15 @@ bool nr_smtp_path(const char *arg, size_t n, const char *prefix, const char **pa
 bool nr_smtp_list_add(struct nr_kept *t, struct nr_account *a, const char *json,
 		      size_t n);
 void nr_smtp_put_mail(struct nr_parse *p, const struct nr_smtp_mail *m);
+/* The MAIL that began m was refused, which changes nothing (RFC 5321, 4.1.4): m becomes
+   the mail before it, which stays as it was but for what it held. False: no memory. */
+bool nr_smtp_mail_go_on(struct nr_smtp_mail *m, struct nr_smtp_mail *before,
+			struct nr_account *a);
+/* There is other content than that which was refused. */
+void nr_smtp_mail_forget_content(struct nr_smtp_mail *m, struct nr_account *a);
 void nr_smtp_mail_free(struct nr_smtp_mail *m, struct nr_account *a);
+
+enum { NR_SMTP_AUTH_MAX = 12288 }; /* bytes of a line (RFC 4954, 4) */
 
 /* AUTH (RFC 4954): what the client's lines say. */
 struct nr_smtp_auth {

@@ -65,6 +65,12 @@ void nr_smtp_write_first(struct nr_parse *p, struct nr_smtp *s)
 	nr_smtp_mail_free(m, p->account);
 }
 
+/* From whoever takes this for POP3 or FTP. */
+static bool is_pass(const struct nr_command *c)
+{
+	return nr_word_is(c->verb, c->verb_len, "PASS");
+}
+
 /* What stands in the rows of a command: nothing that may be a secret. */
 static const char *safe_line(struct nr_parse *p, const struct nr_smtp_command *cmd)
 {
@@ -76,6 +82,9 @@ static const char *safe_line(struct nr_parse *p, const struct nr_smtp_command *c
 		return nr_secret_mask(p, cmd->line.p, n, (size_t)(auth.arg - cmd->line.p),
 				      auth.arg_len);
 	}
+	if (is_pass(&c))
+		return nr_secret_mask(p, cmd->line.p, n, (size_t)(c.arg - cmd->line.p),
+				      c.arg_len);
 	/* one word of base64: the answer to an AUTH that was not seen */
 	while (cmd->verb == NR_SMTP_V_UNKNOWN && i < n &&
 	       (cmd->line.p[i] == '+' || cmd->line.p[i] == '=' ||
@@ -173,6 +182,26 @@ static void leave_data(struct nr_smtp *s)
 		s->mode = NR_SMTP_AT_COMMAND;
 }
 
+/* A command out of its order, or wrong in itself, changes nothing (RFC 5321, 4.1.4). */
+static bool changes_nothing(unsigned code)
+{
+	return code == 501 || code == 503;
+}
+
+static void settle_chunk(struct nr_smtp_mail *m, const struct nr_smtp_command *cmd,
+			 unsigned code)
+{
+	if (m->done)
+		return;
+	if (code >= 400 && (!cmd->chunk || changes_nothing(code))) {
+		m->status = (uint8_t)status_of(code);
+		m->ended = false;
+		m->refused = cmd->chunk;
+	} else if (code >= 400 || cmd->last) {
+		close_mail(m, status_of(code));
+	}
+}
+
 /* What a command with its reply does to its mail; code 0: none was seen. */
 static void settle(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_command *cmd,
 		   unsigned code)
@@ -189,7 +218,8 @@ static void settle(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_command
 			close_mail(m, NR_SMTP_ABORTED);
 		break;
 	case NR_SMTP_V_MAIL:
-		if (no && !m->done)
+		m->accepted |= code && !no;
+		if (no && !m->accepted && !m->done)
 			m->status = (uint8_t)status_of(code);
 		break;
 	case NR_SMTP_V_RCPT:
@@ -203,8 +233,7 @@ static void settle(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_command
 			m->status = (uint8_t)status_of(code);
 		break;
 	case NR_SMTP_V_BDAT:
-		if (no || cmd->last)
-			close_mail(m, status_of(code));
+		settle_chunk(m, cmd, code);
 		break;
 	case NR_SMTP_V_CONTENT:
 		close_mail(m, status_of(code));
@@ -226,17 +255,44 @@ static void settle(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_command
 	}
 }
 
+/* The mail that this refused MAIL leaves as it was, or NULL. */
+static struct nr_smtp_mail *goes_on(const struct nr_smtp *s,
+				    const struct nr_smtp_command *cmd, unsigned code)
+{
+	struct nr_smtp_mail *m = s->mails;
+
+	if (cmd->verb != NR_SMTP_V_MAIL || !changes_nothing(code) || m == cmd->mail)
+		return NULL;
+	while (m->next != cmd->mail)
+		m = m->next;
+	return m->accepted && !m->done && !m->ended ? m : NULL;
+}
+
+/* The mail before m goes on in m. */
+static bool go_on(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_mail *before,
+		  struct nr_smtp_mail *m)
+{
+	bool ok = nr_smtp_mail_go_on(m, before, p->account);
+
+	while (s->mails != before)
+		nr_smtp_write_first(p, s);
+	s->mails = m;
+	nr_smtp_mail_free(before, p->account);
+	return ok;
+}
+
 /* The oldest command is done; has_reply: s->reply holds its reply. */
 static enum nr_verdict finish(struct nr_parse *p, struct nr_smtp *s, bool has_reply)
 {
 	struct nr_smtp_command *cmd = s->first;
 	unsigned code = has_reply ? s->reply.code : 0;
-	bool ok;
+	struct nr_smtp_mail *before = goes_on(s, cmd, code);
+	bool ok = !before || go_on(p, s, before, cmd->mail);
 
 	assert(cmd->mail); /* push() has set it, and it lives as long as its commands */
 	while (s->mails != cmd->mail)
 		nr_smtp_write_first(p, s);
-	ok = !has_reply || set_reply(p, s, cmd->mail);
+	ok = (!has_reply || set_reply(p, s, cmd->mail)) && ok;
 	if (has_reply && cmd->replies > 1) { /* LMTP: one for each recipient */
 		cmd->replies--;
 		return ok ? NR_MORE : NR_OVERFLOW;
@@ -300,6 +356,7 @@ static bool data_done(struct nr_parse *p, struct nr_smtp *s)
 	struct nr_smtp_command *cmd;
 
 	s->mode = NR_SMTP_AT_COMMAND;
+	s->mail->ended = true;
 	if (s->content.smuggled)
 		nr_parse_anomaly(p, NR_ANOM_SMTP_SMUGGLING, !s->server, NULL);
 	if (s->early) { /* answered before its end came by */
@@ -312,19 +369,21 @@ static bool data_done(struct nr_parse *p, struct nr_smtp *s)
 	return cmd != NULL;
 }
 
-static void begin_content(struct nr_smtp *s)
+static void begin_content(struct nr_parse *p, struct nr_smtp *s)
 {
+	if (s->mail->refused)
+		nr_smtp_mail_forget_content(s->mail, p->account);
 	if (!s->mail->has_content)
 		nr_smtp_content_begin(&s->content);
 	s->mail->has_content = true;
 }
 
-void nr_smtp_begin_data(struct nr_smtp *s)
+void nr_smtp_begin_data(struct nr_parse *p, struct nr_smtp *s)
 {
 	s->mode = NR_SMTP_IN_DATA;
 	s->early = false;
 	s->data_gap = false;
-	begin_content(s);
+	begin_content(p, s);
 }
 
 enum nr_verdict nr_smtp_in_data(struct nr_parse *p, struct nr_smtp *s,
@@ -392,7 +451,8 @@ static bool begin_mail(struct nr_parse *p, struct nr_smtp *s, const struct nr_co
 
 	if (!nr_smtp_path(c->arg, c->arg_len, "FROM:", &path, &n))
 		return true;
-	if ((s->mail->has_mail || s->mail->has_content) && !nr_smtp_add_mail(p, s))
+	if ((s->mail->has_mail || s->mail->has_content || s->mail->rcpts.len) &&
+	    !nr_smtp_add_mail(p, s))
 		return false;
 	s->mail->has_mail = true;
 	return nr_kept_set(&s->mail->from, p->account, path, n, NR_SMTP_TEXT_MAX);
@@ -416,19 +476,27 @@ static bool read_chunk(const struct nr_command *c, uint64_t *size, bool *last)
 	return *last || !a.arg_len;
 }
 
-static void begin_chunk(struct nr_smtp *s, struct nr_smtp_command *cmd,
-			const struct nr_command *c)
+static void begin_chunk(struct nr_parse *p, struct nr_smtp *s,
+			struct nr_smtp_command *cmd, const struct nr_command *c)
 {
 	uint64_t size;
 	bool last;
 
 	if (!read_chunk(c, &size, &last))
 		return;
-	begin_content(s);
+	begin_content(p, s);
+	cmd->chunk = true;
 	cmd->last = last;
+	s->mail->ended |= last;
 	s->chunk_left = size;
 	if (size)
 		s->mode = NR_SMTP_IN_CHUNK;
+}
+
+/* What belongs to a mail; behind one that is over it belongs to none before. */
+static bool is_of_mail(enum nr_smtp_verb verb)
+{
+	return verb == NR_SMTP_V_RCPT || verb == NR_SMTP_V_DATA || verb == NR_SMTP_V_BDAT;
 }
 
 static enum nr_verdict command(struct nr_parse *p, struct nr_smtp *s,
@@ -441,6 +509,9 @@ static enum nr_verdict command(struct nr_parse *p, struct nr_smtp *s,
 
 	if (verb == NR_SMTP_V_MAIL && !begin_mail(p, s, &c))
 		return NR_OVERFLOW;
+	if (is_of_mail(verb) && (s->mail->ended || s->mail->done) &&
+	    !nr_smtp_add_mail(p, s))
+		return NR_OVERFLOW;
 	cmd = push(p, s, verb, line);
 	if (!cmd)
 		return NR_OVERFLOW;
@@ -450,15 +521,20 @@ static enum nr_verdict command(struct nr_parse *p, struct nr_smtp *s,
 		s->lmtp = verb == NR_SMTP_V_LHLO;
 		ok = !c.arg_len || nr_kept_set(&s->mail->helo, p->account, c.arg,
 					       c.arg_len, NR_SMTP_TEXT_MAX);
+	} else if (verb == NR_SMTP_V_RSET) {
+		s->mail->ended |= s->mail->has_mail; /* no server refuses it */
 	} else if (verb == NR_SMTP_V_RCPT) {
 		ok = add_recipient(p, s, &c);
 	} else if (verb == NR_SMTP_V_DATA) {
 		s->mode = NR_SMTP_AT_DATA;
 		s->n_peek = 0;
 	} else if (verb == NR_SMTP_V_BDAT) {
-		begin_chunk(s, cmd, &c);
+		begin_chunk(p, s, cmd, &c);
 	} else if (verb == NR_SMTP_V_AUTH) {
 		ok = nr_smtp_auth_begin(p, &s->auth, c.arg, c.arg_len);
+	} else if (is_pass(&c)) {
+		ok = nr_kept_set(&s->auth.secret, p->account, c.arg, c.arg_len,
+				 NR_SMTP_AUTH_MAX);
 	}
 	return ok ? NR_MORE : NR_OVERFLOW;
 }
@@ -502,7 +578,7 @@ static enum nr_verdict lone_reply(struct nr_parse *p, struct nr_smtp *s)
 			s->skip[!s->server] = true;
 		}
 	} else if (code == 354 && s->mode == NR_SMTP_AT_COMMAND) {
-		nr_smtp_begin_data(s);
+		nr_smtp_begin_data(p, s);
 	}
 	return NR_MORE;
 }
@@ -541,7 +617,7 @@ enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s)
 	if (verb == NR_SMTP_V_DATA && code >= 400) {
 		leave_data(s);
 	} else if (verb == NR_SMTP_V_DATA && s->mode == NR_SMTP_AT_DATA) {
-		nr_smtp_begin_data(s);
+		nr_smtp_begin_data(p, s);
 		return nr_smtp_drop_peek(p, s);
 	} else if (verb == NR_SMTP_V_STARTTLS && code == 220) {
 		agree_tls(p, s);
@@ -552,9 +628,13 @@ enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s)
 enum nr_verdict nr_smtp_server_line(struct nr_parse *p, struct nr_smtp *s,
 				    const struct nr_piece *line)
 {
+	struct nr_piece safe = *line;
+
 	switch (nr_reply_line(&s->reply, p->account, line, NR_SMTP_REPLY_MAX)) {
 	case NR_REPLY_BAD:
-		return nr_reply_bad(p, &s->reply, NR_ANOM_SMTP_REPLY, s->server, line,
+		safe.p = (const uint8_t *)nr_smtp_auth_echo(
+			p, &s->auth, (const char *)line->p, line->len);
+		return nr_reply_bad(p, &s->reply, NR_ANOM_SMTP_REPLY, s->server, &safe,
 				    &s->auth.secret, NR_SMTP_BAD_MAX);
 	case NR_REPLY_NO_MEM:
 		return NR_OVERFLOW;

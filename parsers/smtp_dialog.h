@@ -8,7 +8,7 @@
 #include "smtp.h"
 
 enum {
-	NR_SMTP_LINE_MAX = 8192, /* AUTH lines are long (RFC 4954, 4) */
+	NR_SMTP_LINE_MAX = NR_SMTP_AUTH_MAX + 32, /* and "AUTH" with its mechanism */
 	NR_SMTP_REPLY_MAX = 4096,
 	NR_SMTP_TEXT_MAX = 4096,
 	NR_SMTP_PENDING_MAX = 128,
@@ -43,7 +43,8 @@ struct nr_smtp_command {
 	uint64_t packet;
 	uint32_t replies; /* LMTP: that are still to come */
 	uint8_t verb;     /* enum nr_smtp_verb */
-	bool last;        /* BDAT … LAST */
+	bool chunk;       /* BDAT with a size */
+	bool last;        /* and LAST */
 	bool in_mail;     /* MAIL was said before it */
 };
 
@@ -93,7 +94,7 @@ enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s);
 enum nr_verdict nr_smtp_give_up(struct nr_parse *p, struct nr_smtp *s, unsigned n);
 
 /* Content: behind DATA, until its end; and so many bytes behind BDAT. */
-void nr_smtp_begin_data(struct nr_smtp *s);
+void nr_smtp_begin_data(struct nr_parse *p, struct nr_smtp *s);
 enum nr_verdict nr_smtp_in_data(struct nr_parse *p, struct nr_smtp *s,
 				struct nr_cursor *in);
 enum nr_verdict nr_smtp_in_chunk(struct nr_parse *p, struct nr_smtp *s,

@@ -305,12 +305,55 @@ void nr_smtp_put_mail(struct nr_parse *p, const struct nr_smtp_mail *m)
 	put_list(p, r, NR_SMTP_commands, &m->commands);
 	nr_set_int(r, NR_SMTP_n_commands, m->n_commands);
 	put_text(p, r, NR_SMTP_last_reply, &m->last_reply);
-	if (m->status != NR_SMTP_OPEN)
+	if (m->has_mail && m->status != NR_SMTP_OPEN)
 		nr_set_str(r, NR_SMTP_status, nr_smtp_status[m->status - 1]);
 	nr_set_int(r, NR_SMTP_starttls, m->starttls);
 	if (m->has_content)
 		nr_set_int(r, NR_SMTP_bytes, (int64_t)m->bytes);
 	nr_set_int(r, NR_SMTP_complete, !open && !m->broken && !is_cut(m));
+}
+
+static void swap(struct nr_kept *a, struct nr_kept *b)
+{
+	struct nr_kept c = *a;
+
+	*a = *b;
+	*b = c;
+}
+
+bool nr_smtp_mail_go_on(struct nr_smtp_mail *m, struct nr_smtp_mail *before,
+			struct nr_account *a)
+{
+	swap(&m->from, &before->from);
+	swap(&m->rcpts, &before->rcpts);
+	swap(&m->commands, &before->commands);
+	m->depth = before->depth;
+	m->n_commands += before->n_commands;
+	m->n_accepted = before->n_accepted;
+	m->begin_ns = before->begin_ns;
+	m->status = before->status;
+	m->accepted = true;
+	m->broken |= before->broken;
+	m->starttls |= before->starttls;
+	m->rcpts.cut += before->rcpts.cut;
+	m->bytes += before->bytes;
+	m->refused |= before->refused && !m->has_content;
+	m->has_content |= before->has_content;
+	for (unsigned i = 0; i < NR_SMTP_HEADERS; i++) {
+		if (before->header[i].p)
+			swap(&m->header[i], &before->header[i]);
+	}
+	return !before->rcpts.len ||
+	       nr_smtp_list_add(&m->rcpts, a, before->rcpts.p, before->rcpts.len);
+}
+
+void nr_smtp_mail_forget_content(struct nr_smtp_mail *m, struct nr_account *a)
+{
+	for (unsigned i = 0; i < NR_SMTP_HEADERS; i++)
+		nr_kept_free(&m->header[i], a);
+	m->bytes = 0;
+	m->has_content = false;
+	m->refused = false;
 }
 
 void nr_smtp_mail_free(struct nr_smtp_mail *m, struct nr_account *a)

@@ -477,10 +477,10 @@ CREATE TABLE smtp ( -- mails (SMTP, LMTP), and mail connections without one
 	source_id INTEGER REFERENCES source(source_id), -- source of the packet that completed the record; NULL where it concerns the whole run
 	packet INTEGER, -- that packet's number in its source, from 1
 	ts_ns INTEGER, -- that packet's time [ns]
-	trans_depth INTEGER NOT NULL, -- number of this mail in its connection, from 1; a connection without a mail is one row
+	trans_depth INTEGER NOT NULL, -- number of this row in its connection, from 1: a row a mail; a connection without a mail is one, RCPT or DATA without MAIL behind a mail begin one
 	begin_ns INTEGER, -- time of the row's first command or reply [ns]
 	helo TEXT, -- what the client called itself: argument of HELO, EHLO or LHLO
-	mail_from TEXT, -- sender of MAIL FROM, without its brackets; empty for bounces; NULL without a mail
+	mail_from TEXT, -- sender of MAIL FROM, without its brackets; empty for bounces; NULL without a mail; where a second MAIL was refused (501, 503), that of the first
 	rcpt_to TEXT, -- list of the recipients of RCPT TO, without their brackets, accepted or not
 	subject TEXT, -- header Subject, unfolded, encoded words as they are (RFC 2047)
 	header_from TEXT, -- header From

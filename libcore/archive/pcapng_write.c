@@ -82,10 +82,22 @@ static void put64(struct nr_buf *b, uint64_t v)
 	put32(b, (uint32_t)(v >> 32));
 }
 
-static void set32(struct nr_buf *b, size_t at, uint32_t v)
+static void store32(char *p, uint32_t v)
 {
-	for (unsigned i = 0; i < 4; i++)
-		b->p[at + i] = (char)(v >> 8 * i);
+	p[0] = (char)v;
+	p[1] = (char)(v >> 8);
+	p[2] = (char)(v >> 16);
+	p[3] = (char)(v >> 24);
+}
+
+/* Words in one go, for what is written with each packet. */
+static void put_words(struct nr_buf *b, const uint32_t *w, unsigned n)
+{
+	char *p = nr_buf_room(b, n * sizeof(*w));
+
+	for (unsigned i = 0; i < n; i++)
+		store32(p + i * sizeof(*w), w[i]);
+	b->len += n * sizeof(*w);
 }
 
 static void pad(struct nr_buf *b, size_t n)
@@ -157,11 +169,13 @@ static int end_block(struct nr_ngw *w, struct nr_err *err)
 	if (!w->is_open)
 		return 0;
 	w->is_open = false;
+	len = w->out.len - w->open + (w->has_options ? 8 : 4);
+	store32(w->out.p + w->open + 4, (uint32_t)len);
 	if (w->has_options)
-		put32(&w->out, 0); /* opt_endofopt */
-	len = w->out.len - w->open + 4;
-	set32(&w->out, w->open + 4, (uint32_t)len);
-	put32(&w->out, (uint32_t)len);
+		put_words(&w->out, (uint32_t[]){ 0 /* opt_endofopt */, (uint32_t)len },
+			  2);
+	else
+		put32(&w->out, (uint32_t)len);
 	w->res.bytes += len;
 	if (w->archive) {
 		int rc = nr_archive_append(w->archive, w->out.p, w->out.len, &w->fact,
@@ -186,8 +200,7 @@ static int begin_block(struct nr_ngw *w, uint32_t type, unsigned fact_flags,
 	w->is_open = true;
 	w->has_options = false;
 	w->fact = (struct nr_archive_fact){ .flags = fact_flags };
-	put32(&w->out, type);
-	put32(&w->out, 0);
+	put_words(&w->out, (uint32_t[]){ type, 0 }, 2);
 	return 0;
 }
 
@@ -296,8 +309,11 @@ static uint32_t ns_of_unit(uint8_t resol)
 /* The units whose time, as readers round it, is ts_ns: the lowest not before it. */
 static uint64_t units_of(const struct interface *i, int64_t ts_ns, bool clamped)
 {
-	__int128 ns = (__int128)ts_ns - (__int128)i->offset_s * 1000000000;
+	__int128 ns;
 
+	if (i->mult == 1 && !i->offset_s && !clamped)
+		return ts_ns < 0 ? 0 : (uint64_t)ts_ns;
+	ns = (__int128)ts_ns - (__int128)i->offset_s * 1000000000;
 	if (clamped)
 		return ts_ns > 0 ? UINT64_MAX : 0;
 	if (ns < 0)
@@ -372,11 +388,32 @@ static uint32_t flags_of(const struct nr_packet *v)
 	return f;
 }
 
+/* The body of a packet's block; there is a packet in every one of millions of them. */
+static void put_packet(struct nr_ngw *w, uint32_t id, const struct nr_packet *v)
+{
+	uint64_t units = units_of(&w->ifs[id], v->ts_ns, v->time_clamped);
+	uint32_t head[] = { id, (uint32_t)(units >> 32), (uint32_t)units, v->cap_len,
+			    v->wire_len };
+	uint32_t flags = flags_of(v);
+	size_t padded = ((size_t)v->cap_len + 3) & ~(size_t)3;
+	char *p;
+
+	put_words(&w->out, head, 5);
+	p = nr_buf_room(&w->out, padded);
+	if (padded)
+		store32(p + padded - 4, 0);
+	if (v->cap_len)
+		memcpy(p, v->data, v->cap_len);
+	w->out.len += padded;
+	if (flags) {
+		put_words(&w->out, (uint32_t[]){ EPB_FLAGS | 4 << 16, flags }, 2);
+		w->has_options = true;
+	}
+}
+
 int nr_ngw_packet(struct nr_ngw *w, uint32_t id, const struct nr_packet *v,
 		  struct nr_err *err)
 {
-	uint64_t units;
-	uint32_t flags = flags_of(v);
 	int rc;
 
 	if (id >= w->n_if)
@@ -386,18 +423,7 @@ int nr_ngw_packet(struct nr_ngw *w, uint32_t id, const struct nr_packet *v,
 	rc = begin_block(w, B_PACKET, NR_FACT_RECORD | NR_FACT_TIME, err);
 	if (rc < 0)
 		return rc;
-	units = units_of(&w->ifs[id], v->ts_ns, v->time_clamped);
-	put32(&w->out, id);
-	put32(&w->out, (uint32_t)(units >> 32));
-	put32(&w->out, (uint32_t)units);
-	put32(&w->out, v->cap_len);
-	put32(&w->out, v->wire_len);
-	nr_buf_add(&w->out, v->data, v->cap_len);
-	pad(&w->out, v->cap_len);
-	if (flags) {
-		option_head(w, EPB_FLAGS, 4);
-		put32(&w->out, flags);
-	}
+	put_packet(w, id, v);
 	w->res.packets++;
 	if (!w->archive)
 		return 0;

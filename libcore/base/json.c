@@ -62,12 +62,31 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/* Whether one of 8 bytes is a quote, a backslash or below 0x20. */
+static bool is_special8(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101, tops = ones << 7;
+	uint64_t v, quote, slash;
+
+	memcpy(&v, p, 8);
+	quote = v ^ '"' * ones;
+	slash = v ^ '\\' * ones;
+	return (((quote - ones) & ~quote) | ((slash - ones) & ~slash) |
+		((v - 0x20 * ones) & ~v)) &
+	       tops;
+}
+
 /* Behind the opening quote, to behind the closing one. */
 static bool string(struct scan *s)
 {
 	while (s->p < s->end) {
-		unsigned char c = (unsigned char)*s->p++;
+		unsigned char c;
 
+		while (s->end - s->p >= 8 && !is_special8(s->p))
+			s->p += 8;
+		if (s->p == s->end)
+			return false;
+		c = (unsigned char)*s->p++;
 		if (c == '"')
 			return true;
 		if (c < 0x20)

@@ -195,6 +195,10 @@ size_t nr_utf8_span(const char *p, size_t n)
 			i += 8;
 			continue;
 		}
+		while (i < n && (uint8_t)p[i] - 1u < 0x7f)
+			i++;
+		if (i == n)
+			break;
 		if (!p[i])
 			return i;
 		len = utf8_len((const uint8_t *)p + i, n - i);

@@ -487,7 +487,7 @@ int nr_keeper_rotate(struct nr_keeper *k, int64_t clock_ns, struct nr_kept_file 
 /* False: it could not be kept; where writing it failed, the file is broken now. */
 static bool put(struct nr_keeper *k, const struct nr_packet *p)
 {
-	struct nr_err err = { "" };
+	struct nr_err err; /* filled where it fails: this is called for each packet */
 	int rc;
 
 	if (!k->w || k->is_broken)

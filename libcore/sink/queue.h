@@ -15,6 +15,7 @@
 
 enum {
 	NR_CHUNK_SIZE = 1 << 20,
+	NR_QUEUE_TABLES = 64,
 	NR_QUEUE_CHUNKS = 12, /* 12 MiB at most, and what a single larger record needs */
 };
 
@@ -22,13 +23,23 @@ struct nr_chunk {
 	struct nr_chunk *next;
 	size_t used, size; /* bytes of data */
 	bool is_flushed;   /* handed over by nr_queue_flush() */
+	struct {
+		struct nr_stored *first, *last;
+	} of[NR_QUEUE_TABLES]; /* its records by table, in order */
 	_Alignas(16) uint8_t data[];
+};
+
+/* What a sink of records of many types in one order has to know besides. */
+struct nr_origin {
+	const struct nr_record_type *type;
+	bool has_ident;
+	struct nr_flow_ident ident;
 };
 
 /* A copied record: values, then the bytes they point to. */
 struct nr_stored {
-	void *tag;   /* as given to nr_queue_put() */
-	size_t size; /* in all, a multiple of 16: the next record is behind it */
+	struct nr_stored *next;         /* of the same table in the same chunk */
+	const struct nr_origin *origin; /* with_origin alone, else NULL */
 	_Alignas(16) struct nr_value v[];
 };
 
@@ -45,17 +56,18 @@ struct nr_queue {
 	bool is_idle;       /* the taker waits */
 	bool is_closed;     /* nothing more comes */
 	bool is_dead;       /* nobody takes any more: puts are dropped */
+	bool with_origin;   /* set behind init: nr_stored.origin is filled */
 };
 
 void nr_queue_init(struct nr_queue *q);
 void nr_queue_fini(struct nr_queue *q);
-/* Copies the record. Waits while the queue is full. */
-void nr_queue_put(struct nr_queue *q, const struct nr_record *r, void *tag);
+/* Copies the record, of that table. Waits while the queue is full. */
+void nr_queue_put(struct nr_queue *q, const struct nr_record *r, unsigned table);
 /*
  * The same without waiting: false, and nothing is copied, where more than `chunks` would
  * be in use then. The queue takes what the caller lets it take, up to max_chunks.
  */
-bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, void *tag,
+bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, unsigned table,
 		    unsigned chunks);
 /* Hands over what is in the open chunk, unless the taker is far behind. */
 void nr_queue_flush(struct nr_queue *q);

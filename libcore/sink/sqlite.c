@@ -22,20 +22,6 @@ static struct sqlite *ctx_of(struct nr_sink *s)
 	return (struct sqlite *)(void *)s->ctx;
 }
 
-static int insert_chunk(struct sqlite *q, const struct nr_chunk *c)
-{
-	int rc = 0;
-
-	for (size_t at = 0; at < c->used && rc == 0;) {
-		const struct nr_stored *s =
-			(const struct nr_stored *)(const void *)(c->data + at);
-
-		rc = nr_db_insert(&q->db, s->tag, s->v, &q->error);
-		at += s->size;
-	}
-	return rc;
-}
-
 static void *writer(void *arg)
 {
 	struct sqlite *q = arg;
@@ -43,7 +29,7 @@ static void *writer(void *arg)
 	int rc = 0;
 
 	while (rc == 0 && !atomic_load(&q->stop) && (c = nr_queue_take(&q->queue))) {
-		rc = insert_chunk(q, c);
+		rc = nr_db_insert(&q->db, c, &q->error);
 		nr_queue_give_back(&q->queue, c);
 	}
 	atomic_store(&q->failed, rc);
@@ -88,15 +74,18 @@ static int sqlite_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	struct sqlite *q = ctx_of(s);
 
 	for (size_t i = 0; i < n; i++) {
-		struct nr_db_table *t;
+		uint64_t waited = q->queue.waited_ns;
+		int t;
 
 		if (r[i]->type->flags & NR_R_JSON_ONLY)
 			continue;
 		t = nr_db_table(&q->db, r[i]->type);
-		if (!t)
+		if (t < 0)
 			return nr_fail(err, -EINVAL, "%s has no table %s", s->target,
 				       r[i]->type->name);
-		nr_queue_put(&q->queue, r[i], t);
+		nr_queue_put(&q->queue, r[i], (unsigned)t);
+		if (r[i]->order.phase == NR_PHASE_END)
+			s->waited_end_ns += q->queue.waited_ns - waited;
 		if (atomic_load_explicit(&q->failed, memory_order_relaxed))
 			break;
 	}

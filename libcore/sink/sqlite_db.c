@@ -6,6 +6,7 @@
 #include "record/sql.h"
 #include "record/tables.h"
 #include "sink/sqlite_live.h"
+#include "sink/sqlite_rows.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -86,46 +87,6 @@ int nr_db_open_file(struct nr_db *d, const char *path, struct nr_err *err)
 		return nr_db_fail(d, "opening it", err);
 	sqlite3_busy_timeout(d->db, 5000);
 	return 0;
-}
-
-static int prepare_tables(struct nr_db *d, const struct nr_record_type *const *types,
-			  size_t n, struct nr_err *err)
-{
-	struct nr_buf sql = { 0 };
-	int rc = 0;
-
-	d->tables = nr_xcalloc(n, sizeof(*d->tables));
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		struct nr_db_table *t = &d->tables[d->n_tables];
-
-		if (types[i]->flags & NR_R_JSON_ONLY)
-			continue;
-		d->n_tables++;
-		t->type = types[i];
-		t->bound = nr_xcalloc(t->type->n_fields, 1);
-		t->run_id = -1;
-		nr_buf_clear(&sql);
-		nr_buf_printf(&sql, "INSERT %sINTO %s (",
-			      t->type->flags & NR_R_FIRST ? "OR IGNORE "
-			      : d->is_live                ? "OR REPLACE "
-							  : "",
-			      t->type->name);
-		for (unsigned k = 0; k < t->type->n_fields; k++) {
-			nr_buf_printf(&sql, "%s%s", k ? "," : "",
-				      t->type->fields[k].name);
-			if (strcmp(t->type->fields[k].name, "run_id") == 0)
-				t->run_id = (int)k;
-		}
-		nr_buf_str(&sql, ") VALUES (");
-		for (unsigned k = 0; k < t->type->n_fields; k++)
-			nr_buf_str(&sql, k ? ",?" : "?");
-		nr_buf_char(&sql, ')');
-		if (sqlite3_prepare_v3(d->db, sql.p, -1, SQLITE_PREPARE_PERSISTENT,
-				       &t->insert, NULL) != SQLITE_OK)
-			rc = nr_db_fail(d, "preparing to insert", err);
-	}
-	nr_buf_fini(&sql);
-	return rc;
 }
 
 void nr_db_put_tables(struct nr_buf *sql, const struct nr_record_type *const *types,
@@ -316,73 +277,19 @@ int nr_db_open(struct nr_db *d, const char *target, const struct nr_sink_options
 		rc = d->is_append ? open_append(d, types, n, err)
 				  : open_new(d, o, types, n, err);
 	if (rc == 0)
-		rc = prepare_tables(d, types, n, err);
+		rc = nr_db_prepare(d, types, n, err);
 	return rc;
 }
 
-struct nr_db_table *nr_db_table(struct nr_db *d, const struct nr_record_type *t)
+int nr_db_table(struct nr_db *d, const struct nr_record_type *t)
 {
 	if (d->last < d->n_tables && d->tables[d->last].type == t)
-		return &d->tables[d->last];
+		return (int)d->last;
 	for (d->last = 0; d->last < d->n_tables; d->last++) {
 		if (d->tables[d->last].type == t)
-			return &d->tables[d->last];
+			return (int)d->last;
 	}
-	return NULL;
-}
-
-/* Text as SQLite and its users expect it: valid UTF-8, no NUL, JSON where it says so. */
-static int bind_text(struct nr_db *d, sqlite3_stmt *st, int i, enum nr_field_type type,
-		     const struct nr_value *v)
-{
-	if (type == NR_F_BLOB)
-		return sqlite3_bind_blob(st, i, v->p, (int)v->len, SQLITE_STATIC);
-	if (type == NR_F_JSON) {
-		if (nr_json_valid(v->p, v->len))
-			return sqlite3_bind_text(st, i, v->p, (int)v->len, SQLITE_STATIC);
-		nr_buf_clear(&d->text);
-		nr_buf_json(&d->text, v->p, v->len);
-	} else {
-		if (nr_utf8_span(v->p, v->len) == v->len)
-			return sqlite3_bind_text(st, i, v->p, (int)v->len, SQLITE_STATIC);
-		nr_buf_clear(&d->text);
-		nr_buf_utf8(&d->text, v->p, v->len);
-	}
-	return sqlite3_bind_text(st, i, d->text.p, (int)d->text.len, SQLITE_TRANSIENT);
-}
-
-int nr_db_insert(struct nr_db *d, struct nr_db_table *t, const struct nr_value *v,
-		 struct nr_err *err)
-{
-	int rc = SQLITE_OK;
-
-	for (unsigned i = 0; i < t->type->n_fields && rc == SQLITE_OK; i++) {
-		switch ((enum nr_value_kind)v[i].kind) {
-		case NR_V_NULL:
-			if (t->bound[i]) /* as it was after the last row: nothing to do */
-				rc = sqlite3_bind_null(t->insert, (int)i + 1);
-			t->bound[i] = 0;
-			break;
-		case NR_V_INT:
-			rc = sqlite3_bind_int64(t->insert, (int)i + 1,
-						(int)i == t->run_id &&
-								v[i].i <= d->runs_before
-							? v[i].i + d->runs_before
-							: v[i].i);
-			t->bound[i] = 1;
-			break;
-		case NR_V_TEXT:
-			rc = bind_text(d, t->insert, (int)i + 1, t->type->fields[i].type,
-				       &v[i]);
-			t->bound[i] = 1;
-			break;
-		}
-	}
-	if (rc == SQLITE_OK) {
-		sqlite3_step(t->insert);
-		rc = sqlite3_reset(t->insert);
-	}
-	return rc == SQLITE_OK ? 0 : nr_db_fail(d, t->type->name, err);
+	return -1;
 }
 
 static void finalize_all(struct nr_db *d)
@@ -391,75 +298,6 @@ static void finalize_all(struct nr_db *d)
 		sqlite3_finalize(d->tables[i].insert);
 		d->tables[i].insert = NULL;
 	}
-}
-
-bool nr_db_refers_back(sqlite3 *db, sqlite3_stmt *st)
-{
-	const char *table = (const char *)sqlite3_column_text(st, 0);
-	const char *parent = (const char *)sqlite3_column_text(st, 2);
-	sqlite3_stmt *key = NULL, *is = NULL;
-	struct nr_buf sql = { 0 };
-	bool back = false;
-
-	nr_buf_printf(&sql,
-		      "SELECT \"from\", \"to\" FROM pragma_foreign_key_list('%s')"
-		      " WHERE id = %d AND (SELECT min(source_id) FROM source) > 1",
-		      table, sqlite3_column_int(st, 3));
-	if (sqlite3_prepare_v2(db, sql.p, -1, &key, NULL) == SQLITE_OK &&
-	    sqlite3_step(key) == SQLITE_ROW) {
-		nr_buf_clear(&sql);
-		nr_buf_printf(&sql,
-			      "SELECT t.%s < (SELECT coalesce(min(%s), 1 << 62) FROM %s)"
-			      " FROM %s AS t WHERE t.rowid = %lld",
-			      sqlite3_column_text(key, 0), sqlite3_column_text(key, 1),
-			      parent, table, (long long)sqlite3_column_int64(st, 1));
-		if (sqlite3_prepare_v2(db, sql.p, -1, &is, NULL) == SQLITE_OK &&
-		    sqlite3_step(is) == SQLITE_ROW)
-			back = sqlite3_column_int(is, 0);
-	}
-	sqlite3_finalize(is);
-	sqlite3_finalize(key);
-	nr_buf_fini(&sql);
-	return back;
-}
-
-int nr_db_check(struct nr_db *d, struct nr_err *err)
-{
-	sqlite3_stmt *st;
-	int rc = 0, step;
-
-	if (sqlite3_prepare_v2(d->db, "PRAGMA quick_check(1)", -1, &st, NULL) !=
-		    SQLITE_OK ||
-	    sqlite3_step(st) != SQLITE_ROW)
-		rc = nr_db_fail(d, "checking it", err);
-	else if (strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0)
-		rc = nr_fail(err, -EBADMSG, "%s did not pass SQLite's quick_check: %s",
-			     d->target, (const char *)sqlite3_column_text(st, 0));
-	sqlite3_finalize(st);
-	if (rc < 0 || d->may_lack_rows)
-		return rc;
-	if (sqlite3_prepare_v2(d->db, "PRAGMA foreign_key_check", -1, &st, NULL) !=
-	    SQLITE_OK)
-		return nr_db_fail(d, "checking references", err);
-	do
-		step = sqlite3_step(st);
-	while (step == SQLITE_ROW && d->continues && nr_db_refers_back(d->db, st));
-	switch (step) {
-	case SQLITE_DONE:
-		break;
-	case SQLITE_ROW:
-		rc = nr_fail(err, -EBADMSG,
-			     "%s did not pass SQLite's foreign_key_check: row %lld of %s "
-			     "refers to a row of %s that does not exist; this is a bug",
-			     d->target, (long long)sqlite3_column_int64(st, 1),
-			     (const char *)sqlite3_column_text(st, 0),
-			     (const char *)sqlite3_column_text(st, 2));
-		break;
-	default:
-		rc = nr_db_fail(d, "checking references", err);
-	}
-	sqlite3_finalize(st);
-	return rc;
 }
 
 static int finish_new(struct nr_db *d, struct nr_err *err)
@@ -476,13 +314,8 @@ static int finish_new(struct nr_db *d, struct nr_err *err)
 	rc = nr_db_run(d, sql.p, "building the indexes", err);
 	nr_buf_fini(&sql);
 	if (rc == 0)
-		rc = nr_db_check(d, err);
-	if (rc < 0)
-		return rc;
-	if (sqlite3_close(d->db) != SQLITE_OK)
-		return nr_db_fail(d, "closing it", err);
-	d->db = NULL;
-	return nr_outfile_commit(&d->file, err);
+		rc = nr_db_check_and_close(d, err);
+	return rc < 0 ? rc : nr_outfile_commit(&d->file, err);
 }
 
 static int finish_append(struct nr_db *d, struct nr_err *err)
@@ -537,8 +370,6 @@ void nr_db_close(struct nr_db *d)
 	sqlite3_close(d->db);
 	nr_sqlite_vfs_free(d->vfs);
 	nr_outfile_close(&d->file);
-	for (size_t i = 0; i < d->n_tables; i++)
-		nr_free(d->tables[i].bound);
 	nr_free(d->tables);
 	nr_free(d->path);
 	nr_buf_fini(&d->text);

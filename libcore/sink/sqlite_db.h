@@ -11,14 +11,16 @@
 #include "base/text.h"
 #include "record/record.h"
 #include "sink/outfile.h"
+#include "sink/queue.h"
 #include "sink/sink.h"
 #include "sink/sqlite_vfs.h"
 
 struct nr_db_table {
 	const struct nr_record_type *type;
-	sqlite3_stmt *insert;
-	uint8_t *bound; /* per column: the statement holds a value, not NULL */
-	int run_id;     /* column run_id; -1: none */
+	struct nr_db *db;
+	sqlite3_stmt *insert;          /* inserts the rows below: sqlite_rows.h */
+	int run_id;                    /* column run_id; -1: none */
+	const struct nr_stored *first; /* what it inserts */
 };
 
 struct nr_db {
@@ -42,10 +44,10 @@ struct nr_db {
 /* All return 0 or -errno with SQLite's reason in a sentence. */
 int nr_db_open(struct nr_db *d, const char *target, const struct nr_sink_options *o,
 	       struct nr_err *err);
-/* The table of a type; NULL where the database has none (JSON only types too). */
-struct nr_db_table *nr_db_table(struct nr_db *d, const struct nr_record_type *t);
-int nr_db_insert(struct nr_db *d, struct nr_db_table *t, const struct nr_value *v,
-		 struct nr_err *err);
+/* The table of a type in d->tables; -1 where there is none (JSON only types too). */
+int nr_db_table(struct nr_db *d, const struct nr_record_type *t);
+/* Inserts the records of a chunk: those of table i of the queue into d->tables[i]. */
+int nr_db_insert(struct nr_db *d, const struct nr_chunk *c, struct nr_err *err);
 /* SQLite's last error as a sentence and an errno. */
 int nr_db_fail(struct nr_db *d, const char *what, struct nr_err *err);
 int nr_db_run(struct nr_db *d, const char *sql, const char *what, struct nr_err *err);
@@ -61,6 +63,11 @@ int nr_db_open_file(struct nr_db *d, const char *path, struct nr_err *err);
 bool nr_db_refers_back(sqlite3 *db, sqlite3_stmt *st);
 /* SQLite's quick_check, and whether what rows refer to is there. */
 int nr_db_check(struct nr_db *d, struct nr_err *err);
+/*
+ * The same of a new database that is complete, which begins its way to the disk; the two
+ * checks of a large one side by side. After success the connection is closed.
+ */
+int nr_db_check_and_close(struct nr_db *d, struct nr_err *err);
 /* Column chain_heads of the run that was written last. */
 int nr_db_chain_heads(struct nr_db *d, const char *json, struct nr_err *err);
 int nr_db_finish(struct nr_db *d, struct nr_err *err);

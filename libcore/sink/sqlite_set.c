@@ -43,6 +43,7 @@ struct file {
 	bool may_lack_rows;
 	int64_t sync_ns;
 	uint64_t orphans;
+	atomic_uint_least64_t bytes; /* at the last commit */
 	atomic_bool is_over;
 	atomic_int failed; /* -errno, set after error */
 	struct nr_err error;
@@ -77,20 +78,6 @@ static int64_t monotonic_ns(void)
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-static int insert_chunk(struct file *f, const struct nr_chunk *c)
-{
-	int rc = 0;
-
-	for (size_t at = 0; at < c->used && rc == 0;) {
-		const struct nr_stored *s =
-			(const struct nr_stored *)(const void *)(c->data + at);
-
-		rc = nr_db_insert(&f->db, s->tag, s->v, &f->error);
-		at += s->size;
-	}
-	return rc;
-}
-
 /*
  * Takes and commits until nothing more comes. A commit comes behind what was flushed:
  * there the rows of open flows are, to which the others refer; without, after a second.
@@ -107,7 +94,7 @@ static int fill(struct file *f)
 		bool is_due = now - committed >= COMMIT_MS * INT64_C(1000000);
 
 		if (c) {
-			rc = insert_chunk(f, c);
+			rc = nr_db_insert(&f->db, c, &f->error);
 			is_due |= c->is_flushed;
 			nr_queue_give_back(&f->queue, c);
 			is_dirty = true;
@@ -118,6 +105,9 @@ static int fill(struct file *f)
 		/* the next one is synced: it comes when the time is full */
 		if (f->db.is_synced)
 			synced = now;
+		/* before: behind it, reading would begin the next transaction as a reader
+		 */
+		atomic_store(&f->bytes, nr_db_bytes(&f->db));
 		rc = nr_db_commit(&f->db,
 				  f->sync_ns && now - synced >= f->sync_ns - FLUSH_NS,
 				  &f->error);
@@ -281,8 +271,7 @@ static bool is_frame(const struct nr_record_type *t)
 	       t == &nr_rt_ledger || t == &nr_rt_capture_stats;
 }
 
-static void put(struct nr_sink *s, struct file *f, const struct nr_record *r,
-		struct nr_db_table *t)
+static void put(struct nr_sink *s, struct file *f, const struct nr_record *r, unsigned t)
 {
 	if (is_frame(r->type)) {
 		nr_queue_put(&f->queue, r, t);
@@ -307,15 +296,15 @@ static int live_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	struct file *f = ctx_of(s)->cur;
 
 	for (size_t i = 0; i < n; i++) {
-		struct nr_db_table *t;
+		int t;
 
 		if (r[i]->type->flags & NR_R_JSON_ONLY)
 			continue;
 		t = nr_db_table(&f->db, r[i]->type);
-		if (!t)
+		if (t < 0)
 			return nr_fail(err, -EINVAL, "%s has no table %s", f->path,
 				       r[i]->type->name);
-		put(s, f, r[i], t);
+		put(s, f, r[i], (unsigned)t);
 	}
 	nr_queue_nudge(&f->queue);
 	return surface(f, err);
@@ -326,6 +315,7 @@ static int live_flush(struct nr_sink *s, struct nr_err *err)
 	struct set *set = ctx_of(s);
 
 	nr_queue_flush(&set->cur->queue);
+	s->bytes = atomic_load(&set->cur->bytes);
 	reap(s, false);
 	if (set->retain)
 		nr_retain_enforce(set->retain);
@@ -360,6 +350,7 @@ static int live_rotate(struct nr_sink *s, int64_t ns, struct nr_err *err)
 		set->cur = f;
 		return rc;
 	}
+	s->bytes = 0;
 	f->may_lack_rows = s->may_lack_rows;
 	f->next = set->old;
 	set->old = f;

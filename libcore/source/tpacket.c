@@ -46,6 +46,8 @@ enum {
 	MAX_RINGS = 64,
 	TAG_LEN = 4,
 	MACS = 2 * ETH_ALEN,
+	AHEAD = 4096, /* bytes of a block asked for before they are read */
+	CACHE_LINE = 64,
 };
 
 /* One socket and its ring. Blocks that are out hold it. */
@@ -540,10 +542,28 @@ static bool view_of(const struct tpacket *t, struct ring *r, struct nr_packet *v
 	return wanted;
 }
 
+/*
+ * The kernel has written the block on another CPU: every line of it is in that one's
+ * cache. All of it will be read, so it is asked for some packets ahead of the reading.
+ */
+static void ask_ahead(const struct ring *r, uint32_t n)
+{
+	const uint8_t *end = nr_block_data(r->current) + r->block_size;
+	const uint8_t *p = r->at + AHEAD;
+
+	if (end - r->at <= AHEAD)
+		return;
+	if ((size_t)(end - p) < n)
+		n = (uint32_t)(end - p);
+	for (uint32_t i = 0; i < n; i += CACHE_LINE)
+		__builtin_prefetch(p + i);
+}
+
 static void pass(struct ring *r)
 {
 	const struct tpacket3_hdr *h = (const void *)r->at;
 
+	ask_ahead(r, h->tp_next_offset);
 	r->at += h->tp_next_offset;
 	if (!r->left || !--r->left) {
 		nr_block_unref(r->current);

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Frames of pcap and little-endian pcapng files, for classes that must look at a row's own packets."""
+"""Frames of pcap and little-endian pcapng files (also gzip), for classes that must look at
+a row's own packets."""
 
 import collections
 import ipaddress
 import struct
+
+import common
 
 # frac: the fraction as the file has it, unsigned; unit: how many make a second
 Frame = collections.namedtuple("Frame", "link sec frac unit wire data")
@@ -36,7 +39,7 @@ def ng_frames(f, most):
 def frames(path, most=20000):
     """The first frames of a file; none of one in another format."""
     out = []
-    with open(path, "rb") as f:
+    with common.open_packed(str(path)) as f:
         head = f.read(24)
         if head[:4] == b"\x0a\x0d\x0d\x0a" and head[8:12] == b"\x4d\x3c\x2b\x1a":
             return ng_frames(f, most)

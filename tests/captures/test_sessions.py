@@ -4,7 +4,7 @@
 import unittest
 
 from sessions import compare
-from sessions import quic
+from sessions import http, quic
 from sessions.__main__ import classify, mappings
 from sessions.mapping import (Class, Column, Context, Count, Events, Mapping, Values,
                               ZeekLog, our_bytes, zeek_bytes)
@@ -156,6 +156,79 @@ class Quic(unittest.TestCase):
                       "q13i0307d9_55b375c5d22e_23ed935430f2",
                       "q13i0307h9_55b375c5d22e_23ed935430f3"):
             self.assertNotEqual(same, quic.ndpi_ja4(other))
+
+
+class Http(unittest.TestCase):
+    @staticmethod
+    def row(**more):
+        return {"type": "http", "proto": "tcp", "flow_id": 16, "trans_depth": 1,
+                "complete": 1, "response_version": "1.1", "status": 200, "reason": "OK",
+                "response_body_bytes": 0, "missed_bytes": 0, "ts_ns": 5, "src_port": 1000,
+                "src_ip": "10.0.0.1", "dst_ip": "10.0.0.2", "dst_port": 80, **more}
+
+    @staticmethod
+    def sign(kind, **detail):
+        return {"type": "anomaly", "kind": kind, "side": "dst", "flow_id": 16,
+                "ts_ns": 5, "detail": {"trans_depth": 1, **detail}}
+
+    def counted(self, *rows):
+        by = {}
+        for r in rows:
+            by.setdefault(r["type"], []).append(r)
+        job = {"manifest": {}, "truth": {}, "exit": "0", "words": "", "zeek": {}}
+        return http.responses(Context("x.pcap", by, job))
+
+    def test_responses_that_tshark_counts(self):
+        self.assertEqual(self.counted(self.row()), 1)
+        self.assertEqual(self.counted(self.row(), self.row(trans_depth=2)), 2)
+        self.assertEqual(self.counted(self.row(complete=0)), 0)
+        self.assertEqual(self.counted(self.row(complete=0, response_trailers=[])), 1)
+        self.assertEqual(self.counted(self.row(status=2)), 0)
+        odd = self.row()
+        del odd["status"]
+        self.assertEqual(self.counted({**odd, "reason": "20x ok"}), 1)
+        self.assertEqual(self.counted({**odd, "reason": "foobar"}), 0)
+        small = self.sign("http_syntax", signs=["HTTP in small letters"])
+        self.assertEqual(self.counted(self.row(), small), 0)
+        self.assertEqual(self.counted(self.row(), {**small, "side": "src"}), 1)
+        empty = self.sign("http_syntax", signs=["empty line before the status line"])
+        self.assertEqual(self.counted(self.row(), empty), 0)
+        empty["detail"]["trans_depth"] = 2
+        self.assertEqual(self.counted(self.row(trans_depth=2), empty), 1)
+        junk = self.sign("http_resync", bytes=3)
+        self.assertEqual(self.counted(self.row(response_ns=5), junk), 0)
+        self.assertEqual(self.counted(self.row(response_ns=6), junk), 1)
+        chunk = self.sign("http_chunk", what="impossible size", body_bytes=3)
+        self.assertEqual(self.counted(self.row(complete=0), chunk), 1)
+
+    def test_the_same_in_another_vlan_counts_once(self):
+        flows = [{"type": "flow", "flow_id": n, "vlan": v} for n, v in
+                 ((16, "1"), (32, "2"), (48, "1"))]
+        self.assertEqual(self.counted(self.row(), self.row(flow_id=32), *flows), 1)
+        self.assertEqual(self.counted(self.row(), self.row(flow_id=48), *flows), 2)
+
+    def test_status_lines_as_zeek_reads_them(self):
+        for want, row in (((200, "OK"), {"status": 200, "reason": "OK"}),
+                          ((200, "ok"), {"status": 2000, "reason": "ok"}),
+                          ((0, ""), {"status": 2, "reason": "ok"}),
+                          ((0, "ok"), {"reason": "20x ok"}),
+                          ((0, "ok"), {"status": 2, "reason": "\\x0000 ok"}),
+                          ((404, "Not Found"), {"status": 404, "reason": "Not Found"}),
+                          (None, {"reason": "foobar"}), (None, {})):
+            self.assertEqual(http.status_line(row, False), want, row)
+
+    def test_targets(self):
+        for ours, theirs in (("/a%20b", "/a b"), ("/%e4%5c%8d", "/\\xe4\\\\x8d"),
+                             ("/\\xff", "/\\xff")):
+            self.assertEqual(http.target(ours), http.target(theirs))
+        self.assertNotEqual(http.target("/a"), http.target("/b"))
+
+    def test_rows_that_are_no_http_1(self):
+        rows = [{"uid": "a", "method": "GET", "uri": "/"}, {"uid": "b", "method": "PRI"},
+                {"uid": "c", "method": "OPTIONS", "uri": "rtsp://h/ RTSP/1."},
+                {"uid": "c", "status_code": 200}, {"uid": "a"},
+                {"uid": "d", "status_code": 200}]
+        self.assertEqual(http.messages(None, rows), [rows[0], rows[5]])
 
 
 class Mappings(unittest.TestCase):

@@ -187,6 +187,28 @@ static void test_json_valid_knows_json(void **state)
 }
 
 /* What it accepts SQLite accepts: one byte of a document changed at a time. */
+/* Every byte at every place of strings of every short length: words of 8 look at once. */
+static void test_every_byte_everywhere_in_strings(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n < 28; n++) {
+		for (size_t at = 0; at < n; at++) {
+			for (int c = 0; c < 256; c++) {
+				char s[32];
+
+				memset(s, 'x', n + 2);
+				s[0] = s[n + 1] = '"';
+				s[1 + at] = (char)c;
+				assert_int_equal(nr_utf8_span(s + 1, n),
+						 c > 0 && c < 128 ? n : at);
+				assert_int_equal(nr_json_valid(s, n + 2),
+						 c >= 0x20 && c < 128 && c != '"' &&
+							 c != '\\');
+			}
+		}
+	}
+}
+
 static void test_json_valid_is_not_looser_than_sqlite(void **state)
 {
 	static const char doc[] = "{\"a\":[1,-2.5e3,\"x\\n\",true],\"b\":{\"c\":null}}";
@@ -343,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_json_string_hides_control_characters),
 		cmocka_unit_test(test_json_string_sequences_across_slices),
 		cmocka_unit_test(test_json_valid_knows_json),
+		cmocka_unit_test(test_every_byte_everywhere_in_strings),
 		cmocka_unit_test(test_json_valid_is_not_looser_than_sqlite),
 		cmocka_unit_test(test_base64_agrees_with_openssl),
 		cmocka_unit_test(test_time_agrees_with_gmtime),

@@ -2,10 +2,14 @@
 """http: a request with its response is one row here and in Zeek. Suricata and Arkime see
 the same; tshark counts messages, SSDP's too."""
 
+import re
 from urllib.parse import unquote_to_bytes
 
+import common
+import frames
 from sessions.mapping import (Class, Column, Count, Events, Field, Mapping, ZeekLog,
-                              our_tuple, their_tuple, zeek_bytes, zeek_ns)
+                              our_tuple, said_once, their_tuple, zeek_bytes,
+                              zeek_ns)
 
 
 def tcp(ctx):
@@ -18,43 +22,165 @@ def fields(row, side, name):
 
 
 def target(text):
-    """Zeek decodes percent encoding, once, and writes bytes that are no text as \\xNN."""
+    """Zeek decodes percent encoding, and writes bytes that are no text as \\xNN; it does not
+    tell a backslash from one that it writes itself."""
     if text is None:
         return None
-    new, old = zeek_bytes(text), None
+    new, old = text.encode(), None
     while new != old:
         new, old = unquote_to_bytes(new), new
-    return new or None
+    plain = "".join(chr(c) if 0x20 <= c < 0x7f else f"\\x{c:02x}" for c in new)
+    return re.sub(r"\\+", r"\\", plain) or None
 
 
 def word(text):
     return None if text in (None, "") else zeek_bytes(text)
 
 
+def key(r):
+    return r["flow_id"], r["trans_depth"]
+
+
+def told(ctx, kind):
+    """[(row's key, signs or detail)] of the anomalies of that kind about responses."""
+    return [((a["flow_id"], a["detail"]["trans_depth"]), a["detail"])
+            for a in ctx.table("anomaly")
+            if a["kind"] == kind and a.get("side") == "dst" and "flow_id" in a]
+
+
+def zeek_clock(ctx):
+    """{time of a packet: those that Zeek's clock, which never runs back, had then}"""
+    out, now = {}, 0
+    if any(src["time_backwards"] for src in ctx.table("source")):
+        for f in frames.frames(common.captures() / ctx.file):
+            t = f.sec * 10**9 + f.frac * (10**9 // f.unit)
+            now = max(now, t)
+            out.setdefault(t, set()).add(now)
+    return out
+
+
+def depth_before(ctx):
+    """{(flow, time): transactions before its tunnel}: Zeek counts on behind CONNECT."""
+    at, out = {}, {}
+    for r in tcp(ctx):
+        f = r["flow_id"]
+        out[f, r["ts_ns"]] = at.get(f, 0)
+        if r.get("upgrade") == "connect":
+            at[f] = at.get(f, 0) + r["trans_depth"]
+    return out
+
+
+def status_line(r, cut):
+    """(code, reason) as Zeek reads them: a code of three characters, 0 where these are no
+    digits, the reason from the next white space on; None where no space is behind the
+    version, or nothing, which is no response to it. (Where the word behind the version
+    begins with no digit it stands right behind it.)"""
+    reason = r.get("reason", "")
+    if "status" in r:
+        text = f"{r['status']:03}" if r["status"] > 9 or not r["status"] else \
+            str(r["status"])
+        text += ("" if reason.startswith("\\x00") else " ") + reason
+    elif reason[:1].isdigit() and not cut:
+        text = reason
+    else:
+        return None
+    parts = text[3:].split(None, 1)
+    if text[3:4].isspace():
+        rest = text[3:].strip()
+    else:
+        rest = parts[1] if len(parts) > 1 else ""
+    return int(text[:3]) if text[:3].isdigit() else 0, rest
+
+
+def first_lines_of_junk(ctx):
+    """{(flow, time)}: a line of something else before a response ends Zeek's reading."""
+    if "tcp_gap" in ctx.anomalies:
+        return set()
+    return {(a["flow_id"], a["ts_ns"]) for a in ctx.table("anomaly")
+            if a["kind"] == "http_resync" and a.get("side") == "dst"}
+
+
+def rows_for_zeek(ctx):
+    """Those of TCP, with what Zeek would have made of them."""
+    chunks = {k: d["body_bytes"] for k, d in told(ctx, "http_chunk")
+              if d["what"] != "odd size"}
+    signs = {k: set(d["signs"]) for k, d in told(ctx, "http_syntax")}
+    shift = next((i["tsoffset"] for i in ctx.table("interface") if i.get("tsoffset")), 0)
+    clock, depth, junk = zeek_clock(ctx), depth_before(ctx), first_lines_of_junk(ctx)
+    out = []
+    for r in tcp(ctx):
+        some = signs.get(key(r), set())
+        line = status_line(r, "CR without LF" in some) if "response_version" in r else None
+        if "NUL byte before the start line" in some \
+                or (r["flow_id"], r.get("response_ns")) in junk:
+            line = None
+        # Zeek's clock knows no if_tsoffset, and begins at 1 s
+        t = r.get("request_ns", r.get("response_ns", r["ts_ns"]))
+        times = {max(x - shift * 10**9, 10**9) for x in clock.get(t, ()) or [t]}
+        out.append({**r, "line": line, "times": times, "broken": chunks.get(key(r)),
+                    "depth": r["trans_depth"] + depth[r["flow_id"], r["ts_ns"]]})
+    return out
+
+
+def messages(ctx, rows):
+    """Rows of HTTP/1. Zeek's log has others too: RTSP, the preface of HTTP/2, and rows with
+    neither request nor response where it looked for one and found none."""
+    rtsp = {z["uid"] for z in rows if " RTSP/1" in z.get("uri", "")}
+    return [z for z in rows if (z.get("method") or "status_code" in z)
+            and z.get("method") != "PRI" and z["uid"] not in rtsp]
+
+
+def last_length(r, side):
+    """Of several Content-Lengths Zeek takes the last."""
+    some = fields(r, side, "content-length")
+    return {int(some[-1])} if len(set(some)) > 1 and some[-1].isdigit() else set()
+
+
 def seen_bytes(side):
-    """(bytes of the body without those in gaps, whether another tool decodes it)"""
+    """(what Zeek may count of the body, whether it decodes it): what it delivers. That is
+    without gaps; of a body whose chunks break off what came before; of a part of multipart
+    that ends without a line end, one too; and none of a response that it does not read, or
+    whose code is 204."""
     def get(r):
         coded = any(v.lower() not in ("", "identity")
                     for v in fields(r, side, "content-encoding"))
-        return r.get(side + "_body_bytes", 0), r["missed_bytes"], coded
+        n = r.get(side + "_body_bytes", 0)
+        some = {n, n - r["missed_bytes"]} | last_length(r, side)
+        if side == "response" and "response_version" in r:
+            if not r["line"] or r["line"][0] == 204:
+                return {0}, False
+            some |= {r["broken"]} - {None}
+        if (r.get(side + "_content_type") or "").startswith("multipart/"):
+            some |= {n + 2 for n in some}
+        return some, coded
     return get
 
 
 def same_bytes(ours, theirs):
-    """Zeek counts what it delivers: decoded, and without gaps."""
-    n, missed, coded = ours
-    return coded or theirs in (n, n - missed)
+    some, coded = ours
+    return coded or theirs in some
 
 
-def status(r):
-    """Zeek writes 0 for a response without a number."""
-    return r.get("status", 0 if "response_body_bytes" in r else None)
+def host_field(r):
+    """Zeek has the field, nrtool's column the authority of the target where there is
+    none."""
+    return word(r.get("host")) if fields(r, "request", "host") else None
+
+
+def answer(get):
+    """Of a response that Zeek reads, else nothing; HTTP/0.9 has none to read."""
+    def value(r):
+        if "response_version" in r:
+            return get(r) if r["line"] else None
+        return get({**r, "line": (0, "")}) if "response_body_bytes" in r else None
+    return value
 
 
 def version(r):
-    """Zeek: the response's, and 0.9 where the request has none."""
-    return r.get("response_version") or ("0.9" if r.get("request_version") == "0.9" and
-                                         "response_body_bytes" in r else None)
+    """Zeek: the response's, a digit each side of the point, and 0.9 where the request has
+    none."""
+    v = r.get("response_version")
+    return v[:3] if v else "0.9" if r.get("request_version") == "0.9" else None
 
 
 def informational(r):
@@ -65,32 +191,30 @@ def informational(r):
 
 
 ZEEK = ZeekLog(
-    "http", tcp, [
+    "http", rows_for_zeek, [
         Column("method", main=True),
         Column("uri", lambda r: target(r.get("uri")), lambda z: target(z.get("uri")),
                main=True),
-        Column("status_code", status),
-        Column("ts", lambda r: r.get("request_ns", r.get("response_ns")), zeek_ns,
-               same=lambda a, b: abs(a - b) < 1000),
-        Column("host", lambda r: word(r.get("host")), lambda z: word(z.get("host"))),
+        Column("status_code", answer(lambda r: r["line"][0])),
+        Column("ts", "times", zeek_ns,
+               same=lambda ours, t: any(abs(x - t) <= 1000 for x in ours)),
+        Column("host", host_field, lambda z: word(z.get("host"))),
         Column("referrer", lambda r: target(r.get("referer")),
                lambda z: target(z.get("referrer"))),
         Column("user_agent", lambda r: word(r.get("user_agent")),
                lambda z: word(z.get("user_agent"))),
-        Column("status_msg", lambda r: word(r.get("reason")),
+        Column("status_msg", answer(lambda r: word(r["line"][1])),
                lambda z: word(z.get("status_msg", "").replace("<empty>", ""))),
-        Column("version", version),
+        Column("version", answer(version)),
         Column("info_code", informational),
         Column("username", lambda r: word(r.get("user")), lambda z: word(z.get("username"))),
-        Column("trans_depth"),
+        Column("trans_depth", "depth"),
         Column("request_body_len", seen_bytes("request"), same=same_bytes),
         Column("response_body_len", seen_bytes("response"), same=same_bytes),
     ],
     # Zeek's time is that of the packet that ends the request line, which may be another
     # than the one with its first byte: methods and URIs pair, and the likest rows
-    our_time=lambda r: None, their_time=lambda z: None,
-    # a fifth of the rows are of captures made to break parsers (http-evader)
-    limit=0.1)
+    our_time=lambda r: None, their_time=lambda z: None, their_rows=messages)
 
 
 METHODS = {  # that tshark 4.0 knows
@@ -102,21 +226,76 @@ METHODS = {  # that tshark 4.0 knows
 }
 
 
+def seen_once(ctx):
+    return said_once(ctx, ctx.table("http"), ("trans_depth", "method", "uri", "status",
+                                              "request_headers"))
+
+
 def requests(ctx):
     """tshark counts a request when it is whole; HTTP/0.9 and methods that it does not
     know it does not take for HTTP."""
     return sum(r.get("method") in METHODS and r.get("request_version", "0.9") != "0.9"
                and bool(r["complete"] or "response_body_bytes" in r or r["missed_bytes"])
-               for r in ctx.table("http"))
+               for r in seen_once(ctx))
+
+
+def late_responses(ctx):
+    """Keys of rows whose response is none for tshark: it must begin, in its segment, with
+    the letters HTTP/."""
+    signs = {"HTTP in small letters", "NUL byte before the start line",
+             "whitespace before the start line"}
+    late = {k for k, d in told(ctx, "http_syntax") if signs & set(d["signs"])
+            # behind another response the empty line is in that one's segment
+            or k[1] == 1 and "empty line before the status line" in d["signs"]}
+    # a line of something else before it, in the same packet
+    junk = first_lines_of_junk(ctx)
+    return late | {key(r) for r in ctx.table("http")
+                   if (r["flow_id"], r.get("response_ns")) in junk}
+
+
+def tunnels_of_tls(ctx):
+    """Flows in which CONNECT asked for port 443: tshark reads what the server says there
+    as TLS, whatever it is."""
+    return {r["flow_id"] for r in ctx.table("http")
+            if r.get("upgrade") == "connect" and r.get("uri", "").endswith(":443")}
+
+
+def has_status(ctx):
+    """tshark wants a word of three bytes, of which it reads a number as far as there is
+    one, and a space between it and the version: what begins with no digit has none."""
+    cut = {k for k, d in told(ctx, "http_syntax") if "CR without LF" in d["signs"]}
+
+    def test(r):
+        reason = r.get("reason", "")
+        if r.get("status", 1000) > 9 or r["status"] == 0:  # 0 is 000
+            return "status" in r or reason[:1].isdigit() and key(r) not in cut \
+                and len(reason.split()[0]) > 2
+        return reason.startswith("\\x00")  # the word goes on
+    return test
+
+
+def read_to_end(ctx):
+    """Of a message that is not whole to us it is to tshark, if its last chunk was read (it
+    asks for no end of the trailers), if a size that is no number came (it reads 0, the
+    last one), or where we know of a gap."""
+    odd = {k for k, d in told(ctx, "http_chunk")}
+
+    def whole(r):
+        return bool(r["complete"] or r["missed_bytes"] or "response_trailers" in r
+                    or key(r) in odd)
+    return whole
 
 
 def responses(ctx):
-    """tshark counts a message when it is whole, interim ones too; one without a status
-    it does not take for a response."""
-    chunks = {a.get("flow_id") for a in ctx.table("anomaly") if a["kind"] == "http_chunk"}
+    """tshark counts a message that begins as one and has a status when it is whole,
+    interim ones too."""
+    late, tunnels = late_responses(ctx), tunnels_of_tls(ctx)
+    status, whole = has_status(ctx), read_to_end(ctx)
     return sum(len(r.get("interim", ())) + (
-        "status" in r and bool(r["complete"] or r["missed_bytes"] or r["flow_id"] in chunks))
-        for r in ctx.table("http"))
+        "response_version" in r and status(r) and whole(r)
+        and (r.get("upgrade") == "connect"
+             or r["flow_id"] not in tunnels and key(r) not in late))
+        for r in seen_once(ctx))
 
 
 def events_of(r):
@@ -227,14 +406,13 @@ def scopes(d):
 
 def clock(d):
     """Times that Zeek reads otherwise: see ZEEK_FACTS.md."""
-    return (any(s["time_backwards"] or s["time_jumps"] for s in d.ctx.table("source"))
-            or any(i.get("tsoffset") or i.get("tsresol", 10) & (i.get("tsresol", 10) - 1) == 0
-                   for i in d.ctx.table("interface")) or d.a < 10**9)
+    return any(i.get("tsresol", 10) & (i.get("tsresol", 10) - 1) == 0
+               for i in d.ctx.table("interface"))
 
 
 def first_byte(d):
     """Zeek's time is the packet's that ends the request line."""
-    return d.a < d.b <= d.o["ts_ns"]
+    return min(d.a) < d.b <= d.o["ts_ns"]
 
 
 def one_sided(d):
@@ -277,14 +455,8 @@ def in_tunnel(d):
 CLASSES = [
     Class("no_syn", ("zeek9", "service"), {"extra", "service"},
           "Zeek looks for HTTP only in connections whose SYN it has seen", no_syn),
-    Class("no_message", "zeek9", {"match"},
-          "Zeek writes a row for bytes that are no message: it has neither method nor "
-          "status", lambda d: not d.z.get("method") and "status_code" not in d.z),
-    Class("rtsp", ("zeek9", "service"), None,
+    Class("rtsp", "service", None,
           "Zeek takes RTSP for HTTP", rtsp),
-    Class("http2_preface", "zeek9", {"match"},
-          "Zeek logs the preface of HTTP/2 as a request; it is none of HTTP/1",
-          lambda d: d.z.get("method") == "PRI"),
     Class("socks_4", ("zeek9", "service"), {"extra", "service"},
           "Zeek does not take SOCKS 4 apart, and so sees nothing of what it carries",
           socks_4),
@@ -299,8 +471,7 @@ CLASSES = [
     Class("scopes", ("zeek9", "service"), None,
           "VLANs or tunnels part what Zeek takes for one connection", scopes),
     Class("clock", "zeek9", {"ts"},
-          "Zeek's clock never runs back, and it does not know if_tsoffset and binary "
-          "if_tsresol", clock),
+          "Zeek misreads a binary if_tsresol", clock),
     Class("first_byte", "zeek9", {"ts"},
           "the time is that of the request's first byte; Zeek's that of the packet that "
           "ends its first line", first_byte),
@@ -309,18 +480,9 @@ CLASSES = [
           "the line end behind", lambda d: any(
               (d.o.get(k) or "").startswith("multipart/")
               for k in ("request_content_type", "response_content_type"))),
-    Class("backslash", "zeek9", {"match", "extra"},
-          "Zeek does not tell a backslash from one that it writes itself",
-          lambda d: any(b"\\" in (target(r.get("uri")) or b"")
-                        for r in d.key_ours if r)),
     Class("ambiguous", "zeek9", None,
           "the message breaks the protocol (there are anomalies that say how): readers "
           "differ, and these captures were made to show it", odd),
-    Class("junk_line", "zeek9", {"status_code", "status_msg", "version",
-                                 "response_body_len"},
-          "a line that begins no message stands before the status line: nrtool passes over "
-          "it (anomaly http_resync), Zeek reads no response then",
-          lambda d: "http_resync" in kinds(d) and "tcp_gap" not in kinds(d)),
     Class("no_token", ("zeek9", "service"), {"match", "service"},
           "Zeek takes any words on a port of HTTP for a request",
           no_token),
@@ -435,10 +597,36 @@ OTHERS = [
           lambda d: "own-config" in d.z["config"] and set(d.z["match"]) == {"event_type"}),
 ]
 
+def bare_cr(d):
+    return any("CR without LF" in t["signs"] for _, t in told(d.ctx, "http_syntax"))
+
+
+def unchunked(d):
+    """A response that said it was chunked and was not, or where it can not be."""
+    return any(t["what"] == "impossible size" and not t["body_bytes"]
+               for _, t in told(d.ctx, "http_chunk")) or \
+        any("Transfer-Encoding in HTTP/1.0" in t["signs"]
+            for _, t in told(d.ctx, "http_length"))
+
+
+def flow_over(d):
+    """The response is cut short because the flow was over, and goes on in another."""
+    cut = {r["flow_id"] for r in d.ctx.table("http") if not r["complete"]}
+    return any(f["flow_id"] in cut and f.get("end_reason") == "idle"
+               for f in d.ctx.table("flow"))
+
+
 TRUTH = [
-    Class("truth_scopes", "truth", None,
-          "tshark 4.0 takes flows that VLANs or VXLAN ids part for one stream, in which "
-          "the others are retransmissions", apart),
+    Class("truth_bare_cr", "truth", {"http_resp"},
+          "to tshark a CR alone ends a line: it ends a head there, or finds a field; it is "
+          "forbidden, and no end (RFC 9112 section 2.2)", bare_cr),
+    Class("truth_unchunked", "truth", {"http_resp"},
+          "a body that is not chunked though the head says so: tshark waits for the end of "
+          "a chunk's line, which never comes", lambda d: int(d.a) > int(d.b)
+          and unchunked(d)),
+    Class("truth_flow_over", "truth", {"http_resp"},
+          "the response goes on after a silence that ends the flow; tshark has no timeout",
+          lambda d: int(d.a) < int(d.b) and flow_over(d)),
     Class("truth_unfinished", "truth", None,
           "tshark counts a message when it is whole: these are cut short, or a body runs "
           "on to an end that is not in the capture",
@@ -446,14 +634,19 @@ TRUTH = [
     Class("truth_unfinished_request", "truth", {"http_resp"},
           "the response is whole, the request it answers is cut short: one row, not "
           "counted", less(lambda r: "status" in r and not r["complete"])),
-    Class("truth_tunnel", "truth", {"http_resp"},
-          "tshark counts no response inside a tunnel of CONNECT that it takes for TLS",
-          more(lambda r: "upgrade" in r)),
     Class("truth_port", "truth", None,
           "tshark takes these ports for SSH, DNS and SOCKS, whatever is said on them",
           more(has_port(22, 53, 1080))),
     Class("truth_ipcomp", "truth", None,
           "tshark inflates IPComp, nrtool does not", ipcomp),
+    Class("truth_tunnel_depth", "truth", None,
+          "200 tunnels in one another: nrtool stops at 15 (anomaly tunnel_depth)",
+          lambda d: int(d.a) < int(d.b) and "tunnel_depth" in d.ctx.anomalies),
+    Class("truth_shuffled", "truth", None,
+          "the packets of the file are shuffled: SYN and data come behind the FIN, which "
+          "tshark reads as retransmissions all the same",
+          lambda d: int(d.a) < int(d.b) and "tcp_reuse" in d.ctx.anomalies
+          and any(r["time_backwards"] for r in d.ctx.table("source"))),
     Class("truth_again", "truth", None,
           "tshark counts a request again where its segments are sent again",
           lambda d: int(d.a) < int(d.b) and int(d.ctx.truth["retransmissions"]) > 0),
@@ -471,10 +664,7 @@ MAPPING = Mapping(
     name="http",
     tables=["http", "credential", "source", "interface", "tls"],
     zeek=[ZEEK],
-    # What the classes above leave: captures made to break HTTP parsers (http-evader) are
-    # a good part of those with HTTP.
-    truth=[Count("http_req", requests),
-           Count("http_resp", responses, limit=0.063)],
+    truth=[Count("http_req", requests), Count("http_resp", responses)],
     events=[EVENTS],
     fields=ARKIME,
     services={"http": "http"},

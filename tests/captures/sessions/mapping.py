@@ -73,16 +73,18 @@ class Count:
 
 @dataclasses.dataclass
 class Values:
-    """A list in GROUND_TRUTH, in any order; `distinct` compares as a set."""
+    """A list in GROUND_TRUTH, in any order; `distinct` compares as a set, `fold` without
+    regard to case."""
 
     column: str
     ours: Callable  # of ctx: a list of texts
     distinct: bool = False
     limit: float = 0.03
     cut_at: int = 400
+    fold: bool = False
 
     def compare(self, ctx, text):
-        theirs = [] if text == "-" else text.split(";")
+        theirs = [] if text == "-" else (text.upper() if self.fold else text).split(";")
         ours = [str(v) for v in self.ours(ctx) if v is not None]
         cut = len(theirs) >= self.cut_at
         if self.distinct:
@@ -265,6 +267,20 @@ def our_tuple(r):
 
 def their_tuple(z):
     return ends(z["id.orig_h"], z["id.orig_p"], z["id.resp_h"], z["id.resp_p"])
+
+
+def said_once(ctx, rows, columns):
+    """Without what is said again in a flow with the same 5-tuple in another VLAN or tunnel:
+    tshark 4.0's streams know nothing of these, it is a retransmission to it."""
+    scope = {f["flow_id"]: (f.get("vlan"), f.get("tunnel"), f.get("parent_flow_id"))
+             for f in ctx.table("flow")}
+    first, out = {}, []
+    for r in rows:
+        same = (our_tuple(r), *(str(r.get(c)) for c in columns))
+        mine = scope.get(r["flow_id"])
+        if r["proto"] != "tcp" or first.setdefault(same, mine) == mine:
+            out.append(r)
+    return out
 
 
 def zeek_ns(z):

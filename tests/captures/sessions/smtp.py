@@ -5,8 +5,10 @@ Zeek's time is that of the row's first command or reply."""
 import collections
 import re
 
-from sessions.mapping import (Class, Column, Count, Events, Mapping, ZeekLog, our_bytes,
-                              our_tuple, their_tuple, zeek_bytes, zeek_ns)
+import common
+from sessions import _tshark_smtp
+from sessions.mapping import (Class, Column, Count, Events, Mapping, Values, ZeekLog,
+                              our_bytes, our_tuple, their_tuple, zeek_bytes, zeek_ns)
 
 
 def text(key):
@@ -18,28 +20,164 @@ def theirs(key):
 
 
 def last_line(r):
-    """Zeek keeps the last line of a reply."""
+    """Zeek keeps the last line of a reply. Of a mail that was given up nrtool keeps no
+    text of later replies, which Zeek goes on to take: their code is compared."""
+    if r["last_code"] is not None:
+        return r["last_code"], None
     reply = r.get("last_reply")
     if reply is None:
         return None
     lines = reply.split("\n")
-    return our_bytes(f"{reply[:3]} {lines[-1] if len(lines) > 1 else reply[4:]}".strip())
+    return int(reply[:3]), our_bytes(lines[-1] if len(lines) > 1 else reply[4:]).strip()
+
+
+def their_last_line(z):
+    reply = zeek_bytes(z.get("last_reply"))
+    return None if reply is None else (int(reply[:3]), reply[4:].strip())
+
+
+def same_line(a, b):
+    return a == b or bool(a and b and a[0] == b[0] and a[1] is None)
 
 
 def recipients(r):
     return sorted(set(r.get("rcpt_to") or [])) or None
 
 
-def numbered(ctx):
-    """Mails numbered as Zeek does: what is given up before its content does not count."""
-    depth = collections.Counter()
-    for r in sorted(ctx.table("smtp"), key=lambda r: (r["flow_id"], r["trans_depth"])):
-        yield {**r, "depth": depth[r["flow_id"]] + 1}
-        depth[r["flow_id"]] += "bytes" in r
+# What Zeek has of the mail itself
+CONTENT = ("subject", "header_from", "date", "message_id", "in_reply_to", "reply_to",
+           "user_agent", "x_originating_ip")
+
+
+def begins_with(c, verb, prefix):
+    return c["command"] == verb and c.get("argument", "").upper().startswith(prefix)
+
+
+def path(c, prefix):
+    """The address in the argument of MAIL or RCPT."""
+    return re.match(prefix + r"\s*<?([^>\s]*)", c["argument"], re.I)[1]
+
+
+def parts(r):
+    """A row's commands, cut where Zeek begins another row: at every MAIL, also a refused
+    one, if there was a MAIL or RCPT before."""
+    out = [[]]
+    for c in r.get("commands", ()):
+        if begins_with(c, "MAIL", "FROM:") and any(
+                begins_with(x, "MAIL", "FROM:") or begins_with(x, "RCPT", "TO:")
+                for x in out[-1]):
+            out.append([])
+        out[-1].append(c)
+    return out
+
+
+def answered(r, some):
+    """The end of the content had a reply."""
+    chunks = [c for c in some if c["command"] == "BDAT"
+              and c.get("argument", "").upper().endswith("LAST")]
+    if "bytes" not in r or r.get("status") in (None, "aborted"):
+        return False
+    return "reply" in chunks[-1] if chunks else True
+
+
+def last_code(r, some, whole):
+    """The code of the last reply in Zeek's row, where that is not in last_reply."""
+    if whole and not (r.get("status") == "aborted" or r.get("starttls")):
+        return None
+    return next((c["reply"] for c in reversed(some) if "reply" in c), None)
+
+
+def as_zeek(ctx):
+    """Zeek's rows, as its script defines them (scripts/base/protocols/smtp/main.zeek),
+    made of nrtool's: one is written at each MAIL, if MAIL, RCPT or STARTTLS was seen since
+    the last one; at the reply to the end of content; at the connection's end. trans_depth
+    counts these replies; helo is the last HELO or EHLO, answered how it may be, also
+    without a name. Behind the 220 to STARTTLS all is TLS. Headers are those of the first
+    content in a row, where DATA and BDAT begin one, refused or not."""
+    flows = collections.defaultdict(list)
+    for r in ctx.table("smtp"):
+        flows[r["flow_id"]].append(r)
+    for rows in flows.values():
+        yield from zeek_flow(sorted(rows, key=lambda r: r["trans_depth"]))
+
+
+def zeek_flow(rows):
+    depth, helo = 1, None
+    for r in rows:
+        pieces = parts(r)
+        for some in pieces:
+            whole = some is pieces[-1]
+            tls = next((i for i, c in enumerate(some) if c["command"] == "STARTTLS"
+                        and c.get("reply") == 220), None)
+            z = dict(r, depth=depth)
+            if tls is not None:
+                some = some[:tls + 1]
+            for c in some:
+                if c["command"] in ("HELO", "EHLO"):
+                    helo = c.get("argument", "")
+            z["helo"] = helo
+            if not whole or tls is not None:
+                for key in (*CONTENT, "mail_from", "rcpt_to"):
+                    z.pop(key, None)
+            if len(pieces) > 1 or tls is not None:
+                for c in some:
+                    if begins_with(c, "MAIL", "FROM:"):
+                        z["mail_from"] = path(c, "FROM:")
+                z["rcpt_to"] = [path(c, "TO:") for c in some
+                                if begins_with(c, "RCPT", "TO:")]
+            content = [c for c in some if c["command"] in ("DATA", "BDAT")]
+            if content and content[0]["command"] == "DATA" and \
+                    content[0].get("reply", 0) >= 400:
+                for key in CONTENT:
+                    z.pop(key, None)
+            z["last_code"] = last_code(r, some, whole)
+            if tls is not None or any(begins_with(c, "MAIL", "FROM:")
+                                      or begins_with(c, "RCPT", "TO:") for c in some):
+                yield z
+            if tls is not None:
+                return
+            depth += whole and answered(r, some)
+
+
+def spoken(ctx):
+    """Rows of the ports on which tshark looks for SMTP."""
+    return [r for r in ctx.table("smtp") if {25, 587} & {r["src_port"], r["dst_port"]}]
+
+
+def counted(ctx, r):
+    """Numbers of the packets of a row's client whose commands tshark counts; None: all,
+    as the capture is of a format that is not read here."""
+    if "tshark_smtp" not in vars(ctx):
+        ctx.tshark_smtp = {}
+    if r["flow_id"] not in ctx.tshark_smtp:
+        ends = [(r[s + "_ip"], r[s + "_port"]) for s in ("src", "dst")]
+        if ends[0][1] in (25, 587):
+            ends.reverse()
+        ctx.tshark_smtp[r["flow_id"]] = _tshark_smtp.counted(
+            common.captures() / ctx.file, *ends)
+    return ctx.tshark_smtp[r["flow_id"]]
+
+
+def as_tshark(ctx):
+    """The commands that tshark counts as such (see _tshark_smtp.py). What only nrtool
+    calls a command must be one: answered, or a verb that there is."""
+    for r in spoken(ctx):
+        packets = counted(ctx, r)
+        for c in r.get("commands", ()):
+            real = "reply" in c or c["command"].encode() in _tshark_smtp.VERBS
+            if c["packet"] in packets or not real:
+                yield c
+        for _ in range(r["n_commands"] - len(r.get("commands", ()))):
+            yield {"command": "?"}  # left out of a long list
 
 
 def commands(ctx):
-    return sum(r["n_commands"] for r in ctx.table("smtp"))
+    return len(list(as_tshark(ctx)))
+
+
+def verbs(ctx):
+    """tshark keeps the first four letters of a line."""
+    return [c["command"][:4].upper() for c in as_tshark(ctx)]
 
 
 def listed(ctx):
@@ -56,14 +194,25 @@ def as_sent(verb, prefix):
     return get
 
 
+def addresses(key):
+    """The list of a header: commas in quotes part nothing."""
+    def get(r):
+        found = re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+', r.get(key) or "")
+        return [a.strip() for a in found if a.strip()]
+    return get
+
+
 def first(get):
     return lambda r: next(iter(get(r)), None)
 
 
 def zeek_time(z):
     """Of later mails Zeek has the time at which the one before ended; on other ports it
-    begins once both sides are recognised."""
-    return zeek_ns(z) if z["trans_depth"] == 1 and z["id.resp_p"] in (25, 587) else None
+    begins once both sides are recognised; at 1970-01-01 00:00:00 its clock has not begun,
+    and what happens then it dates one second later."""
+    t = zeek_ns(z)
+    return t if z["trans_depth"] == 1 and z["id.resp_p"] in (25, 587) and t > 10**9 \
+        else None
 
 
 def our_ip(r):
@@ -74,12 +223,6 @@ def our_ip(r):
 
 def no_mail(d):
     return d.o is not None and "mail_from" not in d.o
-
-
-def aborted(d):
-    """A mail of the connection was given up or refused: Zeek goes on in the same row."""
-    return any(r.get("status") in ("aborted", "deferred", "rejected")
-               or "mail_from" not in r for r in d.key_ours)
 
 
 def zeek_failed(d):
@@ -110,51 +253,15 @@ def out_of_order(d):
                               or not f["src_payload_bytes"] or not f["dst_payload_bytes"])
 
 
-def other_port(d):
-    """What is on port 25 or 587 is equal."""
-    n = sum(r["n_commands"] for r in d.ctx.table("smtp")
-            if {25, 587} & {r["src_port"], r["dst_port"]})
-    return n == int(d.b)
+def bdat_alone(d):
+    return any(c["command"] == "BDAT" and not c.get("argument") for c in listed(d.ctx))
 
 
-def behind_refused(d):
-    return any(c["command"] == "DATA" and c.get("reply", 0) >= 400
-               for r in d.key_ours for c in r.get("commands", ()))
-
-
-def behind_bdat(d):
-    names = [c["command"] for c in listed(d.ctx)]
-    return "BDAT" in names and int(d.b) < int(d.a)
-
-
-def behind_data(d):
-    return any(c["command"] == "DATA" and c.get("reply", 0) >= 400 or
-               c["command"] == "DATA" and c.get("reply") is None
-               for c in listed(d.ctx)) and int(d.b) < int(d.a)
-
-
-def pipelined(d):
-    some = [(r["flow_id"], c["packet"]) for r in d.ctx.table("smtp")
-            for c in r.get("commands", ())]
-    return len(set(some)) < len(some)
-
-
-def before_greeting(d):
-    """The client has spoken before the server, whom tshark lets speak first."""
-    return any(f.get("service") == "smtp" and "D" in f.get("history", "").split("d")[0]
-               for f in d.ctx.table("flow")) and int(d.b) == 0
-
-
-def quit_with_the_mail(d):
-    """As many commands are missing as a QUIT stands behind a mail that was pipelined."""
-    quits = sum(c["command"] == "QUIT" for r in d.ctx.table("smtp") if "bytes" in r
-                for c in r.get("commands", ()))
-    return pipelined(d) and int(d.a) - int(d.b) == quits
-
-
-def not_compared(d):
-    return bool({"has-key", "not-has-key", "tx_id", "email.body_md5", "email.received[0]",
-                 "email.cc[0]", "email.subject_md5"} & set(d.z["match"]))
+def behind_the_last(d):
+    """The event has neither sender nor recipient, and comes behind that of a mail."""
+    return "lt-version" in d.z["filter_extra"] and d.z["match"].get("tx_id", 0) > 0 \
+        and not any(k.startswith(("smtp.mail", "smtp.rcpt", "email."))
+                    for k in d.z["match"])
 
 
 def own_config(d):
@@ -171,7 +278,7 @@ MAPPING = Mapping(
     name="smtp",
     tables=["smtp"],
     zeek=[
-        ZeekLog("smtp", numbered, [
+        ZeekLog("smtp", as_zeek, [
             Column("trans_depth", "depth"),
             Column("helo", lambda r: r.get("helo", ""), main=True),
             Column("mailfrom", lambda r: r.get("mail_from") or None, main=True),
@@ -185,20 +292,19 @@ MAPPING = Mapping(
             Column("reply_to", text("reply_to"), theirs("reply_to")),
             Column("user_agent", text("user_agent"), theirs("user_agent")),
             Column("x_originating_ip", our_ip),
-            Column("last_reply", last_line, theirs("last_reply")),
+            Column("last_reply", last_line, their_last_line, same=same_line),
             Column("tls", lambda r: bool(r["starttls"])),
-        ], our_time=lambda r: r["begin_ns"], their_time=zeek_time,
-            # few rows, many of them from captures made to break SMTP parsers
-            limit=0.155),
+        ], our_time=lambda r: r["begin_ns"], their_time=zeek_time),
     ],
-    truth=[# of a dissector that often loses the thread: see the classes
-           Count("smtp_cmd_count", commands, limit=0.32)],
+    truth=[Count("smtp_cmd_count", commands),
+           Values("smtp_cmds", verbs, fold=True)],
     events=[Events("smtp", "smtp", {
         "smtp.helo": "helo",
         "smtp.mail_from": first(as_sent("MAIL", "from:")),
         "smtp.rcpt_to": as_sent("RCPT", "to:"),
         "email.from": "header_from",
-        "email.to": lambda r: [a.strip() for a in (r.get("header_to") or "").split(",")],
+        "email.to": addresses("header_to"),
+        "email.cc": addresses("cc"),
         "email.subject": "subject",
         "email.date": "date",
         "tx_id": lambda r: r["trans_depth"] - 1,
@@ -209,48 +315,25 @@ MAPPING = Mapping(
               gap),
         Class("no_mail", "zeek9", {"extra"},
               "a connection without a mail, of which Zeek has no row", no_mail),
-        Class("aborted", "zeek9", {"extra", "trans_depth", "last_reply", "match", "helo",
-                                   "subject", "from", "rcptto", "ts"},
-              "what is given up (RSET, EHLO) or refused is a row of its own here; Zeek goes "
-              "on in the same row", aborted),
         Class("pipelined_bdat", "zeek9", None,
               "Zeek mixes mails whose BDAT is followed by the next MAIL at once",
               pipelined_bdat),
         Class("zeek_gap", "zeek9", None,
               "Zeek waits less for segments out of order and reads on behind a gap",
               zeek_gap),
-        Class("clear_behind_tls", "zeek9", None,
-              "a capture that was decrypted goes on in the clear behind STARTTLS; Zeek "
-              "stops there",
-              lambda d: bool(d.o and d.z and d.o["starttls"] and "mail_from" in d.o)),
-        Class("refused_ehlo", "zeek9", {"helo"},
-              "Zeek takes the name of an EHLO without one", lambda d: d.b == ""),
-        Class("behind_refused_data", "zeek9", {"subject", "from"},
-              "a DATA was refused before: Zeek takes no content any more", behind_refused),
         Class("out_of_order", "service", {"service"},
               "Zeek names SMTP once it saw a greeting and a client's answer in order",
               out_of_order),
         Class("zeek_failed", "zeek9", {"extra"},
               "Zeek did not take it for SMTP", zeek_failed),
-        Class("behind_bdat", "truth", None,
-              "tshark takes what follows BDAT for its data", behind_bdat),
-        Class("behind_data", "truth", None,
-              "tshark takes what follows a refused DATA for a mail", behind_data),
-        Class("before_greeting", "truth", None,
-              "the client says all before the greeting: tshark takes it for a mail",
-              before_greeting),
-        Class("quit_with_the_mail", "truth", None,
-              "tshark takes a QUIT in the packet that ends a mail for a part of it",
-              quit_with_the_mail),
-        Class("pipelined", "truth", None,
-              "two commands share a packet and tshark saw no PIPELINING offered behind the "
-              "first line of the reply: it takes them for a mail", pipelined),
-        Class("other_port", "truth", None,
-              "tshark looks for SMTP on some ports only", other_port),
+        Class("bdat_alone", "truth", None,
+              "of a BDAT without a size tshark reads the number behind its packet's end",
+              bdat_alone),
         Class("own_config", "suricata", None,
               "the test's configuration drops or limits", own_config),
-        Class("not_compared", "suricata", None,
-              "the event is told from others by what nrtool does not keep", not_compared),
+        Class("behind_the_last", "suricata", None,
+              "Suricata before 8.0.7 has an event also of the QUIT behind the last mail",
+              behind_the_last),
         Class("no_mail_event", "suricata", None,
               "a refused DATA before any mail is an event of Suricata's; here it is in the "
               "row of the mail that follows", no_mail_event),

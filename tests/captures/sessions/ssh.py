@@ -21,10 +21,14 @@ def fingerprint(r):
 
 
 def spoken(ctx):
-    """What tshark reads as SSH: port 22, from the first line on; sides by port."""
+    """What tshark reads as SSH: port 22; sides by port; of a side whose first line does
+    not begin with SSH- neither its identification further down nor its key exchange."""
     swap = {"client_version": "server_version", "server_version": "client_version",
             "hassh": "hassh_server", "hassh_server": "hassh"}
     for r in ctx.table("ssh"):
+        if "pre_banner" in r:
+            r = {k: v for k, v in r.items()
+                 if k not in ("server_version", "hassh_server")}
         if 22 in (r["src_port"], r["dst_port"]):
             yield {swap.get(k, k): v for k, v in r.items()} if r.get("reversed") else r
 
@@ -57,10 +61,6 @@ def our_rows(d):
 
 def reversed_roles(d):
     return any(r.get("reversed") for r in d.key_ours)
-
-
-def pre_banner(d):
-    return any("pre_banner" in r for r in d.ctx.table("ssh"))
 
 
 def one_voice(d):
@@ -107,8 +107,9 @@ MAPPING = Mapping(
             Column("host_key_fingerprint", fingerprint),
         ], our_time=lambda r: r["begin_ns"], their_time=zeek_time),
     ],
-    truth=[Values("ssh_versions", versions, limit=0.091), Values("ssh_hassh", hassh("hassh")),
-           Values("ssh_hasshserver", hassh("hassh_server"), limit=0.063)],
+    truth=[Values("ssh_versions", versions),
+           Values("ssh_hassh", hassh("hassh")),
+           Values("ssh_hasshserver", hassh("hassh_server"))],
     events=[Events("ssh", "ssh", {
         "ssh.client.proto_version": software("client", 1),
         "ssh.client.software_version": software("client", 2),
@@ -130,12 +131,5 @@ MAPPING = Mapping(
         Class("no_keys", ("service", "zeek9"), {"service", "host_key_fingerprint"},
               "Zeek names service and key once both sides have changed to their keys",
               no_keys),
-        Class("http_first", "truth", None,
-              "the client began with HTTP: nrtool reads the flow as that",
-              lambda d: any("http" in f.get("service", "") for f in d.ctx.table("flow")
-                            if f.get("dst_port") == 22)),
-        Class("pre_banner", "truth", None,
-              "tshark does not read on where lines come before the identification",
-              pre_banner),
     ],
 )

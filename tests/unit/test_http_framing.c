@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Bodies whose framing is not what the head promised. */
+#include "rig.h"
+
+#include <stdio.h>
+
+extern const struct nr_parser nr_parser_http;
+
+#define END                                                                              \
+	{                                                                                \
+		0, NULL, 0                                                               \
+	}
+#define GET(path)                                                                        \
+	{                                                                                \
+		0, "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n", 0                         \
+	}
+#define OK_2                                                                             \
+	{                                                                                \
+		1, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 0                   \
+	}
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+
+/* The rows and anomalies of the script have all the parts, however it is cut. */
+static void check(const struct rig_line *script, const char *const *parts)
+{
+	char *rows = rig_run(&nr_parser_http, 80, script, 0, false);
+
+	assert_non_null(rows);
+	for (; *parts; parts++) {
+		if (!strstr(rows, *parts))
+			fail_msg("no %s in:\n%s", *parts, rows);
+	}
+	nr_free(rows);
+	rig_invariant(&nr_parser_http, 80, script);
+}
+
+#define CHECK(script, ...)                                                               \
+	check((const struct rig_line[])script, (const char *const[]){ __VA_ARGS__, NULL })
+#define SAY(...)                                                                         \
+	{                                                                                \
+		__VA_ARGS__, END                                                         \
+	}
+
+static void test_http_framing_unchunked_body_to_the_end(void **state)
+{
+	CHECK(SAY(GET("/1"),
+		  { 1, CHUNKED "Connection: close\r\n\r\nNo chunk.\r\nHTTP/1.1 x\r\n" }),
+	      "\"complete\":0,\"trans_depth\":1,", "\"response_body_bytes\":23,",
+	      "http_chunk 1 {\"what\":\"impossible size\",\"trans_depth\":1,"
+	      "\"body_bytes\":0}");
+	/* among other words, in any case */
+	CHECK(SAY(GET("/1"), { 1, CHUNKED "Connection: te, Close\r\n\r\nNo" }),
+	      "\"response_body_bytes\":2,");
+}
+
+static void test_http_framing_unchunked_body_by_its_length(void **state)
+{
+	CHECK(SAY(GET("/1"), { 1, CHUNKED "Content-Length: 9\r\n\r\nNo chunk." },
+		  GET("/2"), OK_2),
+	      "\"complete\":0,\"trans_depth\":1,", "\"response_body_bytes\":9,",
+	      "\"complete\":1,\"trans_depth\":2,", "\"response_body_bytes\":2,");
+	CHECK(SAY(GET("/1"), { 1, CHUNKED "Content-Length: 0\r\n\r\n" }, GET("/2"), OK_2),
+	      "\"trans_depth\":2,", "\"response_body_bytes\":2,");
+}
+
+static void test_http_framing_next_response_in_place_of_a_chunk(void **state)
+{
+	/* where the length says nothing, and where chunks came before */
+	CHECK(SAY(GET("/1"), { 1, CHUNKED "\r\n" }, GET("/2"), OK_2),
+	      "\"complete\":0,\"trans_depth\":1,", "\"complete\":1,\"trans_depth\":2,",
+	      "\"response_body_bytes\":2,");
+	CHECK(SAY(GET("/1"),
+		  { 1,
+		    CHUNKED "Connection: close\r\nContent-Length: 9\r\n\r\n1\r\na\r\n" },
+		  GET("/2"), OK_2),
+	      "\"complete\":0,\"trans_depth\":1,", "\"complete\":1,\"trans_depth\":2,",
+	      "\"response_body_bytes\":2,");
+	/* in place of the line end behind one */
+	CHECK(SAY(GET("/1"), { 1, CHUNKED "\r\n1\r\na" }, GET("/2"), OK_2),
+	      "http_chunk 1 {\"what\":\"no line end behind it\",",
+	      "\"complete\":1,\"trans_depth\":2,", "\"response_body_bytes\":2,");
+}
+
+static void test_http_framing_next_request_in_place_of_a_chunk(void **state)
+{
+	CHECK(SAY({ 0, "POST /1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+		       "Content-Length: 40\r\n\r\n" },
+		  GET("/2"), OK_2, OK_2),
+	      "\"complete\":0,\"trans_depth\":1,", "\"complete\":1,\"trans_depth\":2,",
+	      "\"uri\":\"/2\"");
+}
+
+static void test_http_framing_all_bytes_are_counted(void **state)
+{
+	CHECK(SAY(GET("/1"), { 1, CHUNKED "\r\n \tno size\r\nmore" }),
+	      "http_junk 1 {\"bytes\":15}");
+	CHECK(SAY(GET("/1"), { 1, CHUNKED "\r\n1\r\na\rno end\r\nmore" }),
+	      "http_junk 1 {\"bytes\":13}");
+	CHECK(SAY(GET("/1"), { 1, CHUNKED "\r\nno size" }), "http_junk 1 {\"bytes\":7}");
+}
+
+static void test_http_framing_odd_line_ends_of_chunks(void **state)
+{
+	static const char *const odd[] = { "1\na\r\n0\r\n\r\n", "1\r\na\n0\r\n\r\n",
+					   "1;x\ry\r\na\r\n0\r\n\r\n",
+					   "1\r\na\r\n0;x\n\r\n" };
+
+	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
+		CHECK(SAY(GET("/1"), { 1, CHUNKED "\r\n" }, { 1, odd[i] }, GET("/2"),
+			  OK_2),
+		      "\"complete\":1,\"trans_depth\":1,", "\"response_body_bytes\":1,",
+		      "http_chunk 1 {\"what\":\"odd line end\",\"trans_depth\":1,",
+		      "\"complete\":1,\"trans_depth\":2,");
+}
+
+static void test_http_framing_even_chunks_are_not_odd(void **state)
+{
+	char *rows = rig_run(&nr_parser_http, 80,
+			     (const struct rig_line[]){
+				     GET("/1"),
+				     { 1, CHUNKED "\r\n1;x=\"y\"\r\na\r\n", 0 },
+				     /* one that is cut */
+				     { 1,
+				       "1;x=\"0123456789012345678901234567890123456789"
+				       "0123456789012345678901234567890123456789\"\r\n"
+				       "a\r\n0\r\n\r\n",
+				       0 },
+				     END },
+			     0, false);
+
+	assert_non_null(strstr(rows, "\"complete\":1"));
+	assert_null(strstr(rows, "http_chunk"));
+	nr_free(rows);
+}
+
+static void test_http_framing_status_of_four_digits_has_a_body(void **state)
+{
+	static const char *const odd[] = { "0204", "0304", "0101", "0100", "00204" };
+
+	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
+		char head[64];
+		struct rig_line script[] = { GET("/1"), { 1, head, 0 }, { 1, "body", 0 },
+					     GET("/2"), OK_2,           END };
+
+		snprintf(head, sizeof(head),
+			 "HTTP/1.1 %s ok\r\nContent-Length: 4\r\n\r\n", odd[i]);
+		check(script, (const char *const[]){
+				      "\"response_body_bytes\":4,", "impossible status",
+				      "\"complete\":1,\"trans_depth\":2,", NULL });
+	}
+}
+
+static void test_http_framing_start_lines_that_are_odd(void **state)
+{
+	static const struct {
+		const char *line, *sign;
+	} odd[] = {
+		{ "http/1.1 200 ok", "[\"HTTP in small letters\"]" },
+		{ "HTTP/1.01 200 ok", "[\"impossible version\"]" },
+		{ " HTTP/1.1 200 ok", "[\"whitespace before the start line\"]" },
+		{ "\rHTTP/1.1 200 ok", "[\"whitespace before the start line\"]" },
+		{ "HTTP/1.1  200 ok", "[\"superfluous whitespace in the start line\"]" },
+	};
+
+	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
+		char head[64];
+		struct rig_line script[] = {
+			GET("/1"), { 1, head, 0 }, { 1, "body", 0 }, END
+		};
+
+		snprintf(head, sizeof(head), "%s\r\nContent-Length: 4\r\n\r\n",
+			 odd[i].line);
+		check(script, (const char *const[]){ "\"complete\":1,", "\"status\":200,",
+						     "\"response_body_bytes\":4,",
+						     odd[i].sign, NULL });
+	}
+	CHECK(SAY({ 0, "GET / http/1.1\r\n\r\n" }), "[\"HTTP in small letters\"]",
+	      "\"request_version\":\"1.1\"");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_http_framing_unchunked_body_to_the_end),
+		cmocka_unit_test(test_http_framing_unchunked_body_by_its_length),
+		cmocka_unit_test(test_http_framing_next_response_in_place_of_a_chunk),
+		cmocka_unit_test(test_http_framing_next_request_in_place_of_a_chunk),
+		cmocka_unit_test(test_http_framing_all_bytes_are_counted),
+		cmocka_unit_test(test_http_framing_odd_line_ends_of_chunks),
+		cmocka_unit_test(test_http_framing_even_chunks_are_not_odd),
+		cmocka_unit_test(test_http_framing_start_lines_that_are_odd),
+		cmocka_unit_test(test_http_framing_status_of_four_digits_has_a_body),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
