@@ -379,11 +379,17 @@ int64_t nr_stream_wake(const struct nr_stream *s, const struct nr_stream_config 
 	return by_ack < by_time ? by_ack : by_time;
 }
 
+/* INT64_MAX is never, also where the clock stands there. */
+static bool is_due(int64_t wake_ns, int64_t clock_ns)
+{
+	return wake_ns != INT64_MAX && clock_ns >= wake_ns;
+}
+
 bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 		    struct nr_account *a, int64_t clock_ns, const struct nr_stamp *at,
 		    const struct nr_stream_reader *r)
 {
-	if (clock_ns >= ack_wake(s, c)) {
+	if (is_due(ack_wake(s, c), clock_ns)) {
 		uint64_t to = s->acked < s->end ? s->acked : s->end;
 
 		while (s->next < to) {
@@ -391,7 +397,7 @@ bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 				return false;
 		}
 	}
-	if (clock_ns >= hole_wake(s) &&
+	if (is_due(hole_wake(s), clock_ns) &&
 	    !give_up(s, a, UINT64_MAX, NR_GAP_TIMEOUT, clock_ns, NULL, at, r))
 		return false;
 	return tell_fin(s, at, r);

@@ -78,6 +78,7 @@ struct nr_sink {
 	const char *path;      /* of a set: the newest file; NULL: the target */
 	bool wants_open;       /* takes rows of flows that are open, and their renewals */
 	uint64_t dropped;      /* records; see nr_sink_dropped() */
+	uint64_t bytes; /* live: of the database at its last commit; 0: not known */
 	/* Live: a sentence for the end of the run, "": none. Set by finish. */
 	char note[256];
 	_Alignas(16) uint8_t ctx[];

@@ -284,6 +284,24 @@ static void test_stream_hole_deadlines_without_acks(void **state)
 	bench_fini(&b);
 }
 
+/* Packets stamped later than nanoseconds can count: no deadline is due for that. */
+static void test_stream_clock_at_its_end_loses_nothing(void **state)
+{
+	struct bench b;
+
+	bench_init(&b, 0);
+	put(&b, 0, "abc");
+	tick(&b, INT64_MAX - b.clock_ns);
+	put(&b, 3, "def");
+	tick(&b, 0);
+	put(&b, 9, "jkl");
+	tick(&b, 0);
+	expect(&b, "abcdef");
+	put(&b, 6, "ghi");
+	expect(&b, "abcdefghijkl");
+	bench_fini(&b);
+}
+
 static void test_stream_acked_tail_is_a_gap(void **state)
 {
 	struct bench b;
@@ -520,6 +538,7 @@ int main(void)
 		cmocka_unit_test(test_stream_hole_waits_for_the_ack_and_its_grace),
 		cmocka_unit_test(test_stream_hole_filled_within_the_grace),
 		cmocka_unit_test(test_stream_hole_deadlines_without_acks),
+		cmocka_unit_test(test_stream_clock_at_its_end_loses_nothing),
 		cmocka_unit_test(test_stream_acked_tail_is_a_gap),
 		cmocka_unit_test(test_stream_cut_by_the_snap_length_is_a_gap_at_once),
 		cmocka_unit_test(test_stream_flush_tells_everything),
