@@ -39,7 +39,8 @@ static const struct nr_option capture_options[] = {
 	{ "rotate-time", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, rotate_time),
 	  .help = "begin new files at multiples of TIME" },
 	{ "rotate-size", 0, NR_OPT_SIZE, "SIZE", NR_OPT(capture, rotate_size),
-	  .help = "begin new files when the packet file has this size" },
+	  .help = "begin new files when the packet file has this size; without -w, when the "
+		  "database has it" },
 	{ "rotate", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, rotate),
 	  .help = "name files by time, and begin new ones at SIGHUP alone" },
 	{ "one-database", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, one_database),
@@ -134,6 +135,15 @@ static bool is_pcapng_name(const char *name)
 	return false;
 }
 
+/* Without -o there is one. */
+static bool has_database(const struct capture *c)
+{
+	for (size_t i = 0; i < c->outputs.n; i++)
+		if (nr_outputs_is_database(c->outputs.v[i]))
+			return true;
+	return !c->outputs.n;
+}
+
 static int check_config(struct capture *c, const struct nr_call *call, struct nr_err *err)
 {
 	if (!nr_live_backend(c->backend)) {
@@ -159,10 +169,10 @@ static int check_config(struct capture *c, const struct nr_call *call, struct nr
 			       "-w %s: packets are kept as FILE.pcapng or "
 			       "FILE.pcapng.zst",
 			       c->packets);
-	if (c->rotate_size && !c->packets)
+	if (c->rotate_size && !c->packets && !has_database(c))
 		return nr_fail(err, -EINVAL,
-			       "--rotate-size goes by the packet file: give -w, or "
-			       "--rotate-time");
+			       "--rotate-size goes by the packet file, or by the "
+			       "database where there is none: give -w, or a database");
 	if (c->rotate_time && c->rotate_time < 1000000000)
 		return nr_fail(err, -EINVAL, "--rotate-time must be at least 1s");
 	if ((c->pre_trigger || c->triggers.n) && (!c->packets || !c->pre_trigger))

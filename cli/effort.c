@@ -47,7 +47,7 @@ static void print_line(const struct line *l, enum nr_effort_form form, bool firs
 void nr_effort_print(const struct nr_engine *e, const struct nr_outputs *out,
 		     int64_t spent_ns, bool hashed, enum nr_effort_form form, FILE *f)
 {
-	uint64_t databases = 0, archives = 0, queue_ns = 0;
+	uint64_t databases = 0, archives = 0, queue_ns = 0, end_ns = 0, finish_ns = 0;
 	struct rusage ru = { 0 };
 	struct nr_effort t;
 
@@ -61,6 +61,8 @@ void nr_effort_print(const struct nr_engine *e, const struct nr_outputs *out,
 		databases += !strcmp(s->ops->name, "sqlite");
 		archives += s->is_archive;
 		queue_ns += s->waited_ns;
+		end_ns += s->waited_end_ns;
+		finish_ns += s->finish_ns;
 	}
 	const struct line lines[] = {
 		{ "wall", "wall clock", "ns", (uint64_t)spent_ns },
@@ -76,6 +78,8 @@ void nr_effort_print(const struct nr_engine *e, const struct nr_outputs *out,
 		{ "shards", "flows and sessions, all threads", "ns", t.shards_ns },
 		{ "merge", "merge and outputs", "ns", t.merge_ns },
 		{ "queue_wait", "of it waiting for databases", "ns", queue_ns },
+		{ "queue_wait_end", "of that behind the last packet", "ns", end_ns },
+		{ "finish", "indexes, checks, syncs of the outputs", "ns", finish_ns },
 		{ "engine_wait", "main thread waiting for others", "ns", t.waited_ns },
 		{ "steps", "steps", "", t.steps },
 		{ "pauses", "pauses for want of room for records", "", t.pauses },

@@ -68,16 +68,26 @@ static enum nr_probe_result http_probe(const struct nr_probe *in)
 static enum nr_verdict http_data(struct nr_parse *p, void *ctx, unsigned side,
 				 const uint8_t *data, size_t len)
 {
-	return nr_http_bytes(p, ctx, side, data, len);
+	struct nr_http *h = ctx;
+	enum nr_verdict v;
+
+	if (!nr_http_wake(p, h, side))
+		return NR_OVERFLOW;
+	v = nr_http_bytes(p, h, side, data, len);
+	if (v == NR_MORE) /* a hand-over may still point into it */
+		nr_http_rest(p, h);
+	return v;
 }
 
 static enum nr_verdict http_gap(struct nr_parse *p, void *ctx, unsigned side, uint64_t n)
 {
-	return nr_http_gap(p, ctx, side, n);
+	return nr_http_wake(p, ctx, side) ? nr_http_gap(p, ctx, side, n) : NR_OVERFLOW;
 }
 
 static enum nr_verdict http_fin(struct nr_parse *p, void *ctx, unsigned side)
 {
+	if (!nr_http_wake(p, ctx, side))
+		return NR_OVERFLOW;
 	nr_http_close(p, ctx, side);
 	return NR_MORE;
 }
@@ -86,8 +96,14 @@ static void http_end(struct nr_parse *p, void *ctx)
 {
 	struct nr_http *h = ctx;
 
-	nr_http_cut_off(p, h, 0);
-	nr_http_cut_off(p, h, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		if (h->side[i])
+			nr_http_cut_off(p, h, i);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		nr_account_free(p->account, h->side[i], sizeof(*h->side[i]));
+		h->side[i] = NULL;
+	}
 	nr_http_tx_flush(p, h);
 }
 
@@ -100,6 +116,8 @@ static enum nr_verdict http_datagram(struct nr_parse *p, void *ctx, unsigned sid
 	enum nr_verdict v;
 
 	*h = (struct nr_http){ .datagram = true, .n_req = depth, .n_resp = depth };
+	if (!nr_http_wake(p, h, side))
+		return NR_OVERFLOW;
 	v = nr_http_bytes(p, h, side, data, len);
 	if (v == NR_MORE && wire_len > len)
 		nr_http_cut_off(p, h, side);

@@ -100,7 +100,7 @@ struct nr_http_message {
 enum { NR_HTTP_REQ, NR_HTTP_RESP };
 
 struct nr_http_tx {
-	struct nr_http_tx *next;
+	struct nr_http_tx *next; /* newer; behind the newest the oldest */
 	uint64_t depth;
 	struct nr_http_message msg[2]; /* NR_HTTP_REQ, NR_HTTP_RESP */
 	char *interim;                 /* from the account: objects with commas between */
@@ -138,24 +138,32 @@ struct nr_http_side {
 	int64_t first_ns;          /* of the message that begins */
 	uint64_t skipped; /* bytes that belong to no message, since the last one */
 	bool lost_by_gap; /* why they were skipped */
-	bool spoke;       /* it has begun a message */
 	bool empty_lines; /* before the message that begins */
 };
 
 struct nr_http {
-	struct nr_http_side side[2];
-	struct nr_http_tx *first, *last;
-	unsigned n_open;
-	int8_t client;          /* side + 1; 0: not known yet */
-	bool understood;        /* some message was */
-	bool pipelines;         /* a request came while another was not answered */
-	bool resp_lost;         /* responses may have gone unseen */
-	bool datagram;          /* over UDP */
-	uint64_t n_req, n_resp; /* begun so far */
-	uint64_t n_dropped;     /* transactions written early, at the cap */
-	uint64_t said_secret;   /* hash of the last credential row */
-	uint64_t work;          /* bytes looked at: linear in the bytes there are */
+	struct nr_http_side *side[2]; /* NULL while it is not within a message */
+	struct nr_http_tx *newest;    /* a ring: behind it comes the oldest */
+	uint64_t n_req, n_resp;       /* begun so far */
+	uint64_t said_secret;         /* hash of the last credential row */
+	uint32_t work; /* bytes looked at: linear in the bytes there are; wraps */
+	uint8_t n_open;
+	int8_t client;       /* side + 1; 0: not known yet */
+	uint8_t spoke;       /* sides that have begun a message, as bits */
+	bool understood : 1; /* some message was */
+	bool pipelines : 1;  /* a request came while another was not answered */
+	bool resp_lost : 1;  /* responses may have gone unseen */
+	bool datagram : 1;   /* over UDP */
+	bool dropped : 1;    /* a transaction was written early, at the cap */
 };
+
+/*
+ * http_msg.c: before and after each of the calls below. Connections wait long between
+ * messages: what only a message needs is given back then. false: the account is at its
+ * cap.
+ */
+bool nr_http_wake(struct nr_parse *p, struct nr_http *h, unsigned side);
+void nr_http_rest(struct nr_parse *p, struct nr_http *h);
 
 /* http_msg.c: bytes of a side, a gap, the orderly end of a side. */
 enum nr_verdict nr_http_bytes(struct nr_parse *p, struct nr_http *h, unsigned side,

@@ -13,14 +13,19 @@
 
 /* Lines of heads */
 
+enum { FIRST_HEAD = 256 };
+
+/* soon: bytes that are there and are perhaps all of the head. */
 static bool keep(struct nr_parse *p, struct nr_http_head *head, const void *bytes,
-		 size_t n)
+		 size_t n, size_t soon)
 {
-	uint32_t cap = head->cap ? head->cap : 256;
+	uint32_t cap = head->cap;
 	uint8_t *grown;
 
 	if (!n)
 		return true;
+	if (!cap)
+		cap = n <= soon && soon < FIRST_HEAD ? (uint32_t)soon : FIRST_HEAD;
 	while (cap - head->len < n)
 		cap *= 2;
 	if (cap != head->cap) {
@@ -65,8 +70,8 @@ static enum nr_gathered take_line(struct nr_parse *p, struct nr_http *h,
 	kept = n < room ? n : room;
 	in->p += n;
 	s->line_len += n;
-	h->work += n;
-	if (!keep(p, head, bytes, kept))
+	h->work += (uint32_t)n;
+	if (!keep(p, head, bytes, kept, (size_t)(in->end - bytes)))
 		return NR_G_NO_MEM;
 	if (kept < n) {
 		keep_tail(s, bytes + kept, n - kept);
@@ -76,7 +81,7 @@ static enum nr_gathered take_line(struct nr_parse *p, struct nr_http *h,
 	if (!lf)
 		return NR_G_MORE;
 	if (s->field_cut && head->len && head->p[head->len - 1] != '\n' &&
-	    !keep(p, head, "\r\n", 2))
+	    !keep(p, head, "\r\n", 2, 0))
 		return NR_G_NO_MEM;
 	return NR_G_WHOLE;
 }
@@ -110,8 +115,10 @@ void nr_http_say_skipped(struct nr_parse *p, struct nr_http *h, struct nr_http_s
 {
 	if (s->skipped && h->understood)
 		nr_parse_anomaly(p,
-				 s->spoke && !s->lost_by_gap ? NR_ANOM_HTTP_JUNK
-							     : NR_ANOM_HTTP_RESYNC,
+				 (h->spoke >> nr_http_side_of(h, s) & 1) &&
+						 !s->lost_by_gap
+					 ? NR_ANOM_HTTP_JUNK
+					 : NR_ANOM_HTTP_RESYNC,
 				 (int)nr_http_side_of(h, s),
 				 nr_arena_printf(p->arena, "{\"bytes\":%llu}",
 						 (unsigned long long)s->skipped));
@@ -224,8 +231,8 @@ static bool mend_cut_line(struct nr_parse *p, struct nr_http_side *s)
 	if (!space || (size_t)(s->tail + n - space) != sizeof(" HTTP/1.1") - 1)
 		return true;
 	head->len -= 2; /* CR LF that take_line() put there */
-	return keep(p, head, space, (size_t)(s->tail + n - space)) &&
-	       keep(p, head, "\r\n", 2);
+	return keep(p, head, space, (size_t)(s->tail + n - space), 0) &&
+	       keep(p, head, "\r\n", 2, 0);
 }
 
 enum nr_verdict nr_http_begin_old_response(struct nr_parse *p, struct nr_http *h,
@@ -242,7 +249,7 @@ enum nr_verdict nr_http_begin_old_response(struct nr_parse *p, struct nr_http *h
 	m->first_ns = s->first_ns;
 	m->body = s->line_len;
 	s->tx = tx;
-	s->spoke = true;
+	h->spoke |= (uint8_t)(1 << nr_http_side_of(h, s));
 	s->state = NR_HTTP_TO_END;
 	forget_line(s);
 	return NR_MORE;
@@ -284,7 +291,8 @@ static enum nr_verdict begin_message(struct nr_parse *p, struct nr_http *h,
 	s->head = (struct nr_http_head){ 0 };
 	forget_line(s);
 	s->state = NR_HTTP_FIELDS;
-	s->spoke = h->understood = true;
+	h->spoke |= (uint8_t)(1 << nr_http_side_of(h, s));
+	h->understood = true;
 	nr_parse_service(p, h->datagram ? "ssdp" : "http");
 	return NR_MORE;
 }
@@ -311,8 +319,9 @@ bool nr_http_is_to_old_request(const struct nr_http *h, const struct nr_http_sid
 /* What answered requests with something that says its own name: no server of HTTP. */
 static bool is_ssh(const struct nr_http *h, const struct nr_http_side *s)
 {
-	return h->client && !nr_http_is_client(h, s) && !s->spoke && !s->skipped &&
-	       !s->head.cut && s->head.len >= 8 &&
+	return h->client && !nr_http_is_client(h, s) &&
+	       !(h->spoke >> nr_http_side_of(h, s) & 1) && !s->skipped && !s->head.cut &&
+	       s->head.len >= 8 &&
 	       (!memcmp(s->head.p, "SSH-2.0-", 8) || !memcmp(s->head.p, "SSH-1.", 6));
 }
 

@@ -5,11 +5,40 @@
  */
 #include "http.h"
 
+#include <string.h>
 #include <strings.h>
 
 unsigned nr_http_side_of(const struct nr_http *h, const struct nr_http_side *s)
 {
-	return s == &h->side[1];
+	return s == h->side[1];
+}
+
+bool nr_http_wake(struct nr_parse *p, struct nr_http *h, unsigned side)
+{
+	if (!h->side[side])
+		h->side[side] = nr_account_alloc(p->account, sizeof(*h->side[side]));
+	return h->side[side];
+}
+
+/* As nr_http_wake() makes them. */
+static bool is_fresh(const struct nr_http_side *s)
+{
+	return s->state == NR_HTTP_START && !s->tx && !s->head.len && !s->head.cut &&
+	       !s->line.len && !s->line.cut && !s->line_len && !s->early_gap &&
+	       !s->skipped && !s->tail_len && !s->field_cut && !s->lost_by_gap &&
+	       !s->empty_lines;
+}
+
+void nr_http_rest(struct nr_parse *p, struct nr_http *h)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (!h->side[i] || !is_fresh(h->side[i]))
+			continue;
+		nr_http_head_free(&h->side[i]->head, p->account);
+		nr_gather_free(&h->side[i]->line, p->account);
+		nr_account_free(p->account, h->side[i], sizeof(*h->side[i]));
+		h->side[i] = NULL;
+	}
 }
 
 bool nr_http_is_client(const struct nr_http *h, const struct nr_http_side *s)
@@ -51,7 +80,7 @@ static void forget_early(struct nr_parse *p, struct nr_http_side *c)
 /* A tunnel stands: what its client has said into it already goes ahead. */
 static void send_early(struct nr_parse *p, struct nr_http *h)
 {
-	struct nr_http_side *c = h->client ? &h->side[h->client - 1] : NULL;
+	struct nr_http_side *c = h->client ? h->side[h->client - 1] : NULL;
 
 	if (!c || c->state != NR_HTTP_WAIT)
 		return;
@@ -62,9 +91,11 @@ static void send_early(struct nr_parse *p, struct nr_http *h)
 /* What a final answer means for the client behind its request. */
 static void answered(struct nr_parse *p, struct nr_http *h, const struct nr_http_tx *tx)
 {
-	struct nr_http_side *c = &h->side[h->client - 1];
+	struct nr_http_side *c = h->side[h->client - 1];
 	const struct nr_http_message *req = &tx->msg[NR_HTTP_REQ];
 
+	if (!c)
+		return;
 	if (c->state == NR_HTTP_WAIT && req->is_connect) {
 		forget_early(p, c);
 		c->state = c->skipped ? NR_HTTP_LOST : NR_HTTP_START;
@@ -262,6 +293,26 @@ static bool may_begin_chunk_line(const struct nr_http_side *s, uint8_t c)
 	       (s->state == NR_HTTP_CHUNK_LINE && nr_http_may_begin_size((char)c));
 }
 
+/*
+ * A line end that is not CR LF (RFC 9112, 7.1), or a CR inside: readers differ on where
+ * the line ends, and so on what is content.
+ */
+static bool has_odd_end(const struct nr_http_side *s, const struct nr_piece *line)
+{
+	return (!line->cut && s->line_len - line->len < 2) ||
+	       (line->len && memchr(line->p, '\r', line->len));
+}
+
+static void note_odd_chunk(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s,
+			   const char *what)
+{
+	struct nr_http_message *m = nr_http_reading(h, s);
+
+	if (!m->odd_chunk)
+		say_chunk(p, h, s, what);
+	m->odd_chunk = true;
+}
+
 static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 				       struct nr_http_side *s, struct nr_cursor *in)
 {
@@ -276,7 +327,7 @@ static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 	if (!may_begin_chunk_line(s, *in->p))
 		return bad_chunk(p, h, s, at_end ? no_end : no_size);
 	g = nr_gather_line(&s->line, p->account, in, NR_HTTP_CHUNK_LINE_MAX, &line);
-	h->work += before - nr_left(in);
+	h->work += (uint32_t)(before - nr_left(in));
 	s->line_len += before - nr_left(in);
 	if (g != NR_G_WHOLE)
 		return g == NR_G_MORE ? NR_MORE : NR_OVERFLOW;
@@ -285,16 +336,16 @@ static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 	if (!at_end &&
 	    !nr_http_chunk_size((const char *)line.p, line.len, &s->left, &odd))
 		return bad_chunk(p, h, s, no_size);
+	if (!at_end && odd)
+		note_odd_chunk(p, h, s, "odd size");
+	else if (has_odd_end(s, &line))
+		note_odd_chunk(p, h, s, "odd line end");
 	s->line_len = 0;
 	if (at_end) {
 		s->state = NR_HTTP_CHUNK_LINE;
 		return NR_MORE;
 	}
 	nr_http_reading(h, s)->has_chunks = true;
-	if (odd && !nr_http_reading(h, s)->odd_chunk) {
-		nr_http_reading(h, s)->odd_chunk = true;
-		say_chunk(p, h, s, "odd size");
-	}
 	if (s->left)
 		s->state = NR_HTTP_CHUNK;
 	else
@@ -337,7 +388,7 @@ enum nr_verdict nr_http_bytes(struct nr_parse *p, struct nr_http *h, unsigned si
 	enum nr_verdict v = NR_MORE;
 
 	while (v == NR_MORE && nr_left(&in))
-		v = step(p, h, &h->side[side], &in);
+		v = step(p, h, h->side[side], &in);
 	return v;
 }
 
@@ -350,7 +401,7 @@ static bool is_at_start(const struct nr_http_side *s)
 
 void nr_http_cut_off(struct nr_parse *p, struct nr_http *h, unsigned side)
 {
-	struct nr_http_side *s = &h->side[side];
+	struct nr_http_side *s = h->side[side];
 
 	if (s->state == NR_HTTP_EXPECT && !s->line_len) {
 		nr_http_message_done(p, h, s);
@@ -373,7 +424,7 @@ void nr_http_cut_off(struct nr_parse *p, struct nr_http *h, unsigned side)
 
 void nr_http_close(struct nr_parse *p, struct nr_http *h, unsigned side)
 {
-	struct nr_http_side *s = &h->side[side];
+	struct nr_http_side *s = h->side[side];
 
 	if (s->state == NR_HTTP_START && s->head.len && nr_http_is_to_old_request(h, s))
 		nr_http_begin_old_response(p, h, s);
@@ -406,7 +457,7 @@ static uint64_t gap_in_body(struct nr_parse *p, struct nr_http *h, struct nr_htt
 enum nr_verdict nr_http_gap(struct nr_parse *p, struct nr_http *h, unsigned side,
 			    uint64_t n)
 {
-	struct nr_http_side *s = &h->side[side];
+	struct nr_http_side *s = h->side[side];
 
 	if (s->state == NR_HTTP_BODY || s->state == NR_HTTP_TO_END ||
 	    s->state == NR_HTTP_CHUNK)

@@ -39,13 +39,38 @@ static void write_and_free(struct nr_parse *p, struct nr_http *h, struct nr_http
 	tx_free(p, tx);
 }
 
+static struct nr_http_tx *oldest(const struct nr_http *h)
+{
+	return h->newest ? h->newest->next : NULL;
+}
+
+/* The first one with at least that number, or NULL. */
+static struct nr_http_tx *from_depth(const struct nr_http *h, uint64_t depth)
+{
+	struct nr_http_tx *tx = oldest(h);
+
+	while (tx && tx->depth < depth)
+		tx = tx != h->newest ? tx->next : NULL;
+	return tx;
+}
+
+static void insert_oldest(struct nr_http *h, struct nr_http_tx *tx)
+{
+	if (!h->newest)
+		h->newest = tx;
+	else
+		tx->next = h->newest->next;
+	h->newest->next = tx;
+}
+
 static void pop(struct nr_parse *p, struct nr_http *h)
 {
-	struct nr_http_tx *tx = h->first;
+	struct nr_http_tx *tx = oldest(h);
 
-	h->first = tx->next;
-	if (!h->first)
-		h->last = NULL;
+	if (tx == h->newest)
+		h->newest = NULL;
+	else
+		h->newest->next = tx->next;
 	h->n_open--;
 	write_and_free(p, h, tx);
 }
@@ -68,11 +93,8 @@ static struct nr_http_tx *append(struct nr_parse *p, struct nr_http *h)
 	if (!tx)
 		return NULL;
 	h->n_req++;
-	if (h->last)
-		h->last->next = tx;
-	else
-		h->first = tx;
-	h->last = tx;
+	insert_oldest(h, tx);
+	h->newest = tx;
 	return tx;
 }
 
@@ -82,23 +104,23 @@ static struct nr_http_tx *append(struct nr_parse *p, struct nr_http *h)
  */
 static void make_room(struct nr_parse *p, struct nr_http *h)
 {
-	struct nr_http_tx *tx = h->first, *gone;
+	struct nr_http_tx *gone = h->newest, *tx = gone;
 
 	if (h->n_open < NR_HTTP_OPEN_MAX)
 		return;
-	while (tx->next != h->last)
+	while (tx->next != gone)
 		tx = tx->next;
-	gone = h->last;
-	tx->next = NULL;
-	h->last = tx;
+	tx->next = gone->next;
+	h->newest = tx;
 	h->n_open--;
-	if (!h->n_dropped++)
+	if (!h->dropped)
 		nr_parse_anomaly(p, NR_ANOM_HTTP_LIMIT, h->client - 1,
 				 nr_arena_printf(p->arena,
 						 "{\"what\":\"open transactions\","
 						 "\"value\":%u,\"trans_depth\":%llu}",
 						 (unsigned)NR_HTTP_OPEN_MAX,
 						 (unsigned long long)gone->depth));
+	h->dropped = true;
 	write_and_free(p, h, gone);
 }
 
@@ -128,24 +150,21 @@ void nr_http_tx_request_lost(struct nr_parse *p, struct nr_http *h)
 
 struct nr_http_tx *nr_http_tx_next_answered(const struct nr_http *h)
 {
-	struct nr_http_tx *tx = h->first;
-
-	while (tx && tx->depth <= h->n_resp)
-		tx = tx->next;
-	return tx;
+	return from_depth(h, h->n_resp + 1);
 }
 
 /* Rows of those whose responses were lost, before the one with number n_resp. */
 static void give_up_older(struct nr_parse *p, struct nr_http *h)
 {
-	while (h->first && h->first->depth < h->n_resp &&
-	       !h->first->msg[NR_HTTP_REQ].open)
+	const struct nr_http_tx *tx;
+
+	while ((tx = oldest(h)) && tx->depth < h->n_resp && !tx->msg[NR_HTTP_REQ].open)
 		pop(p, h);
 }
 
 static bool newest_is_unanswered(const struct nr_http *h)
 {
-	const struct nr_http_tx *tx = h->last;
+	const struct nr_http_tx *tx = h->newest;
 
 	return tx && tx->depth == h->n_req && !tx->msg[NR_HTTP_RESP].seen;
 }
@@ -159,17 +178,13 @@ struct nr_http_tx *nr_http_tx_response(struct nr_parse *p, struct nr_http *h)
 	h->resp_lost = false;
 	h->n_resp++;
 	give_up_older(p, h);
-	for (tx = h->first; tx && tx->depth < h->n_resp; tx = tx->next)
-		;
+	tx = from_depth(h, h->n_resp);
 	if (tx && tx->depth == h->n_resp)
 		return tx;
 	tx = tx_new(p, h, h->n_resp);
 	if (!tx)
 		return NULL;
-	tx->next = h->first;
-	h->first = tx;
-	if (!h->last)
-		h->last = tx;
+	insert_oldest(h, tx);
 	return tx;
 }
 
@@ -242,12 +257,12 @@ static bool is_settled(const struct nr_http *h, const struct nr_http_tx *tx)
 
 void nr_http_tx_settle(struct nr_parse *p, struct nr_http *h)
 {
-	while (h->first && is_settled(h, h->first))
+	while (h->newest && is_settled(h, oldest(h)))
 		pop(p, h);
 }
 
 void nr_http_tx_flush(struct nr_parse *p, struct nr_http *h)
 {
-	while (h->first)
+	while (h->newest)
 		pop(p, h);
 }

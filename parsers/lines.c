@@ -53,8 +53,11 @@ static bool is_blank(char c)
 struct nr_command nr_command_split(const void *line, size_t n)
 {
 	const char *p = line, *end = p + n;
-	struct nr_command c = { .verb = p };
+	struct nr_command c;
 
+	while (p < end && is_blank(*p))
+		p++;
+	c.verb = p;
 	while (p < end && !is_blank(*p))
 		p++;
 	c.verb_len = (size_t)(p - c.verb);

@@ -30,7 +30,8 @@ struct nr_command {
 	size_t verb_len, arg_len;
 };
 
-/* The verb ends at the first blank; blanks around the argument are left out. */
+/* The verb ends at the first blank behind it; blanks before it, which servers pass over
+   too, and around the argument are left out. */
 struct nr_command nr_command_split(const void *line, size_t n);
 /* ASCII only, whatever the locale. */
 static inline char nr_upper(char c)

@@ -54,6 +54,9 @@ static const struct nr_parser_cap caps[] = {
 	{ "QUIC: pieces of them that wait for others", NR_QUIC_RANGES,
 	  "the same; or one that lies over 16 KiB ahead" },
 	{ "QUIC: Initial packets of a flow", INITIALS_MAX, "flow.parser_close overflow" },
+	{ "QUIC: established connections of a flow", 1,
+	  "what begins behind one on the same ports is not read: flow.parser_close "
+	  "done" },
 	{ "QUIC: keys made for a flow", NR_QUIC_DERIVED_MAX,
 	  "further packets of other keys count as quic.unopened" },
 	{ NULL },

@@ -209,6 +209,7 @@ static void client_gap(struct nr_parse *p, struct nr_smtp *s, uint64_t n)
 {
 	if (s->mail)
 		s->mail->broken = true;
+	s->auth.left = 0; /* behind a gap only a command can be told */
 	switch ((enum nr_smtp_mode)s->mode) {
 	case NR_SMTP_IN_CHUNK:
 		nr_smtp_content_gap(&s->content);

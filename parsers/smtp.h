@@ -127,6 +127,8 @@ bool nr_smtp_mail_go_on(struct nr_smtp_mail *m, struct nr_smtp_mail *before,
 void nr_smtp_mail_forget_content(struct nr_smtp_mail *m, struct nr_account *a);
 void nr_smtp_mail_free(struct nr_smtp_mail *m, struct nr_account *a);
 
+enum { NR_SMTP_AUTH_MAX = 12288 }; /* bytes of a line (RFC 4954, 4) */
+
 /* AUTH (RFC 4954): what the client's lines say. */
 struct nr_smtp_auth {
 	bool active;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* AUTH in SMTP (RFC 4954): PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER, SCRAM. */
+/* AUTH in SMTP (RFC 4954): PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER, SCRAM, NTLM. */
 #include "smtp.h"
 
+#include "base/cursor.h"
 #include "base/text.h"
 #include "credential.h"
+#include "session/secret.h"
 
 #include <string.h>
 
-enum { TEXT_MAX = 8192 };
+enum { TEXT_MAX = NR_SMTP_AUTH_MAX };
 
 /* Lines that a client sends; others go on for as long as the server asks. */
 static const struct {
@@ -111,6 +113,83 @@ static bool read_cram(struct nr_parse *p, struct nr_smtp_auth *x, const char *t,
 	       set(p, &x->secret, blank + 1, (size_t)(t + n - blank - 1));
 }
 
+static uint16_t get_le16(struct nr_cursor *c)
+{
+	const uint8_t *p = nr_get(c, 2);
+
+	return p ? nr_le16(p) : 0;
+}
+
+/* A character of UTF-16LE, as UTF-8; halves of pairs that stand alone are U+FFFD. */
+static void add_utf16(struct nr_buf *b, struct nr_cursor *c)
+{
+	uint32_t v = get_le16(c);
+	struct nr_cursor next = *c;
+
+	if (v >= 0xd800 && v < 0xdc00) {
+		uint32_t low = get_le16(&next);
+
+		if (next.bad || low < 0xdc00 || low > 0xdfff) {
+			v = 0xfffd;
+		} else {
+			v = 0x10000 + ((v - 0xd800) << 10) + (low - 0xdc00);
+			*c = next;
+		}
+	} else if (v >= 0xdc00 && v < 0xe000) {
+		v = 0xfffd;
+	}
+	if (v < 0x80) {
+		nr_buf_char(b, (char)v);
+		return;
+	}
+	if (v >= 0x10000)
+		nr_buf_char(b, (char)(0xf0 | v >> 18));
+	if (v >= 0x800)
+		nr_buf_char(b, (char)((v >= 0x10000 ? 0x80 : 0xe0) | (v >> 12 & 0x3f)));
+	nr_buf_char(b, (char)((v >= 0x800 ? 0x80 : 0xc0) | (v >> 6 & 0x3f)));
+	nr_buf_char(b, (char)(0x80 | (v & 0x3f)));
+}
+
+/* The text whose length and place stand `at` bytes into an NTLM message. */
+static void add_ntlm_text(struct nr_buf *b, const uint8_t *t, size_t n, size_t at,
+			  bool unicode)
+{
+	uint32_t len = nr_le16(t + at), offset = nr_le32(t + at + 4);
+	struct nr_cursor c;
+
+	if (offset > n || n - offset < len)
+		return;
+	if (!unicode) {
+		nr_buf_add(b, (const char *)t + offset, len);
+		return;
+	}
+	c = nr_cursor(t + offset, len & ~1u);
+	while (nr_left(&c))
+		add_utf16(b, &c);
+}
+
+/* AUTHENTICATE_MESSAGE of NTLM (MS-NLMP, 2.2.1.3): DOMAIN\user, or user. */
+static bool read_ntlm(struct nr_parse *p, struct nr_smtp_auth *x, const char *text,
+		      size_t n)
+{
+	enum { TYPE = 8, DOMAIN = 28, USER = 36, FLAGS = 60, UNICODE = 1 };
+	const uint8_t *t = (const uint8_t *)text;
+	struct nr_buf b = { 0 };
+	bool unicode, ok = true;
+
+	if (n < FLAGS + 4 || memcmp(t, "NTLMSSP", 8) != 0 || nr_le32(t + TYPE) != 3)
+		return true;
+	unicode = nr_le32(t + FLAGS) & UNICODE;
+	add_ntlm_text(&b, t, n, DOMAIN, unicode);
+	if (b.len)
+		nr_buf_char(&b, '\\');
+	add_ntlm_text(&b, t, n, USER, unicode);
+	if (b.len)
+		ok = set(p, &x->user, b.p, b.len);
+	nr_buf_fini(&b);
+	return ok;
+}
+
 static bool read_other(struct nr_parse *p, struct nr_smtp_auth *x, const char *t,
 		       size_t n)
 {
@@ -122,6 +201,8 @@ static bool read_other(struct nr_parse *p, struct nr_smtp_auth *x, const char *t
 		return false;
 	if (is(x, "digest-md5") && between(t, n, "username=\"", '"', &user, &len) &&
 	    !set(p, &x->user, user, len))
+		return false;
+	if (is(x, "ntlm") && !read_ntlm(p, x, t, n))
 		return false;
 	return set(p, &x->secret, t, n);
 }
@@ -147,6 +228,7 @@ bool nr_smtp_auth_line(struct nr_parse *p, struct nr_smtp_auth *x, const char *l
 	if (is(x, "login") && x->step == 1)
 		return set(p, &x->user, t, len);
 	x->has_secret = true;
+	nr_secret_mask(p, line, n, 0, n); /* follow must know it as it was sent */
 	if (is(x, "plain"))
 		return read_plain(p, x, t, len);
 	if (is(x, "xoauth2") || is(x, "oauthbearer"))

@@ -65,6 +65,12 @@ void nr_smtp_write_first(struct nr_parse *p, struct nr_smtp *s)
 	nr_smtp_mail_free(m, p->account);
 }
 
+/* From whoever takes this for POP3 or FTP. */
+static bool is_pass(const struct nr_command *c)
+{
+	return nr_word_is(c->verb, c->verb_len, "PASS");
+}
+
 /* What stands in the rows of a command: nothing that may be a secret. */
 static const char *safe_line(struct nr_parse *p, const struct nr_smtp_command *cmd)
 {
@@ -76,6 +82,9 @@ static const char *safe_line(struct nr_parse *p, const struct nr_smtp_command *c
 		return nr_secret_mask(p, cmd->line.p, n, (size_t)(auth.arg - cmd->line.p),
 				      auth.arg_len);
 	}
+	if (is_pass(&c))
+		return nr_secret_mask(p, cmd->line.p, n, (size_t)(c.arg - cmd->line.p),
+				      c.arg_len);
 	/* one word of base64: the answer to an AUTH that was not seen */
 	while (cmd->verb == NR_SMTP_V_UNKNOWN && i < n &&
 	       (cmd->line.p[i] == '+' || cmd->line.p[i] == '=' ||
@@ -523,6 +532,9 @@ static enum nr_verdict command(struct nr_parse *p, struct nr_smtp *s,
 		begin_chunk(p, s, cmd, &c);
 	} else if (verb == NR_SMTP_V_AUTH) {
 		ok = nr_smtp_auth_begin(p, &s->auth, c.arg, c.arg_len);
+	} else if (is_pass(&c)) {
+		ok = nr_kept_set(&s->auth.secret, p->account, c.arg, c.arg_len,
+				 NR_SMTP_AUTH_MAX);
 	}
 	return ok ? NR_MORE : NR_OVERFLOW;
 }
@@ -616,9 +628,13 @@ enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s)
 enum nr_verdict nr_smtp_server_line(struct nr_parse *p, struct nr_smtp *s,
 				    const struct nr_piece *line)
 {
+	struct nr_piece safe = *line;
+
 	switch (nr_reply_line(&s->reply, p->account, line, NR_SMTP_REPLY_MAX)) {
 	case NR_REPLY_BAD:
-		return nr_reply_bad(p, &s->reply, NR_ANOM_SMTP_REPLY, s->server, line,
+		safe.p = (const uint8_t *)nr_smtp_auth_echo(
+			p, &s->auth, (const char *)line->p, line->len);
+		return nr_reply_bad(p, &s->reply, NR_ANOM_SMTP_REPLY, s->server, &safe,
 				    &s->auth.secret, NR_SMTP_BAD_MAX);
 	case NR_REPLY_NO_MEM:
 		return NR_OVERFLOW;

@@ -8,7 +8,7 @@
 #include "smtp.h"
 
 enum {
-	NR_SMTP_LINE_MAX = 8192, /* AUTH lines are long (RFC 4954, 4) */
+	NR_SMTP_LINE_MAX = NR_SMTP_AUTH_MAX + 32, /* and "AUTH" with its mechanism */
 	NR_SMTP_REPLY_MAX = 4096,
 	NR_SMTP_TEXT_MAX = 4096,
 	NR_SMTP_PENDING_MAX = 128,

@@ -36,12 +36,14 @@ struct tls {
 	struct side side[2];
 	struct nr_ssl2 ssl2[2];
 	uint32_t n_encrypted; /* records */
+	bool is_over;         /* the handshake, of FTP: see behind() */
 };
 
 enum {
 	/* Encrypted records without an end of the handshake (one side is missing): it
 	   will not come any more. */
 	ENCRYPTED_MAX = 64,
+	FTP_PORT = 21,
 	HEARTBEAT_REQUEST = 1,
 	HEARTBEAT_REST = 1 + 2 + 16, /* RFC 6520 §4: type, length, padding */
 };
@@ -309,12 +311,60 @@ static void begin(const struct nr_parse *p, struct tls *t, unsigned side, uint8_
 	s->is_ssl2 = first & 0x80;
 }
 
-/* The row stands where the parser has an end of its own; else where the flow ends. */
-static enum nr_verdict say(struct nr_parse *p, struct tls *t, enum nr_verdict v)
+/* FTP's control connection may go back to clear text (CCC: RFC 4217, 12). */
+static bool may_be_clear_again(const struct nr_parse *p, const struct tls *t)
 {
-	if (v == NR_DONE)
-		nr_tls_write(p, &t->h);
-	return v;
+	return t->h.facts.starttls && !t->side[0].is_ssl2 && !t->side[1].is_ssl2 &&
+	       (p->port[0] == FTP_PORT || p->port[1] == FTP_PORT);
+}
+
+/*
+ * Behind the handshake: records are passed over, to see where they end. What stands in
+ * the place of one and begins with a letter or digit is FTP's; anything else ends it.
+ */
+static enum nr_verdict behind(struct nr_parse *p, struct side *s, struct nr_cursor *in)
+{
+	while (nr_left(in)) {
+		uint8_t first = *in->p;
+		size_t n;
+
+		if (!s->head_len && (first < NR_TLS_R_CCS || first > NR_TLS_R_HEARTBEAT))
+			return (first >= '0' && first <= '9') || ((first | 32) >= 'a' &&
+								  (first | 32) <= 'z')
+				       ? nr_parse_hand_over(p, "ftp", in->p, nr_left(in))
+				       : NR_DONE;
+		while (s->head_len < sizeof(s->head) && nr_left(in)) {
+			s->head[s->head_len++] = nr_get_u8(in);
+			s->left = nr_be16(s->head + 3);
+		}
+		if (s->head_len < sizeof(s->head))
+			return NR_MORE;
+		if (!is_record(s->head))
+			return NR_DONE;
+		n = at_most(s->left, nr_left(in));
+		nr_get(in, n);
+		s->left -= (uint32_t)n;
+		if (!s->left)
+			s->head_len = 0;
+	}
+	return NR_MORE;
+}
+
+/* The row stands where the handshake ends, or the flow. */
+static enum nr_verdict say(struct nr_parse *p, struct tls *t, unsigned side,
+			   struct nr_cursor *in, enum nr_verdict v)
+{
+	struct side *s = &t->side[side];
+
+	if (v != NR_DONE)
+		return v;
+	nr_tls_write(p, &t->h);
+	if (!may_be_clear_again(p, t))
+		return NR_DONE;
+	t->is_over = true;
+	if (s->head_len == sizeof(s->head) && !s->left)
+		s->head_len = 0;
+	return in ? behind(p, s, in) : NR_MORE;
 }
 
 static enum nr_verdict tls_data(struct nr_parse *p, void *ctx, unsigned side,
@@ -328,6 +378,8 @@ static enum nr_verdict tls_data(struct nr_parse *p, void *ctx, unsigned side,
 
 	if (t->h.lost[side] || !len)
 		return NR_MORE;
+	if (t->is_over)
+		return behind(p, s, &in);
 	if (!s->is_begun)
 		begin(p, t, side, data[0]);
 	if (s->is_ssl2) {
@@ -337,10 +389,10 @@ static enum nr_verdict tls_data(struct nr_parse *p, void *ctx, unsigned side,
 		if (v == NR_MALFORMED)
 			v = refuse(p, t, side);
 		if (v != NR_MORE || !is_tls)
-			return say(p, t, v);
+			return say(p, t, side, &in, v);
 		s->is_ssl2 = false;
 	}
-	return say(p, t, records(p, t, side, &in));
+	return say(p, t, side, &in, records(p, t, side, &in));
 }
 
 /* n bytes within the body of a handshake record are missing. */
@@ -372,14 +424,20 @@ static enum nr_verdict tls_gap(struct nr_parse *p, void *ctx, unsigned side, uin
 		return NR_MORE;
 	if (s->is_ssl2) {
 		nr_tls_lose(&t->h, side);
-		return say(p, t, nr_tls_state(&t->h));
+		return say(p, t, side, NULL, nr_tls_state(&t->h));
 	}
+	if (t->is_over && n > s->left)
+		return NR_DONE;
 	if (s->head_len == sizeof(s->head) && n <= s->left) {
 		s->left -= (uint32_t)n;
 		if (!s->is_encrypted && s->head[0] == NR_TLS_R_HANDSHAKE)
 			message_gap(t, s, n);
 		s->first_len = 0;
-		return s->left ? NR_MORE : say(p, t, record_end(p, t, side));
+		if (t->is_over)
+			s->head_len = s->left ? s->head_len : 0;
+		else if (!s->left)
+			return say(p, t, side, NULL, record_end(p, t, side));
+		return NR_MORE;
 	}
 	/* Perhaps a record begins right behind it. */
 	if (!t->h.ccs[side] && !t->h.finished[side])

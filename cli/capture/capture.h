@@ -54,8 +54,9 @@ struct nr_capture_run {
 	struct nr_sink *watch; /* capture_watch.c; NULL: none */
 	struct nr_addresses *addresses;
 	struct nr_batch *batch, *part, *events;
-	uint32_t source;   /* of the packets that come */
-	int64_t rotate_at; /* without a keeper: clock of the next database */
+	uint32_t source;    /* of the packets that come */
+	int64_t rotate_at;  /* without a keeper: clock of the next database */
+	int64_t rotated_ns; /* clock of the last rotation, or of the beginning */
 	struct nr_user user;
 	bool live_line; /* on a terminal */
 	bool line_drawn;

@@ -16,6 +16,7 @@ enum {
 };
 
 static const int64_t second_ns = 1000000000;
+static const int64_t size_rotation_ns = 5000000000; /* of databases, at least */
 
 static void feed(struct nr_capture_run *r, struct nr_batch *b)
 {
@@ -75,6 +76,7 @@ static void rotate(struct nr_capture_run *r, int64_t clock_ns)
 
 	if (r->keeper && nr_keeper_rotate(r->keeper, clock_ns, &f) != 1)
 		return;
+	r->rotated_ns = clock_ns;
 	nr_capture_account(r, nr_live_now());
 	end_source(r);
 	s = source_of(r, r->keeper ? &f : NULL);
@@ -198,6 +200,21 @@ static void look_for_triggers(struct nr_capture_run *r)
 		nr_keeper_trigger(r->keeper, clock_of(r), why);
 }
 
+/*
+ * Without packet files --rotate-size goes by what the databases hold. Not every tick:
+ * each begins with the flows that are open, which may be more than that size.
+ */
+static bool is_too_large(const struct nr_capture_run *r, int64_t clock)
+{
+	if (r->keeper || !r->c->rotate_size || r->c->one_database ||
+	    (clock >= r->rotated_ns && clock - r->rotated_ns < size_rotation_ns))
+		return false;
+	for (size_t i = 0; i < r->out.n; i++)
+		if (r->out.o[i].sink->bytes >= r->c->rotate_size)
+			return true;
+	return false;
+}
+
 /* Twice a second, by the host's clock. */
 static void tick(struct nr_capture_run *r, int64_t now)
 {
@@ -208,7 +225,8 @@ static void tick(struct nr_capture_run *r, int64_t now)
 		nr_capture_account(r, now);
 	if (r->c->stats_interval && now - r->reported_ns >= r->c->stats_interval)
 		nr_capture_stats_json(r, now);
-	if ((r->keeper && nr_keeper_tick(r->keeper, clock)) || clock >= r->rotate_at) {
+	if ((r->keeper && nr_keeper_tick(r->keeper, clock)) || clock >= r->rotate_at ||
+	    is_too_large(r, clock)) {
 		rotate(r, clock);
 		set_next(r, clock);
 	}
@@ -293,6 +311,7 @@ static int start(struct nr_capture_run *r, const struct nr_run_info *run)
 	s = source_of(r, r->keeper ? &f : NULL);
 	r->source = 0;
 	r->rotate_at = INT64_MAX;
+	r->rotated_ns = nr_live_now();
 	set_next(r, nr_live_now());
 	rc = nr_engine_live_begin(r->engine, run, &s, &r->err);
 	nr_capture_account_init(r);

@@ -55,7 +55,8 @@ struct nr_dec {
 	uint8_t outcome;        /* enum nr_outcome */
 	bool has_pending;
 	bool wlan_pad;   /* radiotap: 802.11 header padded to 4 bytes */
-	bool wlan_swap;  /* the two bytes of frame control stand the other way round */
+	bool wlan_swap;  /* the two bytes of frame control, and of sequence
+			    control, stand the other way round */
 	bool atm;        /* bridged frames carry two bytes of padding */
 	uint8_t fcs_len; /* still at the end of the bytes */
 	const uint8_t *mac_src, *mac_dst;

@@ -38,8 +38,9 @@ enum nr_step nr_dec_wlan(struct nr_dec *x)
 		return nr_dec_end_short(x, NR_ANOM_LINK_MALFORMED, len);
 	if (flags & 0x40)
 		return nr_dec_end_other(x, detail | 0x100);
-	/* first of a fragmented frame, or a later part of one */
-	if (flags & 4 || h[22] & 15)
+	/* first of a fragmented frame, or a later part of one; who swaps the frame
+	   control swaps the sequence control too */
+	if (flags & 4 || h[22 + x->wlan_swap] & 15)
 		return nr_dec_end_other(x, detail | 0x200);
 	x->mac_dst = flags & 1 ? h + 16 : h + 4;
 	x->mac_src = (flags & 3) == 3 ? h + 24 : flags & 2 ? h + 16 : h + 10;

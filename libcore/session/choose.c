@@ -61,7 +61,7 @@ enum nr_choosing nr_choose(struct nr_probe *in, const struct nr_parser **out)
 static bool keep(struct nr_choice *c, struct nr_account *a, unsigned side,
 		 const uint8_t *p, uint32_t n)
 {
-	uint32_t cap = c->cap[side] ? c->cap[side] : 256;
+	uint32_t cap = c->cap[side] ? c->cap[side] : n;
 	uint8_t *grown;
 
 	while (cap - c->len[side] < n)
@@ -78,19 +78,48 @@ static bool keep(struct nr_choice *c, struct nr_account *a, unsigned side,
 	return true;
 }
 
+static bool room_for_chunk(struct nr_choice *c, struct nr_account *a)
+{
+	uint32_t cap = c->cap_chunks ? 2 * c->cap_chunks : 1;
+	struct nr_chunk *grown;
+
+	if (c->n_chunks == NR_CHOICE_CHUNKS)
+		return false;
+	if (c->n_chunks < c->cap_chunks)
+		return true;
+	grown = nr_account_realloc(a, c->chunk, c->cap_chunks * sizeof(*grown),
+				   cap * sizeof(*grown));
+	if (!grown)
+		return false;
+	c->chunk = grown;
+	c->cap_chunks = cap;
+	return true;
+}
+
+/* The same side says more. */
+static bool goes_on(const struct nr_choice *c, const struct nr_chunk *chunk)
+{
+	const struct nr_chunk *last;
+
+	if (!c->n_chunks || chunk->gap)
+		return false;
+	last = &c->chunk[c->n_chunks - 1];
+	return last->side == chunk->side && !last->gap;
+}
+
 bool nr_choice_add(struct nr_choice *c, struct nr_account *a, struct nr_chunk chunk,
 		   const uint8_t *p)
 {
-	struct nr_chunk *last = c->n_chunks ? &c->chunk[c->n_chunks - 1] : NULL;
+	if (goes_on(c, &chunk)) {
+		struct nr_chunk *last = &c->chunk[c->n_chunks - 1];
 
-	if (last && last->side == chunk.side && !last->gap && !chunk.gap) {
 		if (!keep(c, a, chunk.side, p, chunk.len))
 			return false;
 		last->len += chunk.len;
 		last->at = chunk.at;
 		return true;
 	}
-	if (c->n_chunks == NR_CHOICE_CHUNKS)
+	if (!room_for_chunk(c, a))
 		return false;
 	chunk.from = c->len[chunk.side];
 	if (chunk.len && !keep(c, a, chunk.side, p, chunk.len))
@@ -109,6 +138,7 @@ void nr_choice_free(struct nr_choice *c, struct nr_account *a)
 		return;
 	nr_account_free(a, c->data[0], c->cap[0]);
 	nr_account_free(a, c->data[1], c->cap[1]);
+	nr_account_free(a, c->chunk, c->cap_chunks * sizeof(*c->chunk));
 	nr_account_free(a, c, sizeof(*c));
 }
 

@@ -22,12 +22,12 @@ static bool begins(const struct nr_flow *f, unsigned side)
 static bool replay_choice(struct nr_sessions *ss, struct nr_flow *f)
 {
 	struct nr_session *s = f->session;
-	struct nr_choice *c = s->tcp->choice;
+	struct nr_choice *c = nr_tcp_of(s)->choice;
 	bool more = true;
 
 	if (!c)
 		return true;
-	s->tcp->choice = NULL;
+	nr_tcp_of(s)->choice = NULL;
 	for (uint32_t i = 0; i < c->n_chunks && more; i++) {
 		const struct nr_chunk *k = &c->chunk[i];
 
@@ -46,7 +46,7 @@ static bool replay_choice(struct nr_sessions *ss, struct nr_flow *f)
 static bool choose_among(struct nr_sessions *ss, struct nr_flow *f, struct nr_probe *in)
 {
 	struct nr_session *s = f->session;
-	const struct nr_parser *p = s->named;
+	const struct nr_parser *p = s->named ? nr_parsers[s->named - 1] : NULL;
 
 	if (!p) {
 		switch (nr_choose(in, &p)) {
@@ -71,7 +71,7 @@ static bool choose(struct nr_sessions *ss, struct nr_flow *f, struct nr_chunk ch
 	struct nr_probe in = { .begins = { begins(f, 0), begins(f, 1) } };
 
 	nr_session_probe(f, &in);
-	if (!s->tcp->choice && chunk.len) {
+	if (!nr_tcp_of(s)->choice && chunk.len) {
 		in.side = chunk.side;
 		in.data[chunk.side] = data;
 		in.len[chunk.side] =
@@ -83,18 +83,22 @@ static bool choose(struct nr_sessions *ss, struct nr_flow *f, struct nr_chunk ch
 			return nr_session_feed(ss, f, chunk.side, chunk.offset, data,
 					       chunk.len, &chunk.at);
 	}
-	if (!s->tcp->choice)
-		s->tcp->choice = nr_account_alloc(a, sizeof(*s->tcp->choice));
-	if (!s->tcp->choice || !nr_choice_add(s->tcp->choice, a, chunk, data)) {
+	if (!nr_tcp_of(s)->choice)
+		nr_tcp_of(s)->choice = nr_account_alloc(a, sizeof(*nr_tcp_of(s)->choice));
+	if (!nr_tcp_of(s)->choice ||
+	    !nr_choice_add(nr_tcp_of(s)->choice, a, chunk, data)) {
 		nr_session_close(s,
-				 s->tcp->choice ? NR_CLOSE_NOT_MINE : NR_CLOSE_OVERFLOW);
+				 nr_tcp_of(s)->choice && nr_tcp_of(s)->choice->n_chunks ==
+								 NR_CHOICE_CHUNKS
+					 ? NR_CLOSE_NOT_MINE
+					 : NR_CLOSE_OVERFLOW);
 		return false;
 	}
-	if (!chunk.len ||
-	    s->tcp->choice->n_chunks + s->tcp->choice->len[0] + s->tcp->choice->len[1] ==
-		    chunk.len + 1u)
+	if (!chunk.len || nr_tcp_of(s)->choice->n_chunks + nr_tcp_of(s)->choice->len[0] +
+					  nr_tcp_of(s)->choice->len[1] ==
+				  chunk.len + 1u)
 		return true; /* a gap, or what was just asked about */
-	nr_choice_probe(s->tcp->choice, chunk.side, &in);
+	nr_choice_probe(nr_tcp_of(s)->choice, chunk.side, &in);
 	return choose_among(ss, f, &in);
 }
 
@@ -108,7 +112,7 @@ static bool hand_over(struct nr_sessions *ss, struct nr_flow *f, const struct nr
 		nr_session_close(s, NR_CLOSE_OVERFLOW);
 		return false;
 	}
-	s->named = p->next ? nr_parser_find(p->next) : NULL;
+	s->named = p->next ? nr_parser_number(nr_parser_find(p->next)) : 0;
 	return true;
 }
 
@@ -117,8 +121,9 @@ static bool feed_early(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 		       const uint8_t *early, const struct nr_parse *p,
 		       const struct nr_stamp *at)
 {
-	const struct nr_tcp_session *t = f->session->tcp;
-	uint64_t n = p->early_len + p->early_gap, upto = t ? t->stream[side].next : 0;
+	const struct nr_session *s = f->session;
+	uint64_t n = p->early_len + p->early_gap;
+	uint64_t upto = s->is_tcp ? nr_tcp_of(s)->stream[side].next : 0;
 	uint64_t from = upto > n ? upto - n : 0;
 
 	return nr_session_feed(ss, f, side, from, early, p->early_len, at) &&
@@ -193,10 +198,10 @@ void nr_session_choose_at_last(struct nr_sessions *ss, struct nr_flow *f)
 	struct nr_session *s = f->session;
 	struct nr_probe in = { .begins = { begins(f, 0), begins(f, 1) } };
 
-	if (s->closing || s->parser || !s->tcp || !s->tcp->choice)
+	if (s->closing || s->parser || !s->is_tcp || !nr_tcp_of(s)->choice)
 		return;
 	nr_session_probe(f, &in);
-	nr_choice_probe(s->tcp->choice, 0, &in);
+	nr_choice_probe(nr_tcp_of(s)->choice, 0, &in);
 	in.last = true;
 	choose_among(ss, f, &in);
 }

@@ -24,35 +24,44 @@ struct nr_choice {
 	uint32_t len[2], cap[2];
 	uint32_t from[2]; /* behind the last gap */
 	bool after_gap[2];
-	uint32_t n_chunks;
-	struct nr_chunk chunk[NR_CHOICE_CHUNKS];
+	uint32_t n_chunks, cap_chunks;
+	struct nr_chunk *chunk;
 };
 
-/* What a TCP session has beside the rest. Sides are the flow's. */
+/*
+ * What a TCP session has beside the rest, right behind it. Sides are the flow's. Of these
+ * two structures there may be a million that wait: their size counts.
+ */
 struct nr_tcp_session {
 	struct nr_stream stream[2];
 	uint32_t start_seq[2];
-	uint8_t n_far[2]; /* segments in a row from beyond the window */
 	struct nr_choice *choice;
 };
 
 struct nr_session {
 	const struct nr_parser *parser; /* NULL: being chosen */
-	const struct nr_parser *named;  /* handed over to, NULL: probing */
 	void *ctx;
-	struct nr_tcp_session *tcp; /* NULL: datagrams */
-	int64_t tick_ns;            /* when the parser wants to be woken */
-	int64_t armed_ns;           /* earliest entry in the heap of wakes */
-	struct nr_stamp last;       /* the flow's last packet */
+	int64_t tick_ns;      /* when the parser wants to be woken */
+	int64_t armed_ns;     /* earliest entry in the heap of wakes */
+	struct nr_stamp last; /* the flow's last packet */
 	int64_t clock_ns;
-	bool src_is_hi; /* of the flow when sides were last looked at */
-	bool swapped;   /* the parser's sides are not the flow's */
-	bool muted;     /* nobody parses it, but somebody reads along */
-	bool ending;    /* the flow is */
-	bool closing;   /* the parser said so; freed when the stack is unwound */
-	uint8_t close;  /* enum nr_parser_close */
+	bool is_tcp : 1;    /* false: datagrams */
+	bool src_is_hi : 1; /* of the flow when sides were last looked at */
+	bool swapped : 1;   /* the parser's sides are not the flow's */
+	bool muted : 1;     /* nobody parses it, but somebody reads along */
+	bool ending : 1;    /* the flow is */
+	bool closing : 1;   /* the parser said so; freed when the stack is unwound */
+	uint8_t close;      /* enum nr_parser_close */
 	uint8_t n_turns;
+	uint8_t named;    /* handed over to that nr_parser_number(); 0: probing */
+	uint8_t n_far[2]; /* TCP: segments in a row from beyond the window */
 };
+
+/* Of a TCP session. */
+static inline struct nr_tcp_session *nr_tcp_of(const struct nr_session *s)
+{
+	return (struct nr_tcp_session *)(s + 1);
+}
 
 struct nr_wake {
 	int64_t at_ns;
@@ -78,7 +87,6 @@ struct nr_sessions {
 	struct nr_account bytes; /* stores of streams */
 	struct nr_wakes wakes;
 	struct nr_memo *memo;
-	uint32_t seed;
 };
 
 /* choose.c */
@@ -125,6 +133,8 @@ static inline struct nr_account *nr_bytes_of(struct nr_sessions *ss,
 	return &ss->bytes;
 }
 
+/* As in flow.parser: its place in nr_parsers, from 1; of NULL 0. */
+uint8_t nr_parser_number(const struct nr_parser *p);
 /* NULL at the cap: the flow is not parsed. */
 struct nr_session *nr_session_new(struct nr_sessions *ss, struct nr_flow *f);
 /* false at the cap: the session is closing. */

@@ -7,10 +7,12 @@ static size_t ctx_size(const struct nr_parser *p)
 	return p->ctx_size ? p->ctx_size : 1;
 }
 
-static uint8_t parser_number(const struct nr_parser *p)
+uint8_t nr_parser_number(const struct nr_parser *p)
 {
 	unsigned i = 0;
 
+	if (!p)
+		return 0;
 	while (nr_parsers[i] != p)
 		i++;
 	return (uint8_t)(i + 1);
@@ -27,7 +29,7 @@ bool nr_session_set_parser(struct nr_sessions *ss, struct nr_flow *f,
 {
 	struct nr_session *s = f->session;
 
-	f->parser = parser_number(p);
+	f->parser = nr_parser_number(p);
 	f->parser_close = 0;
 	s->ctx = nr_account_alloc(nr_state_of(ss, f), ctx_size(p));
 	if (!s->ctx) {
@@ -57,16 +59,24 @@ void nr_session_end_parser(struct nr_sessions *ss, struct nr_flow *f,
 	f->parser_close = (uint8_t)(why + 1);
 }
 
+/* A TCP session has its streams in the same block. */
+static size_t session_size(const struct nr_flow *f)
+{
+	return sizeof(struct nr_session) +
+	       (nr_flow_proto(f) == 6 ? sizeof(struct nr_tcp_session) : 0);
+}
+
 struct nr_session *nr_session_new(struct nr_sessions *ss, struct nr_flow *f)
 {
 	struct nr_account *a = nr_state_of(ss, f);
-	struct nr_session *s = nr_account_alloc(a, sizeof(*s));
+	struct nr_session *s = nr_account_alloc(a, session_size(f));
 
 	if (!s) {
 		nr_flow_set_quiet(f);
 		f->parser_close = NR_CLOSE_OVERFLOW + 1;
 		return NULL;
 	}
+	s->is_tcp = nr_flow_proto(f) == 6;
 	s->tick_ns = s->armed_ns = INT64_MAX;
 	s->src_is_hi = f->src_is_hi;
 	f->session = s;
@@ -78,15 +88,14 @@ static void session_free(struct nr_sessions *ss, struct nr_flow *f)
 	struct nr_account *a = nr_state_of(ss, f);
 	struct nr_session *s = f->session;
 
-	if (s->tcp) {
+	if (s->is_tcp) {
 		for (unsigned i = 0; i < 2; i++) {
-			f->n_unverified += s->tcp->stream[i].n_unverified;
-			nr_stream_fini(&s->tcp->stream[i], nr_bytes_of(ss, f));
+			f->n_unverified += nr_tcp_of(s)->stream[i].n_unverified;
+			nr_stream_fini(&nr_tcp_of(s)->stream[i], nr_bytes_of(ss, f));
 		}
-		nr_choice_free(s->tcp->choice, a);
-		nr_account_free(a, s->tcp, sizeof(*s->tcp));
+		nr_choice_free(nr_tcp_of(s)->choice, a);
 	}
-	nr_account_free(a, s, sizeof(*s));
+	nr_account_free(a, s, session_size(f));
 	f->session = NULL;
 	nr_flow_set_quiet(f);
 }
@@ -99,7 +108,7 @@ void nr_session_settle(struct nr_sessions *ss, struct nr_flow *f)
 	if (!s || !s->closing)
 		return;
 	nr_session_end_parser(ss, f, (enum nr_parser_close)s->close);
-	if (ss->cfg.tap && !s->ending && (s->tcp || nr_flow_proto(f) != 6)) {
+	if (ss->cfg.tap && !s->ending) {
 		s->closing = false;
 		s->muted = true;
 		return;

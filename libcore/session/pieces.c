@@ -8,7 +8,7 @@ enum {
 	MAX_PIECE = 65536, /* a piece grows no further by what touches it */
 };
 
-static uint32_t next_priority(struct nr_stream *s)
+static uint32_t next_priority(struct nr_stream_store *s)
 {
 	s->seed ^= s->seed << 13;
 	s->seed ^= s->seed >> 17;
@@ -88,7 +88,7 @@ static struct nr_stream_piece *treap_insert(struct nr_stream_piece *t,
 }
 
 /* The last piece that begins at or before offset, or NULL. */
-static struct nr_stream_piece *find(const struct nr_stream *s, uint64_t offset)
+static struct nr_stream_piece *find(const struct nr_stream_store *s, uint64_t offset)
 {
 	struct nr_stream_piece *best = NULL, *t = s->root;
 
@@ -105,7 +105,7 @@ static struct nr_stream_piece *find(const struct nr_stream *s, uint64_t offset)
 	return best;
 }
 
-static void link_piece(struct nr_stream *s, struct nr_stream_piece *p,
+static void link_piece(struct nr_stream_store *s, struct nr_stream_piece *p,
 		       struct nr_stream_piece *before)
 {
 	p->before = before;
@@ -122,7 +122,7 @@ static void link_piece(struct nr_stream *s, struct nr_stream_piece *p,
 	s->root = treap_insert(s->root, p);
 }
 
-void nr_pieces_take_first(struct nr_stream *s)
+void nr_pieces_take_first(struct nr_stream_store *s)
 {
 	struct nr_stream_piece *p = s->first, **at = &s->root;
 
@@ -143,7 +143,7 @@ void nr_piece_free(struct nr_stream_piece *p, struct nr_account *a)
 	nr_account_free(a, p, sizeof(*p));
 }
 
-void nr_pieces_drop_first(struct nr_stream *s, struct nr_account *a)
+void nr_pieces_drop_first(struct nr_stream_store *s, struct nr_account *a)
 {
 	struct nr_stream_piece *p = s->first;
 
@@ -153,7 +153,7 @@ void nr_pieces_drop_first(struct nr_stream *s, struct nr_account *a)
 
 /* What inserting needs to know, from call to call. */
 struct insert {
-	struct nr_stream *s;
+	struct nr_stream_store *s;
 	const struct nr_stream_config *c;
 	struct nr_account *a;
 	const struct nr_stream_segment *g;
@@ -333,7 +333,7 @@ static bool settle(const struct insert *in, struct nr_stream_piece **p, uint64_t
 	return true;
 }
 
-bool nr_pieces_insert(struct nr_stream *s, const struct nr_stream_config *c,
+bool nr_pieces_insert(struct nr_stream_store *s, const struct nr_stream_config *c,
 		      struct nr_account *a, const struct nr_stream_segment *g,
 		      const struct nr_stream_reader *r)
 {
@@ -362,7 +362,7 @@ bool nr_pieces_insert(struct nr_stream *s, const struct nr_stream_config *c,
 	return true;
 }
 
-void nr_pieces_settle(struct nr_stream *s, enum nr_overlap policy,
+void nr_pieces_settle(struct nr_stream_store *s, enum nr_overlap policy,
 		      const struct nr_stream_segment *g, const struct nr_stream_reader *r)
 {
 	uint64_t to = g->offset + g->cap;

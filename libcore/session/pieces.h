@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The store behind struct nr_stream: bytes that came early, as a treap of pieces that do
+ * struct nr_stream_store: bytes that came early, as a treap of pieces that do
  * not overlap. For stream.c alone.
  *
  * Pieces that touch become one where the policy does not ask where a segment began
@@ -30,14 +30,14 @@ static inline const uint8_t *nr_piece_data(const struct nr_stream_piece *p)
  * Stores what is not stored yet of g and settles the rest by the policy. false, and
  * nothing done, where there is no room for it.
  */
-bool nr_pieces_insert(struct nr_stream *s, const struct nr_stream_config *c,
+bool nr_pieces_insert(struct nr_stream_store *s, const struct nr_stream_config *c,
 		      struct nr_account *a, const struct nr_stream_segment *g,
 		      const struct nr_stream_reader *r);
 /* Settles only: bytes of g that win replace those in the pieces. */
-void nr_pieces_settle(struct nr_stream *s, enum nr_overlap policy,
+void nr_pieces_settle(struct nr_stream_store *s, enum nr_overlap policy,
 		      const struct nr_stream_segment *g,
 		      const struct nr_stream_reader *r);
 /* Takes the first piece out; the caller frees it. */
-void nr_pieces_take_first(struct nr_stream *s);
+void nr_pieces_take_first(struct nr_stream_store *s);
 void nr_piece_free(struct nr_stream_piece *p, struct nr_account *a);
-void nr_pieces_drop_first(struct nr_stream *s, struct nr_account *a);
+void nr_pieces_drop_first(struct nr_stream_store *s, struct nr_account *a);

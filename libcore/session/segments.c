@@ -94,22 +94,22 @@ struct nr_stream_reader nr_session_reader(struct nr_session_reader_arg *r)
 void nr_session_follow_flip(struct nr_flow *f)
 {
 	struct nr_session *s = f->session;
-	struct nr_tcp_session *t = s->tcp;
+	struct nr_tcp_session *t = nr_tcp_of(s);
 
 	if (s->src_is_hi == f->src_is_hi)
 		return;
 	s->src_is_hi = f->src_is_hi;
-	if (t) {
+	if (s->is_tcp) {
 		struct nr_stream stream = t->stream[0];
 		uint32_t seq = t->start_seq[0];
-		uint8_t far = t->n_far[0];
+		uint8_t far = s->n_far[0];
 
 		t->stream[0] = t->stream[1];
 		t->stream[1] = stream;
 		t->start_seq[0] = t->start_seq[1];
 		t->start_seq[1] = seq;
-		t->n_far[0] = t->n_far[1];
-		t->n_far[1] = far;
+		s->n_far[0] = s->n_far[1];
+		s->n_far[1] = far;
 		if (t->choice)
 			nr_choice_swap(t->choice);
 	}
@@ -123,16 +123,9 @@ static bool tcp_new(struct nr_sessions *ss, struct nr_flow *f)
 
 	if (!s)
 		return false;
-	s->tcp = nr_account_alloc(nr_state_of(ss, f), sizeof(*s->tcp));
-	if (!s->tcp) {
-		nr_session_close(s, NR_CLOSE_OVERFLOW);
-		f->parser_close = NR_CLOSE_OVERFLOW + 1;
-		return false;
-	}
 	for (unsigned i = 0; i < 2; i++) {
-		ss->seed = ss->seed * 1664525 + 1013904223;
-		nr_stream_init(&s->tcp->stream[i], ss->seed);
-		s->tcp->start_seq[i] = nr_flow_tcp_facts(f, i).start_seq;
+		nr_stream_init(&nr_tcp_of(s)->stream[i]);
+		nr_tcp_of(s)->start_seq[i] = nr_flow_tcp_facts(f, i).start_seq;
 	}
 	return true;
 }
@@ -140,7 +133,7 @@ static bool tcp_new(struct nr_sessions *ss, struct nr_flow *f)
 /* Another SYN has moved the side's numbers: nothing that was stored means anything. */
 static bool follow_restart(struct nr_sessions *ss, struct nr_flow *f, unsigned side)
 {
-	struct nr_tcp_session *t = f->session->tcp;
+	struct nr_tcp_session *t = nr_tcp_of(f->session);
 	bool begun = t->stream[side].next > 0;
 	uint32_t start_seq = nr_flow_tcp_facts(f, side).start_seq;
 
@@ -149,7 +142,7 @@ static bool follow_restart(struct nr_sessions *ss, struct nr_flow *f, unsigned s
 	t->start_seq[side] = start_seq;
 	f->n_unverified += t->stream[side].n_unverified;
 	nr_stream_fini(&t->stream[side], nr_bytes_of(ss, f));
-	nr_stream_init(&t->stream[side], ss->seed | 1);
+	nr_stream_init(&t->stream[side]);
 	if (begun)
 		nr_session_close(f->session, NR_CLOSE_GAP);
 	return !begun;
@@ -160,12 +153,12 @@ static bool follow_restart(struct nr_sessions *ss, struct nr_flow *f, unsigned s
  * connection: it must not move the stream. Three in a row are believed: then it was the
  * capture that missed what lies between.
  */
-static bool is_far(const struct nr_flow *f, unsigned side, struct nr_tcp_session *t,
-		   uint64_t offset)
+static bool is_far(const struct nr_flow *f, unsigned side, uint64_t offset)
 {
+	struct nr_session *s = f->session;
 	const struct nr_tcp_facts me = nr_flow_tcp_facts(f, side);
 	const struct nr_tcp_facts peer = nr_flow_tcp_facts(f, !side);
-	uint64_t from = t->stream[side].next, room = FAR_UNSCALED;
+	uint64_t from = nr_tcp_of(s)->stream[side].next, room = FAR_UNSCALED;
 
 	if ((me.tcp_flags & peer.tcp_flags & NR_TCP_SYN) && me.ack > 0) {
 		if ((uint64_t)me.ack > from)
@@ -173,12 +166,12 @@ static bool is_far(const struct nr_flow *f, unsigned side, struct nr_tcp_session
 		room = 4 * (uint64_t)peer.window + FAR_SLACK;
 	}
 	if (offset <= from + room) {
-		t->n_far[side] = 0;
+		s->n_far[side] = 0;
 		return false;
 	}
-	if (t->n_far[side] >= FAR_SEGMENTS)
+	if (s->n_far[side] >= FAR_SEGMENTS)
 		return false;
-	t->n_far[side]++;
+	s->n_far[side]++;
 	return true;
 }
 
@@ -197,17 +190,18 @@ static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	g.cap = l->payload_cap > skip ? l->payload_cap - (uint32_t)skip : 0;
 	g.data = l->payload + (g.cap ? skip : 0);
 	g.clock_ns = s->clock_ns;
-	if (is_far(f, side, s->tcp, g.offset)) {
+	if (is_far(f, side, g.offset)) {
 		ss->ev.anomaly(
 			ss->ev.arg, f, NR_ANOM_TCP_FAR_AHEAD, (int)side, &s->last,
-			nr_arena_printf(ss->arena, "{\"offset\":%llu,\"expected\":%llu}",
-					(unsigned long long)g.offset,
-					(unsigned long long)s->tcp->stream[side].next));
+			nr_arena_printf(
+				ss->arena, "{\"offset\":%llu,\"expected\":%llu}",
+				(unsigned long long)g.offset,
+				(unsigned long long)nr_tcp_of(s)->stream[side].next));
 		return true;
 	}
 	if (ss->cfg.tap)
 		ss->cfg.tap->segment(ss->cfg.tap->arg, f, side, &g);
-	return nr_stream_segment(&s->tcp->stream[side], &ss->cfg.stream,
+	return nr_stream_segment(&nr_tcp_of(s)->stream[side], &ss->cfg.stream,
 				 nr_bytes_of(ss, f), &g, r);
 }
 
@@ -223,7 +217,8 @@ static bool tcp_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 	if (!follow_restart(ss, f, 0) || !follow_restart(ss, f, 1))
 		return false;
 	if (seen->has_ack && seen->ack > 0 && !(l->tcp_flags & NR_TCP_RST))
-		nr_stream_ack(&s->tcp->stream[!side], (uint64_t)seen->ack, s->clock_ns);
+		nr_stream_ack(&nr_tcp_of(s)->stream[!side], (uint64_t)seen->ack,
+			      s->clock_ns);
 	if (l->tcp_flags & NR_TCP_RST) /* its payload is a message to humans */
 		return !s->parser || !s->parser->rst ||
 		       nr_session_heed(
@@ -232,9 +227,9 @@ static bool tcp_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 	if (l->payload_len && !tcp_data(ss, f, side, l, seen, &r))
 		return false;
 	fin = nr_flow_tcp_facts(f, side).fin;
-	if (fin > 1 && s->tcp->stream[side].end != (uint64_t)fin - 2)
-		return nr_stream_fin(&s->tcp->stream[side], (uint64_t)fin - 2, &s->last,
-				     &r);
+	if (fin > 1 && nr_tcp_of(s)->stream[side].end != (uint64_t)fin - 2)
+		return nr_stream_fin(&nr_tcp_of(s)->stream[side], (uint64_t)fin - 2,
+				     &s->last, &r);
 	return true;
 }
 

@@ -101,11 +101,12 @@ void nr_sessions_end(struct nr_sessions *ss, struct nr_flow *f)
 	if (!s)
 		return;
 	nr_session_follow_flip(f);
-	for (unsigned i = 0; s->tcp && i < 2 && !s->closing; i++) {
+	for (unsigned i = 0; s->is_tcp && i < 2 && !s->closing; i++) {
 		struct nr_session_reader_arg rd = { .ss = ss, .f = f, .side = i };
 		struct nr_stream_reader r = nr_session_reader(&rd);
 
-		nr_stream_flush(&s->tcp->stream[i], nr_bytes_of(ss, f), &s->last, &r);
+		nr_stream_flush(&nr_tcp_of(s)->stream[i], nr_bytes_of(ss, f), &s->last,
+				&r);
 	}
 	nr_session_choose_at_last(ss, f);
 	s->ending = true;
@@ -121,7 +122,7 @@ struct nr_sessions *nr_sessions_new(const struct nr_sessions_config *c,
 
 	ss->cfg = *c;
 	ss->ev = *ev;
-	ss->seed = c->seed;
+	ss->cfg.stream.seed = c->seed;
 	ss->memo = nr_memo_new();
 	ss->state.max = c->session_memory;
 	ss->bytes.max = c->reassembly_memory;

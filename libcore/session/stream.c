@@ -9,13 +9,8 @@
 #define NS_PER_S INT64_C(1000000000)
 
 enum {
-	FIRST_REMEMBERED = 4,
+	FIRST_MORE = 4,
 	LONE_HOLE_S = 4, /* a hole with little beyond it */
-};
-
-struct nr_remembered {
-	uint64_t offset, hash;
-	uint32_t len;
 };
 
 const char *nr_gap_reason_name(enum nr_gap_reason r)
@@ -47,61 +42,105 @@ uint64_t nr_stream_hash(const void *data, size_t n)
 	return nr_mix(h ^ a ^ k1, b ^ k0 ^ nr_rotl(h, 29));
 }
 
-void nr_stream_init(struct nr_stream *s, uint32_t seed)
+void nr_stream_init(struct nr_stream *s)
 {
-	*s = (struct nr_stream){ .end = UINT64_MAX,
-				 .hole_ns = INT64_MIN,
-				 .covered_ns = INT64_MIN,
-				 .seed = seed | 1 };
+	*s = (struct nr_stream){ .end = UINT64_MAX, .covered_ns = INT64_MIN };
+}
+
+static struct nr_stream_piece *first_piece(const struct nr_stream *s)
+{
+	return s->store ? s->store->first : NULL;
+}
+
+static bool need_store(struct nr_stream *s, const struct nr_stream_config *c,
+		       struct nr_account *a, uint64_t offset)
+{
+	if (s->store)
+		return true;
+	s->store = nr_account_alloc(a, sizeof(*s->store));
+	if (!s->store)
+		return false;
+	s->store->hole_ns = INT64_MIN;
+	s->store->seed = (c->seed ^ (uint32_t)nr_mix(offset, c->seed)) | 1;
+	return true;
+}
+
+static void drop_empty_store(struct nr_stream *s, struct nr_account *a)
+{
+	if (!s->store || s->store->first)
+		return;
+	nr_account_free(a, s->store, sizeof(*s->store));
+	s->store = NULL;
 }
 
 void nr_stream_fini(struct nr_stream *s, struct nr_account *a)
 {
-	while (s->first)
-		nr_pieces_drop_first(s, a);
-	nr_account_free(a, s->remembered, s->cap_remembered * sizeof(*s->remembered));
-	s->remembered = NULL;
-	s->n_remembered = s->cap_remembered = 0;
+	while (first_piece(s))
+		nr_pieces_drop_first(s->store, a);
+	drop_empty_store(s, a);
+	nr_account_free(a, s->more, s->cap_more * sizeof(*s->more));
+	s->more = NULL;
+	s->n_remembered = s->cap_more = s->first_remembered = 0;
 }
 
-static struct nr_remembered *remembered(const struct nr_stream *s, unsigned i)
+static unsigned cap_remembered(const struct nr_stream *s)
 {
-	return &s->remembered[(s->first_remembered + i) % s->cap_remembered];
+	return s->more ? s->cap_more : 1;
+}
+
+static struct nr_remembered *remembered(struct nr_stream *s, unsigned i)
+{
+	return s->more ? &s->more[(s->first_remembered + i) % s->cap_more] : &s->one;
+}
+
+/* Of what is remembered no offset is 4 GiB or more below `next`: see moves_on(). */
+static uint64_t offset_of(const struct nr_stream *s, const struct nr_remembered *m)
+{
+	return s->next - (uint32_t)((uint32_t)s->next - m->offset);
+}
+
+static void forget_oldest(struct nr_stream *s)
+{
+	s->first_remembered = (uint8_t)((s->first_remembered + 1u) % cap_remembered(s));
+	s->n_remembered--;
 }
 
 static void grow_remembered(struct nr_stream *s, struct nr_account *a)
 {
-	unsigned cap = s->cap_remembered ? s->cap_remembered * 2u : FIRST_REMEMBERED;
+	unsigned cap = s->more ? s->cap_more * 2u : FIRST_MORE;
 	struct nr_remembered *grown;
 
-	if (s->cap_remembered == NR_REMEMBERED)
+	if (s->cap_more == NR_REMEMBERED)
 		return;
 	grown = nr_account_alloc(a, cap * sizeof(*grown));
 	if (!grown)
 		return;
 	for (unsigned i = 0; i < s->n_remembered; i++)
 		grown[i] = *remembered(s, i);
-	nr_account_free(a, s->remembered, s->cap_remembered * sizeof(*grown));
-	s->remembered = grown;
-	s->cap_remembered = (uint8_t)cap;
+	nr_account_free(a, s->more, s->cap_more * sizeof(*grown));
+	s->more = grown;
+	s->cap_more = (uint8_t)cap;
 	s->first_remembered = 0;
+}
+
+static void moves_on(struct nr_stream *s, uint64_t next)
+{
+	while (s->n_remembered && next - offset_of(s, remembered(s, 0)) > UINT32_MAX)
+		forget_oldest(s);
+	s->next = next;
 }
 
 static void remember(struct nr_stream *s, struct nr_account *a, uint64_t offset,
 		     const uint8_t *p, size_t n)
 {
-	if (s->n_remembered == s->cap_remembered)
+	if (s->n_remembered == cap_remembered(s))
 		grow_remembered(s, a);
-	if (!s->cap_remembered)
-		return;
-	if (s->n_remembered == s->cap_remembered) { /* the oldest goes */
-		s->first_remembered =
-			(uint8_t)((s->first_remembered + 1u) % s->cap_remembered);
-		s->n_remembered--;
-	}
-	*remembered(s, s->n_remembered++) = (struct nr_remembered){
-		.offset = offset, .hash = nr_stream_hash(p, n), .len = (uint32_t)n
-	};
+	if (s->n_remembered == cap_remembered(s))
+		forget_oldest(s);
+	*remembered(s, s->n_remembered++) =
+		(struct nr_remembered){ .offset = (uint32_t)offset,
+					.len = (uint32_t)n,
+					.hash = nr_stream_hash(p, n) };
 }
 
 /* A segment, or its beginning, was delivered before: is it the same? */
@@ -115,7 +154,7 @@ static void compare_delivered(struct nr_stream *s, const struct nr_stream_segmen
 	for (unsigned i = 0; i < s->n_remembered; i++) {
 		const struct nr_remembered *m = remembered(s, i);
 
-		if (m->offset != g->offset || m->len != g->cap)
+		if (offset_of(s, m) != g->offset || m->len != g->cap)
 			continue;
 		hash = nr_stream_hash(g->data, g->cap);
 		if (hash != m->hash)
@@ -135,14 +174,20 @@ static bool tell_fin(struct nr_stream *s, const struct nr_stamp *at,
 }
 
 /* The hole at next is filled or given up: the next one begins to count. */
-static void hole_moves(struct nr_stream *s, int64_t clock_ns)
+static void hole_moves(struct nr_stream *s, struct nr_account *a, int64_t clock_ns)
 {
-	s->hole_ns = s->first ? clock_ns : INT64_MIN;
+	struct nr_stream_store *st;
+
 	s->covered_ns = s->acked > s->next ? clock_ns : INT64_MIN;
-	s->n_beyond = 0;
-	for (const struct nr_stream_piece *p = s->first; p && s->n_beyond < 2;
+	drop_empty_store(s, a);
+	st = s->store;
+	if (!st)
+		return;
+	st->hole_ns = clock_ns;
+	st->n_beyond = 0;
+	for (const struct nr_stream_piece *p = st->first; p && st->n_beyond < 2;
 	     p = p->after)
-		s->n_beyond++;
+		st->n_beyond++;
 }
 
 static bool deliver(struct nr_stream *s, struct nr_account *a, const uint8_t *p, size_t n,
@@ -153,7 +198,7 @@ static bool deliver(struct nr_stream *s, struct nr_account *a, const uint8_t *p,
 	if (!n)
 		return true;
 	remember(s, a, offset, p, n);
-	s->next += n;
+	moves_on(s, offset + n);
 	return r->data(r->arg, offset, p, n, at);
 }
 
@@ -164,7 +209,7 @@ static bool tell_gap(struct nr_stream *s, uint64_t to, enum nr_gap_reason why,
 
 	if (to <= offset)
 		return true;
-	s->next = to;
+	moves_on(s, to);
 	return r->gap(r->arg, offset, to - offset, why, at);
 }
 
@@ -173,12 +218,13 @@ static bool tell_gap(struct nr_stream *s, uint64_t to, enum nr_gap_reason why,
 static bool drain(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *now,
 		  const struct nr_stream_reader *r)
 {
-	while (s->first && s->first->from <= s->next) {
-		struct nr_stream_piece *p = s->first;
+	struct nr_stream_piece *p;
+
+	while ((p = first_piece(s)) && p->from <= s->next) {
 		uint64_t skip = s->next - p->from;
 		bool more = true;
 
-		nr_pieces_take_first(s);
+		nr_pieces_take_first(s->store);
 		if (skip < p->len)
 			more = deliver(s, a, nr_piece_data(p) + skip, p->len - skip,
 				       now ? now : &p->at, r);
@@ -194,13 +240,15 @@ static bool give_up(struct nr_stream *s, struct nr_account *a, uint64_t to,
 		    enum nr_gap_reason why, int64_t clock_ns, const struct nr_stamp *now,
 		    const struct nr_stamp *at, const struct nr_stream_reader *r)
 {
-	if (s->first && s->first->from < to)
-		to = s->first->from;
-	if (!now && s->first && s->first->from == to)
-		at = &s->first->at;
+	const struct nr_stream_piece *first = first_piece(s);
+
+	if (first && first->from < to)
+		to = first->from;
+	if (!now && first && first->from == to)
+		at = &first->at;
 	if (!tell_gap(s, to, why, at, r) || !drain(s, a, now, r))
 		return false;
-	hole_moves(s, clock_ns);
+	hole_moves(s, a, clock_ns);
 	return true;
 }
 
@@ -210,13 +258,16 @@ static bool take_in_order(struct nr_stream *s, const struct nr_stream_config *c,
 			  struct nr_account *a, const struct nr_stream_segment *g,
 			  const struct nr_stream_reader *r)
 {
+	const struct nr_stream_piece *first = first_piece(s);
 	uint64_t to = g->offset + g->cap;
 
-	if (s->first && s->first->from < to)
-		nr_pieces_settle(s, c->overlap, g, r);
+	if (first && first->from < to)
+		nr_pieces_settle(s->store, c->overlap, g, r);
 	while (s->next < to) {
-		uint64_t stop = s->first && s->first->from < to ? s->first->from : to;
+		uint64_t stop;
 
+		first = first_piece(s);
+		stop = first && first->from < to ? first->from : to;
 		if (stop > s->next && !deliver(s, a, g->data + (s->next - g->offset),
 					       stop - s->next, &g->at, r))
 			return false;
@@ -226,12 +277,13 @@ static bool take_in_order(struct nr_stream *s, const struct nr_stream_config *c,
 	if (g->len > g->cap) { /* nothing else will ever bring it */
 		uint64_t end = g->offset + g->len;
 
-		if (s->first && s->first->from < end)
-			end = s->first->from;
+		first = first_piece(s);
+		if (first && first->from < end)
+			end = first->from;
 		if (!tell_gap(s, end, NR_GAP_CUT, &g->at, r) || !drain(s, a, &g->at, r))
 			return false;
 	}
-	hole_moves(s, g->clock_ns);
+	hole_moves(s, a, g->clock_ns);
 	return tell_fin(s, &g->at, r);
 }
 
@@ -239,11 +291,18 @@ static bool take_early(struct nr_stream *s, const struct nr_stream_config *c,
 		       struct nr_account *a, const struct nr_stream_segment *g,
 		       const struct nr_stream_reader *r)
 {
-	if (!nr_pieces_insert(s, c, a, g, r))
+	struct nr_stream_store *st;
+
+	if (!need_store(s, c, a, g->offset))
 		return false;
-	if (s->hole_ns == INT64_MIN)
-		s->hole_ns = g->clock_ns;
-	s->n_beyond += s->n_beyond < UINT32_MAX;
+	st = s->store;
+	if (!nr_pieces_insert(st, c, a, g, r)) {
+		drop_empty_store(s, a);
+		return false;
+	}
+	if (st->hole_ns == INT64_MIN)
+		st->hole_ns = g->clock_ns;
+	st->n_beyond += st->n_beyond < UINT32_MAX;
 	return true;
 }
 
@@ -281,15 +340,9 @@ void nr_stream_ack(struct nr_stream *s, uint64_t acked, int64_t clock_ns)
 	if (acked <= s->acked)
 		return;
 	s->acked = acked;
-	while (s->n_remembered) {
-		const struct nr_remembered *m = remembered(s, 0);
-
-		if (m->offset + m->len > acked)
-			break;
-		s->first_remembered =
-			(uint8_t)((s->first_remembered + 1u) % s->cap_remembered);
-		s->n_remembered--;
-	}
+	while (s->n_remembered &&
+	       offset_of(s, remembered(s, 0)) + remembered(s, 0)->len <= acked)
+		forget_oldest(s);
 	if (acked > s->next && s->covered_ns == INT64_MIN)
 		s->covered_ns = clock_ns;
 }
@@ -303,11 +356,13 @@ static int64_t add_sat(int64_t t, int64_t d)
 
 static int64_t hole_wake(const struct nr_stream *s)
 {
-	bool much = s->n_beyond >= 2 || (s->end != UINT64_MAX && s->end > s->next);
+	const struct nr_stream_store *st = s->store;
+	bool much;
 
-	if (!s->first || s->hole_ns == INT64_MIN)
+	if (!st || !st->first || st->hole_ns == INT64_MIN)
 		return INT64_MAX;
-	return add_sat(s->hole_ns, (much ? 1 : LONE_HOLE_S) * NS_PER_S);
+	much = st->n_beyond >= 2 || (s->end != UINT64_MAX && s->end > s->next);
+	return add_sat(st->hole_ns, (much ? 1 : LONE_HOLE_S) * NS_PER_S);
 }
 
 static int64_t ack_wake(const struct nr_stream *s, const struct nr_stream_config *c)
@@ -324,11 +379,17 @@ int64_t nr_stream_wake(const struct nr_stream *s, const struct nr_stream_config 
 	return by_ack < by_time ? by_ack : by_time;
 }
 
+/* INT64_MAX is never, also where the clock stands there. */
+static bool is_due(int64_t wake_ns, int64_t clock_ns)
+{
+	return wake_ns != INT64_MAX && clock_ns >= wake_ns;
+}
+
 bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 		    struct nr_account *a, int64_t clock_ns, const struct nr_stamp *at,
 		    const struct nr_stream_reader *r)
 {
-	if (clock_ns >= ack_wake(s, c)) {
+	if (is_due(ack_wake(s, c), clock_ns)) {
 		uint64_t to = s->acked < s->end ? s->acked : s->end;
 
 		while (s->next < to) {
@@ -336,7 +397,7 @@ bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 				return false;
 		}
 	}
-	if (clock_ns >= hole_wake(s) &&
+	if (is_due(hole_wake(s), clock_ns) &&
 	    !give_up(s, a, UINT64_MAX, NR_GAP_TIMEOUT, clock_ns, NULL, at, r))
 		return false;
 	return tell_fin(s, at, r);
@@ -345,8 +406,10 @@ bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 bool nr_stream_flush(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *at,
 		     const struct nr_stream_reader *r)
 {
-	while (s->first) {
-		if (!give_up(s, a, s->first->from, NR_GAP_END, 0, NULL, at, r))
+	const struct nr_stream_piece *first;
+
+	while ((first = first_piece(s))) {
+		if (!give_up(s, a, first->from, NR_GAP_END, 0, NULL, at, r))
 			return false;
 	}
 	return tell_fin(s, at, r);

@@ -28,6 +28,8 @@ struct nr_stream_config {
 	enum nr_overlap overlap;
 	size_t max_memory; /* of the store of one direction */
 	int64_t ack_grace; /* ns */
+	uint32_t seed; /* of the treaps' priorities: nothing of what is told depends on it
+			*/
 };
 
 /* The packet that brought bytes. */
@@ -63,21 +65,32 @@ struct nr_stream_reader {
 };
 
 struct nr_stream_piece;
-struct nr_remembered;
+
+/* A segment that was delivered; offset: its low 32 bits. */
+struct nr_remembered {
+	uint32_t offset, len;
+	uint64_t hash;
+};
+
+/* Bytes beyond a hole. Most streams have none, and none of this. */
+struct nr_stream_store {
+	struct nr_stream_piece *root; /* by offset */
+	struct nr_stream_piece *first, *last;
+	size_t stored;     /* bytes charged to the account for pieces */
+	int64_t hole_ns;   /* clock when the hole at `next` was first noticed */
+	uint32_t n_beyond; /* segments that came beyond the hole */
+	uint32_t seed;
+};
 
 struct nr_stream {
-	uint64_t next;                /* offset of the next byte to deliver */
-	struct nr_stream_piece *root; /* the store, by offset; NULL: empty */
-	struct nr_stream_piece *first, *last;
-	size_t stored;      /* bytes charged to the account for the store */
+	uint64_t next;      /* offset of the next byte to deliver */
 	uint64_t acked;     /* by the peer */
 	uint64_t end;       /* offset behind the last byte; UINT64_MAX: no FIN seen */
-	int64_t hole_ns;    /* clock when the hole at `next` was first noticed */
-	int64_t covered_ns; /* clock when an ACK first covered it */
-	uint32_t n_beyond;  /* segments that came beyond the hole */
-	uint32_t seed;      /* of the treap's priorities */
-	struct nr_remembered *remembered;
-	uint8_t n_remembered, first_remembered, cap_remembered; /* a ring */
+	int64_t covered_ns; /* clock when an ACK first covered the hole at `next` */
+	struct nr_stream_store *store;   /* NULL: empty */
+	struct nr_remembered one, *more; /* a ring: of one while more is NULL, else of */
+	uint8_t cap_more;
+	uint8_t n_remembered, first_remembered;
 	bool fin_told;
 	uint32_t n_unverified; /* overlaps with bytes delivered and forgotten */
 };
@@ -91,7 +104,7 @@ struct nr_stream_segment {
 	int64_t clock_ns;
 };
 
-void nr_stream_init(struct nr_stream *s, uint32_t seed);
+void nr_stream_init(struct nr_stream *s);
 void nr_stream_fini(struct nr_stream *s, struct nr_account *a);
 
 /* All return false where the reader said so (see above), else true. */

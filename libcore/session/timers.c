@@ -6,8 +6,8 @@ int64_t nr_session_wake(const struct nr_sessions *ss, const struct nr_session *s
 {
 	int64_t at = s->tick_ns;
 
-	for (unsigned i = 0; s->tcp && i < 2; i++) {
-		int64_t w = nr_stream_wake(&s->tcp->stream[i], &ss->cfg.stream);
+	for (unsigned i = 0; s->is_tcp && i < 2; i++) {
+		int64_t w = nr_stream_wake(&nr_tcp_of(s)->stream[i], &ss->cfg.stream);
 
 		at = w < at ? w : at;
 	}
@@ -33,16 +33,17 @@ bool nr_session_timers(struct nr_sessions *ss, struct nr_flow *f, int64_t clock_
 	struct nr_call_of_parser c;
 
 	s->clock_ns = clock_ns;
-	for (unsigned i = 0; s->tcp && i < 2; i++) {
+	for (unsigned i = 0; s->is_tcp && i < 2; i++) {
 		struct nr_session_reader_arg rd = { .ss = ss, .f = f, .side = i };
 		struct nr_stream_reader r = nr_session_reader(&rd);
 
-		if (clock_ns >= nr_stream_wake(&s->tcp->stream[i], &ss->cfg.stream) &&
-		    !nr_stream_tick(&s->tcp->stream[i], &ss->cfg.stream,
+		if (clock_ns >=
+			    nr_stream_wake(&nr_tcp_of(s)->stream[i], &ss->cfg.stream) &&
+		    !nr_stream_tick(&nr_tcp_of(s)->stream[i], &ss->cfg.stream,
 				    nr_bytes_of(ss, f), clock_ns, &s->last, &r))
 			return false;
 	}
-	if (clock_ns < s->tick_ns)
+	if (clock_ns < s->tick_ns || s->tick_ns == INT64_MAX)
 		return true;
 	s->tick_ns = INT64_MAX;
 	return !s->parser || !s->parser->tick ||

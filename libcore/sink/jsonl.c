@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BUFFER = 256 * 1024, SESSION_HEAD = 4 /* flow_id, source_id, packet, ts_ns */ };
@@ -267,6 +268,14 @@ static bool names_archive(const char *target)
 	return n > 4 && !strcmp(target + n - 4, ".zst");
 }
 
+/* A FIFO, a device: written into as it is. */
+static bool is_special(const char *target)
+{
+	struct stat st;
+
+	return stat(target, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 static int jsonl_open(struct nr_sink *s, const char *target,
 		      const struct nr_sink_options *o, struct nr_err *err)
 {
@@ -285,7 +294,9 @@ static int jsonl_open(struct nr_sink *s, const char *target,
 		if (rc < 0)
 			return rc;
 	} else {
-		rc = nr_outfile_open(&j->file, target, o->force, false, err);
+		rc = o->live && !is_special(target)
+			     ? nr_outfile_open_live(&j->file, target, o->force, err)
+			     : nr_outfile_open(&j->file, target, o->force, false, err);
 		if (rc < 0)
 			return rc;
 		j->file.keep_partial = o->keep_partial;
@@ -316,6 +327,12 @@ static int jsonl_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 		}
 	}
 	return j->failed;
+}
+
+/* An archive's frames are whole ones: it is read when it is finished. */
+static int jsonl_flush(struct nr_sink *s, struct nr_err *err)
+{
+	return ctx_of(s)->archive ? 0 : flush(s, err);
 }
 
 static int jsonl_finish(struct nr_sink *s, struct nr_err *err)
@@ -355,4 +372,5 @@ const struct nr_sink_ops nr_sink_jsonl = {
 	.write = jsonl_write,
 	.finish = jsonl_finish,
 	.close = jsonl_close,
+	.flush = jsonl_flush,
 };

@@ -104,11 +104,54 @@ static struct nr_chunk *chunk_get(struct nr_queue *q, size_t size)
 	return c;
 }
 
-static size_t size_of(const struct nr_record *r)
+static size_t text_size(const char *s)
+{
+	return s ? strlen(s) + 1 : 0;
+}
+
+static size_t origin_size(const struct nr_flow_ident *f)
+{
+	return sizeof(struct nr_origin) +
+	       (f ? text_size(f->proto) + text_size(f->src_ip) + text_size(f->dst_ip) +
+				text_size(f->community_id)
+		  : 0);
+}
+
+static char *copy_text(char *to, const char **s)
+{
+	size_t n = text_size(*s);
+
+	if (!n)
+		return to;
+	memcpy(to, *s, n);
+	*s = to;
+	return to + n;
+}
+
+/* To where there is room for it; what is behind it. */
+static char *copy_origin(char *to, const struct nr_record *r, struct nr_stored *s)
+{
+	struct nr_origin *o = (struct nr_origin *)(void *)to;
+
+	*o = (struct nr_origin){ .type = r->type, .has_ident = r->ident != NULL };
+	s->origin = o;
+	to += sizeof(*o);
+	if (!r->ident)
+		return to;
+	o->ident = *r->ident;
+	to = copy_text(to, &o->ident.proto);
+	to = copy_text(to, &o->ident.src_ip);
+	to = copy_text(to, &o->ident.dst_ip);
+	return copy_text(to, &o->ident.community_id);
+}
+
+static size_t size_of(const struct nr_queue *q, const struct nr_record *r)
 {
 	unsigned n = r->type->n_fields;
 	size_t size = sizeof(struct nr_stored) + n * sizeof(struct nr_value);
 
+	if (q->with_origin)
+		size += origin_size(r->ident);
 	for (unsigned i = 0; i < n; i++)
 		size += r->v[i].kind == NR_V_TEXT ? r->v[i].len : 0;
 	return (size + 15) & ~(size_t)15;
@@ -117,7 +160,7 @@ static size_t size_of(const struct nr_record *r)
 bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, unsigned table,
 		    unsigned chunks)
 {
-	bool fits = q->open && q->open->size - q->open->used >= size_of(r);
+	bool fits = q->open && q->open->size - q->open->used >= size_of(q, r);
 
 	if (atomic_load_explicit(&q->n_used, memory_order_relaxed) + !fits > chunks)
 		return false;
@@ -128,7 +171,7 @@ bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, unsigned tabl
 void nr_queue_put(struct nr_queue *q, const struct nr_record *r, unsigned table)
 {
 	unsigned n = r->type->n_fields;
-	size_t size = size_of(r);
+	size_t size = size_of(q, r);
 	struct nr_stored *s;
 	char *text;
 
@@ -139,6 +182,7 @@ void nr_queue_put(struct nr_queue *q, const struct nr_record *r, unsigned table)
 	s = (struct nr_stored *)(void *)(q->open->data + q->open->used);
 	q->open->used += size;
 	s->next = NULL;
+	s->origin = NULL;
 	if (q->open->of[table].first)
 		q->open->of[table].last->next = s;
 	else
@@ -146,6 +190,8 @@ void nr_queue_put(struct nr_queue *q, const struct nr_record *r, unsigned table)
 	q->open->of[table].last = s;
 	memcpy(s->v, r->v, n * sizeof(struct nr_value));
 	text = (char *)(s->v + n);
+	if (q->with_origin)
+		text = copy_origin(text, r, s);
 	for (unsigned i = 0; i < n; i++) {
 		if (s->v[i].kind != NR_V_TEXT)
 			continue;

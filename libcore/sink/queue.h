@@ -29,9 +29,17 @@ struct nr_chunk {
 	_Alignas(16) uint8_t data[];
 };
 
+/* What a sink of records of many types in one order has to know besides. */
+struct nr_origin {
+	const struct nr_record_type *type;
+	bool has_ident;
+	struct nr_flow_ident ident;
+};
+
 /* A copied record: values, then the bytes they point to. */
 struct nr_stored {
-	struct nr_stored *next; /* of the same table in the same chunk */
+	struct nr_stored *next;         /* of the same table in the same chunk */
+	const struct nr_origin *origin; /* with_origin alone, else NULL */
 	_Alignas(16) struct nr_value v[];
 };
 
@@ -48,6 +56,7 @@ struct nr_queue {
 	bool is_idle;       /* the taker waits */
 	bool is_closed;     /* nothing more comes */
 	bool is_dead;       /* nobody takes any more: puts are dropped */
+	bool with_origin;   /* set behind init: nr_stored.origin is filled */
 };
 
 void nr_queue_init(struct nr_queue *q);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -19,28 +20,19 @@ static const struct nr_sink_ops *ops_for(const char *target, bool live)
 		return &nr_sink_null;
 	if (strcmp(target, "-") == 0 || ends_with(target, ".jsonl") ||
 	    ends_with(target, ".jsonl.zst"))
-		return &nr_sink_jsonl;
+		return live ? &nr_sink_behind : &nr_sink_jsonl;
 	return live ? &nr_sink_sqlite_live : &nr_sink_sqlite;
 }
 
-int nr_sink_open(struct nr_sink **out, const char *target,
-		 const struct nr_sink_options *o, struct nr_err *err)
+int nr_sink_open_as(struct nr_sink **out, const struct nr_sink_ops *ops,
+		    const char *target, const struct nr_sink_options *o,
+		    struct nr_err *err)
 {
 	static const struct nr_sink_options none;
-	const struct nr_sink_ops *ops;
 	struct nr_sink *s;
 	int rc;
 
 	*out = NULL;
-	if (!target[0])
-		return nr_fail(err, -EINVAL, "an output has an empty name");
-	if (strstr(target, ".jsonl.") && !ends_with(target, ".jsonl.zst"))
-		return nr_fail(
-			err, -EINVAL,
-			"%s: JSON lines are written plain or as an archive; name it "
-			"*.jsonl or *.jsonl.zst, or pipe -o - into a compressor",
-			target);
-	ops = ops_for(target, o && o->live);
 	if (posix_memalign((void **)&s, 16, sizeof(*s) + ops->ctx_size) != 0)
 		return nr_fail(err, -ENOMEM, "out of memory");
 	memset(s, 0, sizeof(*s) + ops->ctx_size);
@@ -56,15 +48,42 @@ int nr_sink_open(struct nr_sink **out, const char *target,
 	return 0;
 }
 
+int nr_sink_open(struct nr_sink **out, const char *target,
+		 const struct nr_sink_options *o, struct nr_err *err)
+{
+	*out = NULL;
+	if (!target[0])
+		return nr_fail(err, -EINVAL, "an output has an empty name");
+	if (strstr(target, ".jsonl.") && !ends_with(target, ".jsonl.zst"))
+		return nr_fail(
+			err, -EINVAL,
+			"%s: JSON lines are written plain or as an archive; name it "
+			"*.jsonl or *.jsonl.zst, or pipe -o - into a compressor",
+			target);
+	return nr_sink_open_as(out, ops_for(target, o && o->live), target, o, err);
+}
+
 int nr_sink_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 		  struct nr_err *err)
 {
 	return s->ops->write(s, r, n, err);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 int nr_sink_finish(struct nr_sink *s, struct nr_err *err)
 {
-	return s->ops->finish(s, err);
+	uint64_t from = now_ns();
+	int rc = s->ops->finish(s, err);
+
+	s->finish_ns = now_ns() - from;
+	return rc;
 }
 
 static struct nr_sink *innermost(const struct nr_sink *s)

@@ -23,7 +23,8 @@ struct nr_sink_options {
 	const struct nr_record_type *const *types;
 	size_t n_types;
 	/*
-	 * The output of a capture: a database that is read meanwhile (sqlite_live.h).
+	 * The output of a capture: a database that is read meanwhile (sqlite_live.h), or
+	 * JSON lines under their final name from the beginning.
 	 * Records are dropped, never waited for, while it is behind: nr_sink_dropped().
 	 */
 	bool live;
@@ -68,12 +69,16 @@ struct nr_sink {
 	/* A database of rows whose source is incomplete: what they refer to may be
 	   missing. Set before finish. */
 	bool may_lack_rows;
-	uint64_t waited_ns;    /* finished: the engine waited for its queue */
+	/* A database, finished: how long the engine waited for its queue; of this while
+	   the input was at its end, and all that was left to do was to write. */
+	uint64_t waited_ns, waited_end_ns;
+	uint64_t finish_ns;    /* how long finish took */
 	const char *target;    /* as given to -o */
 	struct nr_sink *inner; /* what a guard stands in front of; NULL: it is no guard */
 	const char *path;      /* of a set: the newest file; NULL: the target */
 	bool wants_open;       /* takes rows of flows that are open, and their renewals */
 	uint64_t dropped;      /* records; see nr_sink_dropped() */
+	uint64_t bytes; /* live: of the database at its last commit; 0: not known */
 	/* Live: a sentence for the end of the run, "": none. Set by finish. */
 	char note[256];
 	_Alignas(16) uint8_t ctx[];
@@ -87,6 +92,10 @@ struct nr_sink {
  */
 int nr_sink_open(struct nr_sink **out, const char *target,
 		 const struct nr_sink_options *o, struct nr_err *err);
+/* The same, of a kind that was chosen before. */
+int nr_sink_open_as(struct nr_sink **out, const struct nr_sink_ops *ops,
+		    const char *target, const struct nr_sink_options *o,
+		    struct nr_err *err);
 /*
  * Where the reader of a pipe has gone (-EPIPE from write and finish of "-") there is
  * nothing more to do and nothing went wrong: the caller ends with status 0. SIGPIPE must
@@ -121,4 +130,4 @@ int nr_sqlite_next_ids(const char *path, int64_t *run_id, int64_t *source_id,
 		       uint64_t *ordinal, struct nr_err *err);
 
 extern const struct nr_sink_ops nr_sink_null, nr_sink_jsonl, nr_sink_sqlite,
-	nr_sink_sqlite_live;
+	nr_sink_sqlite_live, nr_sink_behind;

@@ -74,6 +74,7 @@ static int sqlite_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	struct sqlite *q = ctx_of(s);
 
 	for (size_t i = 0; i < n; i++) {
+		uint64_t waited = q->queue.waited_ns;
 		int t;
 
 		if (r[i]->type->flags & NR_R_JSON_ONLY)
@@ -83,6 +84,8 @@ static int sqlite_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 			return nr_fail(err, -EINVAL, "%s has no table %s", s->target,
 				       r[i]->type->name);
 		nr_queue_put(&q->queue, r[i], (unsigned)t);
+		if (r[i]->order.phase == NR_PHASE_END)
+			s->waited_end_ns += q->queue.waited_ns - waited;
 		if (atomic_load_explicit(&q->failed, memory_order_relaxed))
 			break;
 	}

@@ -300,75 +300,6 @@ static void finalize_all(struct nr_db *d)
 	}
 }
 
-bool nr_db_refers_back(sqlite3 *db, sqlite3_stmt *st)
-{
-	const char *table = (const char *)sqlite3_column_text(st, 0);
-	const char *parent = (const char *)sqlite3_column_text(st, 2);
-	sqlite3_stmt *key = NULL, *is = NULL;
-	struct nr_buf sql = { 0 };
-	bool back = false;
-
-	nr_buf_printf(&sql,
-		      "SELECT \"from\", \"to\" FROM pragma_foreign_key_list('%s')"
-		      " WHERE id = %d AND (SELECT min(source_id) FROM source) > 1",
-		      table, sqlite3_column_int(st, 3));
-	if (sqlite3_prepare_v2(db, sql.p, -1, &key, NULL) == SQLITE_OK &&
-	    sqlite3_step(key) == SQLITE_ROW) {
-		nr_buf_clear(&sql);
-		nr_buf_printf(&sql,
-			      "SELECT t.%s < (SELECT coalesce(min(%s), 1 << 62) FROM %s)"
-			      " FROM %s AS t WHERE t.rowid = %lld",
-			      sqlite3_column_text(key, 0), sqlite3_column_text(key, 1),
-			      parent, table, (long long)sqlite3_column_int64(st, 1));
-		if (sqlite3_prepare_v2(db, sql.p, -1, &is, NULL) == SQLITE_OK &&
-		    sqlite3_step(is) == SQLITE_ROW)
-			back = sqlite3_column_int(is, 0);
-	}
-	sqlite3_finalize(is);
-	sqlite3_finalize(key);
-	nr_buf_fini(&sql);
-	return back;
-}
-
-int nr_db_check(struct nr_db *d, struct nr_err *err)
-{
-	sqlite3_stmt *st;
-	int rc = 0, step;
-
-	if (sqlite3_prepare_v2(d->db, "PRAGMA quick_check(1)", -1, &st, NULL) !=
-		    SQLITE_OK ||
-	    sqlite3_step(st) != SQLITE_ROW)
-		rc = nr_db_fail(d, "checking it", err);
-	else if (strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0)
-		rc = nr_fail(err, -EBADMSG, "%s did not pass SQLite's quick_check: %s",
-			     d->target, (const char *)sqlite3_column_text(st, 0));
-	sqlite3_finalize(st);
-	if (rc < 0 || d->may_lack_rows)
-		return rc;
-	if (sqlite3_prepare_v2(d->db, "PRAGMA foreign_key_check", -1, &st, NULL) !=
-	    SQLITE_OK)
-		return nr_db_fail(d, "checking references", err);
-	do
-		step = sqlite3_step(st);
-	while (step == SQLITE_ROW && d->continues && nr_db_refers_back(d->db, st));
-	switch (step) {
-	case SQLITE_DONE:
-		break;
-	case SQLITE_ROW:
-		rc = nr_fail(err, -EBADMSG,
-			     "%s did not pass SQLite's foreign_key_check: row %lld of %s "
-			     "refers to a row of %s that does not exist; this is a bug",
-			     d->target, (long long)sqlite3_column_int64(st, 1),
-			     (const char *)sqlite3_column_text(st, 0),
-			     (const char *)sqlite3_column_text(st, 2));
-		break;
-	default:
-		rc = nr_db_fail(d, "checking references", err);
-	}
-	sqlite3_finalize(st);
-	return rc;
-}
-
 static int finish_new(struct nr_db *d, struct nr_err *err)
 {
 	struct nr_buf sql = { 0 };
@@ -383,13 +314,8 @@ static int finish_new(struct nr_db *d, struct nr_err *err)
 	rc = nr_db_run(d, sql.p, "building the indexes", err);
 	nr_buf_fini(&sql);
 	if (rc == 0)
-		rc = nr_db_check(d, err);
-	if (rc < 0)
-		return rc;
-	if (sqlite3_close(d->db) != SQLITE_OK)
-		return nr_db_fail(d, "closing it", err);
-	d->db = NULL;
-	return nr_outfile_commit(&d->file, err);
+		rc = nr_db_check_and_close(d, err);
+	return rc < 0 ? rc : nr_outfile_commit(&d->file, err);
 }
 
 static int finish_append(struct nr_db *d, struct nr_err *err)

@@ -63,6 +63,11 @@ int nr_db_open_file(struct nr_db *d, const char *path, struct nr_err *err);
 bool nr_db_refers_back(sqlite3 *db, sqlite3_stmt *st);
 /* SQLite's quick_check, and whether what rows refer to is there. */
 int nr_db_check(struct nr_db *d, struct nr_err *err);
+/*
+ * The same of a new database that is complete, which begins its way to the disk; the two
+ * checks of a large one side by side. After success the connection is closed.
+ */
+int nr_db_check_and_close(struct nr_db *d, struct nr_err *err);
 /* Column chain_heads of the run that was written last. */
 int nr_db_chain_heads(struct nr_db *d, const char *json, struct nr_err *err);
 int nr_db_finish(struct nr_db *d, struct nr_err *err);

@@ -75,6 +75,22 @@ int nr_db_commit(struct nr_db *d, bool sync, struct nr_err *err)
 	return rc ? rc : nr_db_run(d, "BEGIN", "beginning a transaction", err);
 }
 
+uint64_t nr_db_bytes(struct nr_db *d)
+{
+	sqlite3_stmt *q;
+	uint64_t n = 0;
+
+	if (sqlite3_prepare_v2(d->db,
+			       "SELECT page_count * page_size FROM pragma_page_count, "
+			       "pragma_page_size",
+			       -1, &q, NULL) != SQLITE_OK)
+		return 0;
+	if (sqlite3_step(q) == SQLITE_ROW)
+		n = (uint64_t)sqlite3_column_int64(q, 0);
+	sqlite3_finalize(q);
+	return n;
+}
+
 int nr_db_drop_orphans(struct nr_db *d, uint64_t *n, struct nr_err *err)
 {
 	int rc = 0;

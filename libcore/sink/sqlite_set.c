@@ -43,6 +43,7 @@ struct file {
 	bool may_lack_rows;
 	int64_t sync_ns;
 	uint64_t orphans;
+	atomic_uint_least64_t bytes; /* at the last commit */
 	atomic_bool is_over;
 	atomic_int failed; /* -errno, set after error */
 	struct nr_err error;
@@ -104,6 +105,9 @@ static int fill(struct file *f)
 		/* the next one is synced: it comes when the time is full */
 		if (f->db.is_synced)
 			synced = now;
+		/* before: behind it, reading would begin the next transaction as a reader
+		 */
+		atomic_store(&f->bytes, nr_db_bytes(&f->db));
 		rc = nr_db_commit(&f->db,
 				  f->sync_ns && now - synced >= f->sync_ns - FLUSH_NS,
 				  &f->error);
@@ -311,6 +315,7 @@ static int live_flush(struct nr_sink *s, struct nr_err *err)
 	struct set *set = ctx_of(s);
 
 	nr_queue_flush(&set->cur->queue);
+	s->bytes = atomic_load(&set->cur->bytes);
 	reap(s, false);
 	if (set->retain)
 		nr_retain_enforce(set->retain);
@@ -345,6 +350,7 @@ static int live_rotate(struct nr_sink *s, int64_t ns, struct nr_err *err)
 		set->cur = f;
 		return rc;
 	}
+	s->bytes = 0;
 	f->may_lack_rows = s->may_lack_rows;
 	f->next = set->old;
 	set->old = f;

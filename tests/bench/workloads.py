@@ -43,8 +43,10 @@ NOT_IN_DEBIAN = {"zeek": "not installed; Debian has no package of it"}
 # Who is left out, and why.
 LONG = {"tshark": "takes minutes on this workload"}
 FILES = {"tcpflow": "would make a file of each of very many flows"}
-NO_BAR = dict.fromkeys(["nrtool jsonl", "nrtool sqlite", "nrtool sqlite+hash", "sha256"],
-                       "no payload: mix and real tell")
+NO_BAR = dict.fromkeys(["nrtool sessions", "nrtool sessions, all cores", "nrtool jsonl",
+                        "nrtool sqlite", "nrtool sqlite+hash", "sha256"],
+                       "six bytes of payload a frame: mix and real tell")
+MINUTES = dict.fromkeys(["softflowd", "ndpiReader"], "takes a minute and more: see p64-100k")
 ALL_ROWS = dict.fromkeys(["nrtool jsonl", "nrtool sqlite+hash", "sha256"],
                          "the rows are what this workload is for: nrtool sqlite")
 STREAM = dict.fromkeys(["tshark", "tcpflow"], "takes minutes on this workload")
@@ -67,22 +69,22 @@ def counted(kind, option, full, least=1000):
 WORKLOADS = {
     "mix": (large("mix"), {}),
     "p64-100k": (large("p64", "--flows", "100000"), {**LONG, **FILES, **NO_BAR}),
-    "p64-1m": (large("p64", "--flows", "1000000"), {**LONG, **FILES, **NO_BAR}),
+    "p64-1m": (large("p64", "--flows", "1000000"), {**LONG, **FILES, **NO_BAR, **MINUTES}),
     "p64-1m-zipf": (large("p64", "--flows", "1000000", "--dist", "zipf"),
-                    {**LONG, **FILES, **NO_BAR}),
+                    {**LONG, **FILES, **NO_BAR, **MINUTES}),
     "dns": (counted("dns", "--count", 1000000), {**LONG, **FILES, **ALL_ROWS}),
     "syn": (counted("syn", "--count", 1000000), {**LONG, **FILES, **ALL_ROWS}),
-    "half-500k": (counted("half", "--count", 500000), MEMORY),
     "half-1m": (counted("half", "--count", 1000000), MEMORY),
-    "idle-250k": (counted("idle", "--count", 250000), MEMORY),
     "idle-500k": (counted("idle", "--count", 500000), MEMORY),
     "hole": (counted("hole", "--count", 300000), {}),
     "many": (counted("many", "--flows", 2000, 50), {}),
     "long": (lambda part: ["long", "--size", str(int(5.5 * FULL * part))], STREAM),
 }
+# Where the bars speak of peers, these have two runs at least, else one.
+AGAINST_PEERS = {"mix", "real"}
 # Those that the bars speak of (bars.py) and that every figure is asked for.
-DEFAULT = ["mix", "p64-100k", "p64-1m", "dns", "syn", "hole", "many", "half-500k",
-           "half-1m", "idle-250k", "idle-500k", "real"]
+DEFAULT = ["mix", "p64-100k", "p64-1m", "dns", "syn", "hole", "many", "half-1m",
+           "idle-500k", "real"]
 ALL = [*WORKLOADS, "real"]
 
 

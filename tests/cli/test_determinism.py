@@ -57,6 +57,13 @@ class Determinism(Case):
         p = self.nrtool("replay", "-q", "--stats", DATA / "http-tls.pcap", "-o", "a.db",
                         status=0)
         self.assertRegex(p.stderr, r"threads that write databases +1\n")
+        self.many_flows(60000)  # more rows at the end than the queue holds
+        p = self.nrtool("replay", "-q", "--stats=json", "many.pcap", "-o", "b.db", status=0)
+        got = json.loads(p.stderr)
+        self.assertLessEqual(got["queue_wait_end_ns"], got["queue_wait_ns"])
+        self.assertLessEqual(got["queue_wait_ns"], got["merge_ns"])
+        self.assertGreater(got["finish_ns"], 0)
+        self.assertLess(got["finish_ns"], got["wall_ns"])
         self.nrtool("replay", "--stats=xml", DATA / "http-tls.pcap", status=2)
 
     def many_flows(self, n):

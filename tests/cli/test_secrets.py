@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What is a password on the wire is in no output, unless it was asked for."""
 
+import base64
 import json
+import subprocess
 
-from common import DATA, Case
+from common import DATA, NRTOOL, Case
+from test_http import conversation
 
 # capture: the password, and how else it stands on the wire
 SECRETS = {
@@ -39,3 +42,64 @@ class Secrets(Case):
             _, rows = self.rows(name, "--store-secrets")
             found = [r["secret"] for r in rows if r["type"] == "credential"]
             self.assertEqual(found, [forms[0].decode()])
+
+
+def b64(data):
+    return base64.b64encode(data)
+
+
+PASSWORD = b"Xk7-hidden"
+LONG = b64(b"Xk7-" + b"ticket-" * 1300)  # a token of Kerberos; RFC 4954 allows 12 288
+# client's lines: (what is a secret in them)
+LOGINS = [
+    ([b"AUTH PLAIN " + b64(b"\0joe\0" + PASSWORD)], []),
+    ([b"AUTH PLAIN", b64(b"\0joe\0" + PASSWORD)], [b"334 "]),
+    ([b" auth\tlogin", b64(b"joe"), b64(PASSWORD)], [b"334 VXNlcm5hbWU6",
+                                                     b"334 UGFzc3dvcmQ6"]),
+    ([b"AUTH LOGIN " + b64(b"joe"), b64(PASSWORD)], [b"334 UGFzc3dvcmQ6"]),
+    ([b"AUTH XOAUTH2", b64(b"user=joe\1auth=Bearer " + PASSWORD + b"\1\1")], [b"334 "]),
+    ([b"AUTH CRAM-MD5", b64(b"joe 0123456789abcdef0123456789abcdef")], [b"334 PDE+"]),
+    ([b"AUTH GSSAPI " + LONG, LONG[:400]], [b"334 YWJj"]),
+    ([b"AUTH GSSAPI", LONG], [b"334 "]),
+    ([b"AUTH X-OWN", b64(PASSWORD + b"12")], [b"334 "]),
+    ([b"PASS " + PASSWORD], []),
+]
+
+
+class SmtpSecrets(Case):
+    """All ways of AUTH, in one line and in several, and a server that quotes them."""
+
+    def talk(self, lines, answers):
+        secrets = [w for line in lines for w in line.split()[-1:] if len(w) > 9]
+        said = [(1, b"220 mx ESMTP\r\n"), (0, b"EHLO me\r\n"), (1, b"250 AUTH\r\n")]
+        for line, answer in zip(lines, answers):
+            said += [(0, line + b"\r\n"), (1, answer + b"\r\n")]
+        said += [(0, lines[-1] + b"\r\n"),
+                 (1, b"535 no: " + secrets[-1] + b"\r\n"), (1, secrets[-1] + b"\r\n"),
+                 (0, b"QUIT\r\n"), (1, b"221 bye\r\n")]
+        (self.dir / "x.pcap").write_bytes(conversation(*said))
+        return [*secrets, PASSWORD, b64(PASSWORD)]
+
+    def outputs(self, *options):
+        self.nrtool("replay", "x.pcap", "-q", "--force", "--checksums=ignore", *options,
+                    "-o", "x.db", "-o", "x.jsonl")
+        (flow,), = self.query("x.db", "SELECT flow_id FROM flow")
+        out = {n: (self.dir / n).read_bytes() for n in ("x.db", "x.jsonl")}
+        for form in ("text", "hex", "raw"):
+            out[form] = subprocess.run(
+                [NRTOOL, "follow", f"--format={form}", "-q", *options, "x.db", str(flow)],
+                cwd=self.dir, capture_output=True, check=True).stdout
+        return out
+
+    def test_no_output_has_them(self):
+        for lines, answers in LOGINS:
+            secrets = self.talk(lines, answers)
+            for name, out in self.outputs().items():
+                for secret in secrets:
+                    self.assertFalse(secret in out or secret[-40:] in out,
+                                     f"{lines[0][:20]}: {secret[:40]} in {name}")
+
+    def test_they_are_there_where_asked_for(self):
+        for lines, answers in LOGINS:
+            self.talk(lines, answers)
+            self.assertIn(lines[-1].split()[-1], self.outputs("--store-secrets")["raw"])

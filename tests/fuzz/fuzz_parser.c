@@ -126,6 +126,17 @@ static void step(struct rig *r, unsigned side, int64_t ns)
 	}
 }
 
+/* What is handed over: the end of the present bytes, or these behind what was before. */
+static bool is_rest(const struct rig *r, unsigned side, const uint8_t *p, size_t n)
+{
+	const uint8_t *rest = r->p.rest;
+	size_t len = r->p.rest_len;
+
+	if (len <= n)
+		return !len || !memcmp(rest, p + (n - len), len);
+	return len - n <= r->offset[side] && (!n || !memcmp(rest + (len - n), p, n));
+}
+
 /* Bytes in memory of their exact size, so that reading beyond is seen. */
 static void bytes(struct rig *r, unsigned side, bool datagram, const uint8_t *p, size_t n)
 {
@@ -142,9 +153,7 @@ static void bytes(struct rig *r, unsigned side, bool datagram, const uint8_t *p,
 			r->parser->datagram(&r->p, r->ctx, side, exact, n, n + n % 3);
 	else if (!datagram && r->parser->data && n)
 		r->verdict = r->parser->data(&r->p, r->ctx, side, exact, n);
-	if (r->verdict == NR_HAND_OVER &&
-	    (r->p.rest_len > n ||
-	     (r->p.rest_len && r->p.rest + r->p.rest_len != exact + n))) {
+	if (r->verdict == NR_HAND_OVER && !is_rest(r, side, exact, n)) {
 		fprintf(stderr, "%s hands over what it was not given\n", r->parser->name);
 		abort();
 	}

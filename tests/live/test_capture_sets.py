@@ -91,6 +91,26 @@ class Sets(Capture):
         self.assertEqual(sum(self.query(d, "SELECT total(records) FROM flow")[0][0]
                              for d in dbs), 5)
 
+    def test_databases_rotate_by_their_own_size(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db", "--rotate-size", "1M")
+        sent = 0
+        for k in range(7):
+            sent += n.a.send("va", net.udp_frames(1500, flows=1500, sport=1024 + 1500 * k))
+            time.sleep(1.2)
+        self.end(p)
+        dbs = sorted(f.name for f in self.dir.glob("a-*.db"))
+        self.assertIn(len(dbs), range(2, 4))
+        self.assertEqual(sum(self.query(d, "SELECT total(records) FROM flow")[0][0]
+                             for d in dbs), sent)
+        for d in dbs:
+            self.assertEqual(self.query(d, "PRAGMA journal_mode"), [("delete",)])
+            self.assertEqual(self.query(d, "SELECT total(NOT ok) FROM ledger_check"), [(0,)])
+        for d in dbs[:-1]:
+            self.assertGreaterEqual((self.dir / d).stat().st_size, 1 << 20)
+        # flows of before are in one of the databases before
+        self.assertGreater(self.query(dbs[-1], "SELECT count(continues) FROM flow")[0][0], 0)
+
     def test_size_rotates_and_retention_keeps_the_newest(self):
         n = self.network()
         p = self.capture(n.b, "vb", "-o", "a.db", "-w", "x.pcapng", "--rotate-size", "64K",

@@ -266,7 +266,9 @@ class Killed(Keep):
         ending = rng.choice(("pcapng", "pcapng", "pcapng.zst"))
         for f in self.dir.iterdir():
             f.unlink()
-        p = self.capture(n.b, "vb", "-o", "x.db", "-w", f"x.{ending}", "--rotate-time=1s")
+        backend = rng.choice(("tpacket", "tpacket", "xdp"))
+        p = self.capture(n.b, "vb", "-o", "x.db", "-w", f"x.{ending}", "--rotate-time=1s",
+                         "--backend", backend, "--take-traffic")
         sent, life = [], 1.2 + 2.5 * rng.random()
         began = time.time()
         while time.time() < began + life:
@@ -275,6 +277,7 @@ class Killed(Keep):
             time.sleep(0.02)
         p.kill()
         dead = time.time()
+        self.assertNotIn("xdp", n.b.ip("link", "show", "dev", "vb"), turn)
         files, dbs = self.files(f"x-*.{ending}"), self.files("x-*.db")
         kept = {}
         for f in files:

@@ -99,6 +99,40 @@ static void test_http_framing_all_bytes_are_counted(void **state)
 	CHECK(SAY(GET("/1"), { 1, CHUNKED "\r\nno size" }), "http_junk 1 {\"bytes\":7}");
 }
 
+static void test_http_framing_odd_line_ends_of_chunks(void **state)
+{
+	static const char *const odd[] = { "1\na\r\n0\r\n\r\n", "1\r\na\n0\r\n\r\n",
+					   "1;x\ry\r\na\r\n0\r\n\r\n",
+					   "1\r\na\r\n0;x\n\r\n" };
+
+	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
+		CHECK(SAY(GET("/1"), { 1, CHUNKED "\r\n" }, { 1, odd[i] }, GET("/2"),
+			  OK_2),
+		      "\"complete\":1,\"trans_depth\":1,", "\"response_body_bytes\":1,",
+		      "http_chunk 1 {\"what\":\"odd line end\",\"trans_depth\":1,",
+		      "\"complete\":1,\"trans_depth\":2,");
+}
+
+static void test_http_framing_even_chunks_are_not_odd(void **state)
+{
+	char *rows = rig_run(&nr_parser_http, 80,
+			     (const struct rig_line[]){
+				     GET("/1"),
+				     { 1, CHUNKED "\r\n1;x=\"y\"\r\na\r\n", 0 },
+				     /* one that is cut */
+				     { 1,
+				       "1;x=\"0123456789012345678901234567890123456789"
+				       "0123456789012345678901234567890123456789\"\r\n"
+				       "a\r\n0\r\n\r\n",
+				       0 },
+				     END },
+			     0, false);
+
+	assert_non_null(strstr(rows, "\"complete\":1"));
+	assert_null(strstr(rows, "http_chunk"));
+	nr_free(rows);
+}
+
 static void test_http_framing_status_of_four_digits_has_a_body(void **state)
 {
 	static const char *const odd[] = { "0204", "0304", "0101", "0100", "00204" };
@@ -152,6 +186,8 @@ int main(void)
 		cmocka_unit_test(test_http_framing_next_response_in_place_of_a_chunk),
 		cmocka_unit_test(test_http_framing_next_request_in_place_of_a_chunk),
 		cmocka_unit_test(test_http_framing_all_bytes_are_counted),
+		cmocka_unit_test(test_http_framing_odd_line_ends_of_chunks),
+		cmocka_unit_test(test_http_framing_even_chunks_are_not_odd),
 		cmocka_unit_test(test_http_framing_start_lines_that_are_odd),
 		cmocka_unit_test(test_http_framing_status_of_four_digits_has_a_body),
 	};

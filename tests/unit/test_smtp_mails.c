@@ -152,6 +152,78 @@ static void test_smtp_bdat_without_a_size_ends_nothing(void **state)
 	nr_free(rows);
 }
 
+static void test_smtp_blanks_before_a_command_are_passed_over(void **state)
+{
+	static const struct rig_line script[] = {
+		{ 1, "220 mx\r\n", 0 },
+		{ 0, " EHLO me\r\n\tMAIL FROM:<a@x>\r\n", 0 },
+		{ 0, " AUTH\tPLAIN AGpvZQB0b3BzZWNyZXQ=\r\n  PASS topsecret\r\n", 0 },
+		{ 1, "250 hi\r\n250 ok\r\n503 no\r\n500 topsecret?\r\n", 0 },
+		{ 0, NULL, 0 },
+	};
+	static const char *const want[] = {
+		"\"helo\":\"me\",\"mail_from\":\"a@x\"",
+		"{\"command\":\"AUTH\",\"argument\":\"PLAIN ********************\",",
+		"{\"command\":\"PASS\",\"argument\":\"*********\",\"reply\":500",
+		"\"last_reply\":\"500 *********?\"",
+		NULL,
+	};
+	char *rows = run(script);
+
+	assert_null(strstr(rows, "topsecret"));
+	in_order(strstr(rows, "smtp {"), want);
+	nr_free(rows);
+}
+
+static void test_smtp_ntlm_names_its_user(void **state)
+{
+	static const struct {
+		const char *message, *user;
+	} cases[] = {
+		{ "TlRMTVNTUAADAAAAAAAAAEAAAAAAAAAAQAAAAAYABgBAAAAACgAKAEYAAAAAAAAAQAAAAA"
+		  "AAAABAAAAAAQAAAEQATwBNAGoA9gBlAD3YAN4=",
+		  "\"user\":\"DOM\\\\j\303\266e\360\237\230\200\"" },
+		{ "TlRMTVNTUAADAAAAAAAAAEAAAAAAAAAAQAAAAAAAAABAAAAAAwADAEAAAAAAAAAAQAAAAA"
+		  "AAAABAAAAAAgAAAGpvZQ==",
+		  "\"user\":\"joe\"" },
+		{ "TlRMTVNTUAADAAAAAAAAAEAAAAAAAAAAQAAAAAIAAgBAAAAABgAGAPD///"
+		  "8AAAAAQAAAAAAAAABAAAAAAQAAAEQAagBvAGUA", /* beyond its end */
+		  "\"user\":\"D\\\\\"" },
+		{ "TlRMTVNTUAADAAAA", "\"service\":\"smtp\",\"secret\"" },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct rig r;
+
+		rig_init(&r, &nr_parser_smtp, NR_TCP_PROTO, 40000, 25);
+		rig_say(&r, 0, "AUTH NTLM TlRMTVNTUAABAAAA\r\n");
+		rig_say(&r, 1, "334 TlRMTVNTUAACAAAA\r\n");
+		rig_say(&r, 0, cases[i].message);
+		rig_say(&r, 0, "\r\n");
+		rig_say(&r, 1, "235 in\r\n");
+		rig_end(&r);
+		if (!strstr(rig_rows(&r), cases[i].user))
+			fail_msg("%s: %s", cases[i].user, rig_rows(&r));
+		rig_free(&r);
+	}
+}
+
+static void test_smtp_gap_in_auth_does_not_eat_a_command(void **state)
+{
+	struct rig r;
+
+	rig_init(&r, &nr_parser_smtp, NR_TCP_PROTO, 40000, 25);
+	rig_say(&r, 1, "220 mx\r\n");
+	rig_say(&r, 0, "EHLO me\r\nAUTH LOGIN\r\n");
+	rig_say(&r, 1, "250 hi\r\n334 VXNlcm5hbWU6\r\n");
+	rig_gap(&r, 0, 24);
+	rig_say(&r, 0, "MAIL FROM:<a@x>\r\n");
+	rig_say(&r, 1, "235 in\r\n250 ok\r\n");
+	rig_end(&r);
+	assert_non_null(strstr(rig_rows(&r), "\"mail_from\":\"a@x\""));
+	rig_free(&r);
+}
+
 /* -- against a server that does as RFC 5321 says -- */
 
 struct server {
@@ -336,6 +408,9 @@ int main(void)
 		cmocka_unit_test(test_smtp_second_mail_refused_for_its_sender_is_another),
 		cmocka_unit_test(test_smtp_recipients_behind_a_mail_are_not_its),
 		cmocka_unit_test(test_smtp_bdat_without_a_size_ends_nothing),
+		cmocka_unit_test(test_smtp_blanks_before_a_command_are_passed_over),
+		cmocka_unit_test(test_smtp_ntlm_names_its_user),
+		cmocka_unit_test(test_smtp_gap_in_auth_does_not_eat_a_command),
 		cmocka_unit_test(test_smtp_mails_taken_are_the_servers),
 	};
 

@@ -269,6 +269,31 @@ static void test_sqlite_strict_and_key_errors_surface(void **state)
 	assert_true(dir_is_empty(e));
 }
 
+/* Its pages and its references are checked side by side. */
+static void test_sqlite_large_database_is_checked(void **state)
+{
+	struct env *e = *state;
+	char history[300];
+	struct stat st;
+
+	memset(history, 'D', sizeof(history) - 1);
+	history[sizeof(history) - 1] = '\0';
+	for (int broken = 1; broken >= 0; broken--) {
+		add_run(e, 1, 1, 0);
+		for (int i = 1; i <= 40000; i++)
+			nr_set_str(add_flow(e, i * 16, broken && i == 30000 ? 2 : 1),
+				   NR_FLOW_history, history);
+		assert_int_equal(write_all(e, NULL), broken ? -EBADMSG : 0);
+		assert_int_equal(dir_is_empty(e), broken);
+		if (broken)
+			assert_non_null(strstr(e->err.text, "row 480000 of flow refers "
+							    "to a row of source"));
+	}
+	assert_int_equal(stat(e->path, &st), 0);
+	assert_true(st.st_size > 8 << 20);
+	query_is(e, "SELECT count(*) FROM flow WHERE length(history) = 299", "40000");
+}
+
 /* The engine learns of it at the next write, not only at the end. */
 static void test_sqlite_error_stops_the_writes(void **state)
 {
@@ -555,6 +580,7 @@ int main(void)
 		T(test_sqlite_large_and_hostile_text),
 		T(test_sqlite_many_rows_stay_in_order),
 		T(test_sqlite_strict_and_key_errors_surface),
+		T(test_sqlite_large_database_is_checked),
 		T(test_sqlite_error_stops_the_writes),
 		T(test_sqlite_existing_target_is_refused),
 		T(test_sqlite_unusable_targets),

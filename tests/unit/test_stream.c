@@ -90,7 +90,7 @@ static void bench_init(struct bench *b, uint64_t base)
 					  .gap = on_gap,
 					  .fin = on_fin,
 					  .conflict = on_conflict };
-	nr_stream_init(&b->s, 12345);
+	nr_stream_init(&b->s);
 	b->s.next = b->s.acked = base;
 }
 
@@ -98,7 +98,7 @@ static void bench_fini(struct bench *b)
 {
 	nr_stream_fini(&b->s, &b->a);
 	assert_int_equal(b->a.used, 0);
-	assert_int_equal(b->s.stored, 0);
+	assert_null(b->s.store);
 }
 
 static void put_cut(struct bench *b, uint64_t at, const char *text, uint32_t len)
@@ -195,6 +195,26 @@ static void test_stream_retransmission_is_compared(void **state)
 	bench_fini(&b);
 }
 
+/* What is remembered is known by the low bits of its offset: 4 GiB further it is not. */
+static void test_stream_nothing_is_remembered_past_4_gib(void **state)
+{
+	const uint64_t far = UINT64_C(1) << 32;
+	struct bench b;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		bench_init(&b, 0);
+		put(&b, 0, "abcd");
+		put(&b, again ? far - 8 : far + 4, "efgh");
+		nr_stream_flush(&b.s, &b.a, &(struct nr_stamp){ 0 }, &b.r);
+		assert_int_equal(b.s.next, b.told.next);
+		put(&b, again ? 0 : far, again ? "ABCD" : "wxyz");
+		assert_int_equal(b.told.n_conflicts, again);
+		assert_int_equal(b.s.n_unverified, !again);
+		bench_fini(&b);
+	}
+}
+
 static void test_stream_keep_alive_is_no_conflict(void **state)
 {
 	struct bench b;
@@ -261,6 +281,24 @@ static void test_stream_hole_deadlines_without_acks(void **state)
 	expect(&b, "___def");
 	tick(&b, 1 * MS);
 	expect(&b, "___def___jklmno");
+	bench_fini(&b);
+}
+
+/* Packets stamped later than nanoseconds can count: no deadline is due for that. */
+static void test_stream_clock_at_its_end_loses_nothing(void **state)
+{
+	struct bench b;
+
+	bench_init(&b, 0);
+	put(&b, 0, "abc");
+	tick(&b, INT64_MAX - b.clock_ns);
+	put(&b, 3, "def");
+	tick(&b, 0);
+	put(&b, 9, "jkl");
+	tick(&b, 0);
+	expect(&b, "abcdef");
+	put(&b, 6, "ghi");
+	expect(&b, "abcdefghijkl");
 	bench_fini(&b);
 }
 
@@ -351,7 +389,7 @@ static void test_stream_store_full_gives_up_the_oldest_hole(void **state)
 	put(&b, 50, "cccccccccc");
 	assert_true(b.told.n_gaps >= 1);
 	assert_int_equal(b.told.why, NR_GAP_FULL);
-	assert_true(b.s.stored <= 400);
+	assert_true(!b.s.store || b.s.store->stored <= 400);
 	bench_fini(&b);
 	bench_init(&b, 0);
 	b.c.max_memory = 8; /* not even one fits: the direction is not silenced */
@@ -495,10 +533,12 @@ int main(void)
 		cmocka_unit_test(test_stream_fin_waits_for_the_bytes),
 		cmocka_unit_test(test_stream_partial_retransmission_keeps_the_new_tail),
 		cmocka_unit_test(test_stream_retransmission_is_compared),
+		cmocka_unit_test(test_stream_nothing_is_remembered_past_4_gib),
 		cmocka_unit_test(test_stream_keep_alive_is_no_conflict),
 		cmocka_unit_test(test_stream_hole_waits_for_the_ack_and_its_grace),
 		cmocka_unit_test(test_stream_hole_filled_within_the_grace),
 		cmocka_unit_test(test_stream_hole_deadlines_without_acks),
+		cmocka_unit_test(test_stream_clock_at_its_end_loses_nothing),
 		cmocka_unit_test(test_stream_acked_tail_is_a_gap),
 		cmocka_unit_test(test_stream_cut_by_the_snap_length_is_a_gap_at_once),
 		cmocka_unit_test(test_stream_flush_tells_everything),

@@ -71,7 +71,7 @@ static const struct tunnel_case tunnels[] = {
 	  false, NR_TUN_CAPWAP, false, 0 },
 	{ "capwap, swapped 802.11", false, 17, 50000, 5247,
 	  "00 20 03 20 0000 0000 04bf2300 00000000 0108 0000 020000000001 020000000002 "
-	  "020000000003 0000 aaaa03 000000 0800",
+	  "020000000003 7650 aaaa03 000000 0800",
 	  false, NR_TUN_CAPWAP, false, 0 },
 	{ "gtpu", false, 17, 2152, 2152, "30ff 002c 00000007", false, NR_TUN_GTPU, true,
 	  7 },

@@ -211,6 +211,19 @@ def same_ends(row, match):
     return (fit(src, a) and fit(dst, b)) or (fit(src, b) and fit(dst, a))
 
 
+PRESENCE = ("has-key", "not-has-key")
+
+
+def paths(match):
+    """[(path, what it must be)]; of keys that must be there or not True and False."""
+    for path, want in match.items():
+        if path in PRESENCE:
+            for name in want if isinstance(want, list) else [want]:
+                yield name, path == "has-key"
+        else:
+            yield path, want
+
+
 def event_holds(ev, row, match):
     if not same_ends(row, match):
         return False
@@ -218,12 +231,15 @@ def event_holds(ev, row, match):
     if proto and row.get("proto") and proto.lower().replace("ipv6-icmp", "icmpv6") != \
             row["proto"]:
         return False
-    for path, want in match.items():
+    for path, want in paths(match):
         k = known(ev.keys, path)
         if k is None:
             continue
         have = walk(ev.keys[k[0]](row), k[1])
-        if have is MISSING or (have != want and str(have) != str(want)):
+        if isinstance(want, bool) and match.get(path) is not want:
+            if (have not in (MISSING, None, "", [])) != want:
+                return False
+        elif have is MISSING or (have != want and str(have) != str(want)):
             return False
     return True
 
@@ -232,7 +248,7 @@ def events(ev, ctx, expected, res):
     rows = list(ev.rows(ctx))
     for e in expected:
         match = e["match"]
-        for path in match:
+        for path, _ in paths(match):
             if path not in COMMON and known(ev.keys, path) is None:
                 res.unknown[re.sub(r"\[\d+\]", "[]", path)] += 1
         n = sum(event_holds(ev, r, match) for r in rows)

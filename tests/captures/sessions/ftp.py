@@ -14,6 +14,7 @@ from sessions.mapping import (Class, Column, Count, Events, Mapping, Values, Zee
 VERB = re.compile(rb"^(USER|PASS|ACCT|AUTH|QUIT|FEAT|OPTS|SYST|PASV|EPSV|PORT|EPRT|RETR|STOR"
                   rb"|LIST|NLST|TYPE|SIZE|MDTM|PBSZ|PROT|MLS[DT]|CWD|X?PWD|CDUP|NOOP)\b",
                   re.M | re.I)
+RECORDS = {b"\x14", b"\x15", b"\x16", b"\x17"}
 LOGGED = {"APPE", "DELE", "RETR", "STOR", "STOU", "ACCT", "PORT", "PASV", "EPRT", "EPSV"}
 
 
@@ -121,7 +122,9 @@ def packets(ctx):
         waiting = []
         for at, payload in client_packets(ctx, rows[0]):
             piece = [payload.split(b" ")[0].decode("latin-1").strip().upper()]
-            if b"\n" not in payload and at not in ended:
+            if payload[:1] in RECORDS:  # TLS is read as that
+                waiting = []
+            elif b"\n" not in payload and at not in ended:
                 waiting += piece
             elif at in ended:
                 yield from waiting
@@ -148,10 +151,10 @@ def client_packets(ctx, r):
 
 
 def clear_again(d):
-    """AUTH TLS was accepted, and there is more behind TLS."""
+    """Behind an accepted AUTH of its connection."""
     return any(r.get("command") == "AUTH" and r.get("reply_code") == 234
-               for r in commands(d.ctx)) and \
-        int(d.ctx.truth["ftp_cmd_count"]) > len(commands(d.ctx))
+               and r["flow_id"] == d.o["flow_id"] and r["packet"] < d.o["packet"]
+               for r in commands(d.ctx))
 
 
 def never_a_command(d):
@@ -232,14 +235,14 @@ MAPPING = Mapping(
               lambda d: d.o is not None and not any(
                   "command" in r and "reply_code" in r for r in d.ctx.table("ftp")
                   if r["flow_id"] == d.o["flow_id"])),
+        Class("clear_again", "zeek9", {"extra"},
+              "the connection leaves TLS again (CCC; RFC 4217, 12): Zeek reads all behind "
+              "AUTH as TLS", clear_again),
         Class("last_only", "zeek9", {"extra"},
               "of what is open at the end Zeek logs one command",
               lambda d: d.o["command"] not in LOGGED and not d.o["complete"]),
         Class("max_tx", "suricata", None,
               "the test limits Suricata's transactions", max_tx),
-        Class("clear_again", "truth", None,
-              "the connection goes back to clear text behind TLS (CCC, RFC 4217, 12)",
-              clear_again),
         Class("never_a_command", "truth", None,
               "no line of it is a command: tshark goes by the port", never_a_command,
               counted=False),

@@ -8,7 +8,8 @@ from urllib.parse import unquote_to_bytes
 import common
 import frames
 from sessions.mapping import (Class, Column, Count, Events, Field, Mapping, ZeekLog,
-                              our_tuple, their_tuple, zeek_bytes, zeek_ns)
+                              our_tuple, said_once, their_tuple, zeek_bytes,
+                              zeek_ns)
 
 
 def tcp(ctx):
@@ -226,17 +227,8 @@ METHODS = {  # that tshark 4.0 knows
 
 
 def seen_once(ctx):
-    """tshark 4.0's streams know nothing of VLANs and tunnels: what is said again in a flow
-    with the same 5-tuple in another of them it takes for a retransmission."""
-    scope = {f["flow_id"]: (f.get("vlan"), f.get("tunnel")) for f in ctx.table("flow")}
-    first, out = {}, []
-    for r in ctx.table("http"):
-        same = (our_tuple(r), r["proto"], *(str(r.get(k)) for k in (
-            "trans_depth", "method", "uri", "status", "request_headers")))
-        mine = scope.get(r["flow_id"])
-        if r["proto"] != "tcp" or first.setdefault(same, mine) == mine:
-            out.append(r)
-    return out
+    return said_once(ctx, ctx.table("http"), ("trans_depth", "method", "uri", "status",
+                                              "request_headers"))
 
 
 def requests(ctx):

@@ -269,6 +269,20 @@ def their_tuple(z):
     return ends(z["id.orig_h"], z["id.orig_p"], z["id.resp_h"], z["id.resp_p"])
 
 
+def said_once(ctx, rows, columns):
+    """Without what is said again in a flow with the same 5-tuple in another VLAN or tunnel:
+    tshark 4.0's streams know nothing of these, it is a retransmission to it."""
+    scope = {f["flow_id"]: (f.get("vlan"), f.get("tunnel"), f.get("parent_flow_id"))
+             for f in ctx.table("flow")}
+    first, out = {}, []
+    for r in rows:
+        same = (our_tuple(r), *(str(r.get(c)) for c in columns))
+        mine = scope.get(r["flow_id"])
+        if r["proto"] != "tcp" or first.setdefault(same, mine) == mine:
+            out.append(r)
+    return out
+
+
 def zeek_ns(z):
     return round(float(z["ts"]) * 1e6) * 1000 if "ts" in z else None
 

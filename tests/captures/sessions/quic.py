@@ -164,10 +164,16 @@ CLASSES = [
           "tshark counts a ClientHello that is sent again in Google's T051, nrtool does not",
           lambda d: int(d.a) < int(d.b)
           and any(r.get("version") == "T051" and r["initials"] > 1 for r in rows_of(d))),
+    Class("ja4_off", "suricata", None, "the test's configuration turns JA4 off",
+          lambda d: d.z["config"] == "own-config"
+          and d.z["match"].get("not-has-key") == "quic.ja4"),
     Class("no_tls_inside", ("ndpi_quic", "suricata"), {"QUIC ver", "count"},
           "Google's QUIC before it used TLS (versions Q…) is not parsed",
           lambda d: any(v.startswith("Q") for v in d.b) if d.column == "QUIC ver"
           else any(k.startswith("quic.cyu") for k in d.z["match"])),
+    Class("ja4_off", "suricata", {"count"},
+          "the test's configuration turns JA4 off", lambda d: d.z["config"] == "own-config"
+          and d.z["match"].get("not-has-key") == "quic.ja4"),
     Class("ndpi_later_hello", "ndpi_quic", {"JA4", "JA3C", "QUIC ver"},
           "behind a Version Negotiation nDPI has fingerprints and version of the second "
           "hello, nrtool those of the first", answered_anew),

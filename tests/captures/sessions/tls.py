@@ -6,7 +6,7 @@ cache's life, nrtool once."""
 import re
 
 from sessions.mapping import (Class, Column, Count, Events, Field, Mapping, Values,
-                              ZeekLog, ends, our_tuple, their_tuple, zeek_ns)
+                              ZeekLog, ends, our_tuple, said_once, their_tuple, zeek_ns)
 
 NOT_QUIC = ("tcp", "udp")
 
@@ -127,9 +127,11 @@ X509 = ZeekLog("x509", "certificate", [
 def of_tshark(ctx):
     """tshark counts DTLS and QUIC apart, and gives these ports to HTTP, RDP and IRC,
     whatever they carry."""
-    return [r for r in ctx.table("tls") if r["transport"] == "tcp"
+    rows = [r for r in ctx.table("tls") if r["transport"] == "tcp"
             and not (r["dst_port"] in (80, 8080) and not r["starttls"])
             and r["dst_port"] not in (3389, 6667)]
+    return said_once(ctx, rows, ("ja3", "ja3s", "server_name", "client_hellos",
+                                 "server_hellos"))
 
 
 def hellos(column):
