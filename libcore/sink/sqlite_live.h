@@ -19,8 +19,7 @@ int nr_db_open_live(struct nr_db *d, const struct nr_sink_options *o,
 /* Ends the transaction and begins another: readers see all rows from now on. `sync`:
    they outlive a loss of power. */
 int nr_db_commit(struct nr_db *d, bool sync, struct nr_err *err);
-/* Bytes of the database as of its last commit, with what stands in the log. 0: not known.
- */
+/* Bytes of the database, with what is not committed yet. 0: not known. */
 uint64_t nr_db_bytes(struct nr_db *d);
 /* Removes rows whose flow has none: *n gets how many. */
 int nr_db_drop_orphans(struct nr_db *d, uint64_t *n, struct nr_err *err);

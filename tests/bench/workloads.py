@@ -74,9 +74,7 @@ WORKLOADS = {
                     {**LONG, **FILES, **NO_BAR, **MINUTES}),
     "dns": (counted("dns", "--count", 1000000), {**LONG, **FILES, **ALL_ROWS}),
     "syn": (counted("syn", "--count", 1000000), {**LONG, **FILES, **ALL_ROWS}),
-    "half-500k": (counted("half", "--count", 500000), MEMORY),
     "half-1m": (counted("half", "--count", 1000000), MEMORY),
-    "idle-250k": (counted("idle", "--count", 250000), MEMORY),
     "idle-500k": (counted("idle", "--count", 500000), MEMORY),
     "hole": (counted("hole", "--count", 300000), {}),
     "many": (counted("many", "--flows", 2000, 50), {}),
@@ -85,8 +83,8 @@ WORKLOADS = {
 # Where the bars speak of peers, these have two runs at least, else one.
 AGAINST_PEERS = {"mix", "real"}
 # Those that the bars speak of (bars.py) and that every figure is asked for.
-DEFAULT = ["mix", "p64-100k", "p64-1m", "dns", "syn", "hole", "many", "half-500k",
-           "half-1m", "idle-250k", "idle-500k", "real"]
+DEFAULT = ["mix", "p64-100k", "p64-1m", "dns", "syn", "hole", "many", "half-1m",
+           "idle-500k", "real"]
 ALL = [*WORKLOADS, "real"]
 
 

@@ -3,7 +3,9 @@
 
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import sqlite3
@@ -160,6 +162,53 @@ class Basics(Capture):
         time.sleep(2.2)
         self.end(p)
         self.assertGreaterEqual(len(re.findall(r'^\{"type":"stats"', p.err, re.M)), 2)
+
+    def test_a_terminal_gets_a_line_that_is_drawn_anew(self):
+        n = self.network()
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        p = n.b.popen([net.NRTOOL, "capture", "vb", "-o", "a.db", "--ring-size", "256K"],
+                      stdout=subprocess.DEVNULL, stderr=slave, cwd=self.dir,
+                      env={**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"})
+        os.close(slave)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        said = b""
+
+        def until(what):
+            nonlocal said
+            end = time.monotonic() + 30
+            while not re.search(what, said):
+                self.assertLess(time.monotonic(), end, said[-2000:])
+                if select.select([master], [], [], 0.2)[0]:
+                    try:
+                        said += os.read(master, 65536)
+                    except OSError:  # the other end is closed
+                        self.assertRegex(said, what)
+
+        until(rb"capturing")
+        query = b"\x12\x34\1\0\0\1\0\0\0\0\0\0\7example\3com\0\0\1\0\1"
+        answer = query[:2] + b"\x81\x80" + query[4:]
+        for k in range(30):
+            n.a.send("va", [net.ether(net.ipv4(net.udp(query, 1024 + k, 53))),
+                            net.ether(net.ipv4(net.udp(answer, 53, 1024 + k), src="10.77.1.2",
+                                               dst="10.77.1.1"))])
+        until(rb"\r60 packets, 4.2 KiB, \d+/s, 0 lost, 30 flows open, dns\x1b\[K")
+        # nothing comes: the line is drawn again with a rate of nothing
+        until(rb"\r60 packets, 4.2 KiB, 0/s, 0 lost, 30 flows open\x1b\[K")
+        p.send_signal(signal.SIGSTOP)
+        sent = 60 + n.a.send("va", net.udp_frames(20000, size=200))
+        p.send_signal(signal.SIGCONT)
+        until(rb" [1-9][\d ]* lost, 31 flows open")
+        p.send_signal(signal.SIGINT)
+        until(rb"captured [\d ]+ / received [\d ]+ / .*dropped [\d ]+")
+        self.assertEqual(p.wait(), 0)
+        # the line is taken away before anything else is said
+        last = said.rsplit(b"flows open", 1)[1]
+        self.assertRegex(last, rb"^[^\n]*\x1b\[K\r\x1b\[Kcaptured ")
+        got = re.search(rb"lost, 31 flows.*?captured [\d ]+ / received ([\d ]+) / (?:\x1b\[\d+m)?"
+                        rb"dropped ([\d ]+)", said, re.S)
+        self.assertEqual(sum(int(x.replace(b" ", b"")) for x in got.groups()), sent)
 
     def test_down_up_goes_on_and_deleted_leaves_a_whole_database(self):
         n = self.network()
@@ -334,11 +383,22 @@ class KeptEqualsReplayed(Capture):
         self.check(n, send, both=("--udp-timeout", "1s"))
 
     def test_real_captures_paced_as_they_were(self):
-        chosen = choose()
+        """All here; with the other back ends a few, all where NRTOOL_LIVE_ALL is set."""
+        self.paced(self.n_captures if not os.environ.get("NRTOOL_LIVE_ALL") else 24)
+
+    n_captures = 24
+
+    def paced(self, most):
+        """Sent over the wire: the flows and messages of the file, times aside."""
+        mix = self.dir / "mix.pcap"
+        subprocess.run([net.BUILD / "tests/bench/nrbench-gen", "mix", "--size", "2M", mix],
+                       check=True)
+        chosen = choose(most)
+        both = [(mix, records.read_pcap(mix)), *chosen]
+        for some in (both[i:i + 9] for i in range(0, len(both), 9)):
+            self.side_by_side(some)
         if not chosen:
             self.skipTest("the real captures are not here")
-        for some in (chosen[i:i + 8] for i in range(0, len(chosen), 8)):
-            self.side_by_side(some)
 
     def side_by_side(self, chosen):
         runs = []

@@ -20,8 +20,8 @@ class Equal(test_capture.KeptEqualsReplayed):
     """capture -w x.pcapng -o a.db, then replay x.pcapng -o b.db: the same records."""
 
     options = ("--backend", "pcap")
+    n_captures = 8
     test_every_back_end = None  # once is enough
-    test_real_captures_paced_as_they_were = None
     test_tags_and_two_interfaces_and_rings = None
 
     @classmethod
@@ -138,13 +138,6 @@ class Equal(test_capture.KeptEqualsReplayed):
         self.end(p)
         self.assertEqual(self.counts(p), (5, 5, 0))
 
-    def test_real_captures(self):
-        """Sent over the wire: the flows and messages of the file, times aside."""
-        chosen = test_capture.choose()[:8]
-        if not chosen:
-            self.skipTest("the real captures are not here")
-        self.side_by_side(chosen)
-
 
 class XdpNative(Equal):
     options = (*XDP, "native")
@@ -177,8 +170,8 @@ class XdpNative(Equal):
 
 class XdpGeneric(XdpNative):
     options = (*XDP, "generic")
+    n_captures = 4
     test_an_interface_with_an_address_is_refused = None
-    test_real_captures = None
 
 
 class Signals(test_capture.Capture):
