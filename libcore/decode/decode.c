@@ -138,14 +138,14 @@ static __attribute__((noinline)) void settle(struct nr_dec *x)
 				out->n_levels ? (uint8_t)(out->n_levels - 1) : 255;
 }
 
-void nr_decode(struct nr_decoder *d, const struct nr_packet *p, struct nr_decoded *out)
+static __attribute__((noinline)) void steps(struct nr_decoder *d,
+					    const struct nr_packet *p,
+					    struct nr_decoded *out)
 {
 	struct nr_dec x;
 	enum nr_step step;
 	const uint8_t *h;
 
-	if (NR_LIKELY(nr_dec_plain(d, p, out)))
-		return;
 	x.p = p->data;
 	x.end = p->data + p->cap_len;
 	x.wire = p->wire_len;
@@ -246,4 +246,10 @@ done:
 	out->bucket = NR_BUCKET_FLOW;
 	if (NR_UNLIKELY(x.outcome != NR_OUT_FLOW || out->n_anomalies))
 		settle(&x);
+}
+
+void nr_decode(struct nr_decoder *d, const struct nr_packet *p, struct nr_decoded *out)
+{
+	if (NR_UNLIKELY(!nr_dec_plain(d, p, out)))
+		steps(d, p, out);
 }

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <sys/random.h>
 
+enum { AHEAD_COLD = 6 }; /* packets */
+
 void nr_engine_config_defaults(struct nr_engine_config *c)
 {
 	const int64_t s = 1000000000;
@@ -185,19 +187,15 @@ static void work_init(struct nr_engine *e)
 {
 	e->batch = nr_xcalloc(1, sizeof(*e->batch));
 	e->work = nr_xcalloc(NR_WORK, sizeof(e->work[0]));
-	for (unsigned i = 0; i < NR_WORK; i++) {
-		e->work[i].dec = nr_xcalloc(1, sizeof(*e->work[i].dec));
-		e->work[i].items = nr_xcalloc(NR_MAX_ITEMS, sizeof(struct nr_item));
-	}
+	e->work_items = nr_xcalloc(NR_WORK * NR_MAX_ITEMS, sizeof(e->work_items[0]));
+	e->work_decoded = nr_xcalloc(NR_WORK, sizeof(struct nr_decoded) + 16);
 }
 
 static void work_fini(struct nr_engine *e)
 {
-	for (unsigned i = 0; e->work && i < NR_WORK; i++) {
-		nr_free(e->work[i].dec);
-		nr_free(e->work[i].items);
-	}
 	nr_free(e->work);
+	nr_free(e->work_items);
+	nr_free(e->work_decoded);
 	if (e->batch)
 		nr_batch_release(e->batch);
 	nr_free(e->batch);
@@ -276,7 +274,8 @@ static void process(struct nr_engine *e, const struct nr_work *w)
 {
 	struct nr_step_mark m;
 
-	if (nr_intake_clock(e, w->pkt, &m)) {
+	if (!nr_intake_no_mark(e->mark_ns, w->pkt->clock_ns) &&
+	    nr_intake_clock(e, w->pkt, &m)) {
 		e->single.now = NULL;
 		e->single.order = (struct nr_order){ .ordinal = m.ordinal,
 						     .turn = m.turn,
@@ -286,7 +285,8 @@ static void process(struct nr_engine *e, const struct nr_work *w)
 	nr_intake_tell(e, w);
 	for (unsigned i = 0; i < w->n_items; i++)
 		nr_part_item(&e->parts[nr_key_shard(w->items[i].hash)], &w->items[i]);
-	nr_intake_tell_last(e, w);
+	if (w->dec->has_arp)
+		nr_intake_tell_last(e, w);
 	nr_engine_breathe(e);
 }
 
@@ -300,11 +300,9 @@ bool nr_engine_number(const struct nr_engine *e, struct nr_packet *p)
 	return true;
 }
 
-/* Between decoding and processing: the lines of the flows that the work will meet. */
+/* Between decoding and processing: the hot lines of the flows that the work will meet. */
 static void prefetch_flows(struct nr_engine *e, unsigned n)
 {
-	bool anyway = !e->cfg.no_index || !e->cfg.no_sessions;
-
 	for (unsigned k = 0; k < n; k++) {
 		struct nr_work *w = &e->work[k];
 
@@ -312,11 +310,15 @@ static void prefetch_flows(struct nr_engine *e, unsigned n)
 			w->items[j].guess =
 				nr_flow_prefetch_hit(e->flows, w->items[j].hash);
 	}
-	for (unsigned k = 0; k < n; k++) {
-		for (unsigned j = 0; j < e->work[k].n_items; j++)
-			nr_flow_prefetch_cold(e->flows, e->work[k].items[j].guess,
-					      anyway);
-	}
+}
+
+/* Some packets ahead, when the hot line has come and says whether there will be need. */
+static void prefetch_cold(const struct nr_engine *e, const struct nr_work *w)
+{
+	bool anyway = !e->cfg.no_index || !e->cfg.no_sessions;
+
+	for (unsigned j = 0; j < w->n_items; j++)
+		nr_flow_prefetch_cold(e->flows, w->items[j].guess, anyway);
 }
 
 /* A batch, NR_WORK packets at a time. Returns false when a packet beyond --count is met.
@@ -328,18 +330,33 @@ static bool run_batch(struct nr_engine *e, struct nr_batch *b)
 
 	nr_engine_lap(e, &since, NULL);
 	for (unsigned i = 0; i < b->n && more && !e->error;) {
+		struct nr_item *items = e->work_items;
+		uint8_t *dec = e->work_decoded;
 		unsigned n = 0;
 
 		while (n < NR_WORK && i < b->n) {
+			struct nr_work *w = &e->work[n];
+
 			more = nr_engine_number(e, &b->pkt[i]);
 			if (!more)
 				break;
-			nr_intake_prepare(e, &e->work[n++], &b->pkt[i++], &e->work_arena);
+			n++;
+			/* one behind the other, so that the nearest cache holds all */
+			w->items = items;
+			w->dec = (struct nr_decoded *)(void *)dec;
+			nr_intake_prepare(e, w, &b->pkt[i++], &e->work_arena);
+			items += w->n_items;
+			dec += (nr_work_decoded(w) + 15) & ~(size_t)15;
 		}
 		prefetch_flows(e, n);
 		nr_engine_lap(e, &since, &e->effort.intake_ns);
-		for (unsigned k = 0; k < n; k++)
+		for (unsigned k = 0; k < AHEAD_COLD && k < n; k++)
+			prefetch_cold(e, &e->work[k]);
+		for (unsigned k = 0; k < n; k++) {
+			if (k + AHEAD_COLD < n)
+				prefetch_cold(e, &e->work[k + AHEAD_COLD]);
 			process(e, &e->work[k]);
+		}
 		nr_engine_lap(e, &since, &e->effort.shards_ns);
 		nr_decoder_release(e->decoder);
 		/* hands over what was lost: a flood of it must not gather */

@@ -17,12 +17,6 @@ static int64_t mark_before(int64_t t)
 	return t < INT64_MIN + NR_MARK_NS ? INT64_MIN : t - r;
 }
 
-/* Whether t lies in the 100 ms behind mark: the common case, without a division. */
-static inline bool is_near(int64_t mark, int64_t t)
-{
-	return (uint64_t)t - (uint64_t)mark < NR_MARK_NS;
-}
-
 static uint64_t next_ordinal(const struct nr_engine *e)
 {
 	return e->cfg.first_ordinal + e->stats.packets + 1;
@@ -33,7 +27,7 @@ bool nr_intake_clock(struct nr_engine *e, const struct nr_packet *p,
 {
 	int64_t mark;
 
-	if (is_near(e->mark_ns, p->clock_ns) ||
+	if (nr_intake_no_mark(e->mark_ns, p->clock_ns) ||
 	    (p->event && p->event->kind != NR_EVENT_TICK))
 		return false;
 	mark = mark_before(p->clock_ns);
@@ -62,11 +56,11 @@ void nr_intake_lost(struct nr_engine *e)
 	nr_decoder_expire(e->decoder, e->decoder_mark_ns, fragment_lost, e);
 }
 
-static void expire_fragments(struct nr_engine *e, int64_t clock_ns)
+static inline void expire_fragments(struct nr_engine *e, int64_t clock_ns)
 {
 	int64_t mark;
 
-	if (is_near(e->decoder_mark_ns, clock_ns))
+	if (nr_intake_no_mark(e->decoder_mark_ns, clock_ns))
 		return;
 	mark = mark_before(clock_ns);
 	if (mark <= e->decoder_mark_ns)
@@ -100,7 +94,8 @@ static struct nr_item *add_item(struct nr_work *w, unsigned level, unsigned flag
 }
 
 /* The flow that an ICMP message speaks of belongs to another shard, which is asked. */
-static void add_question(struct nr_engine *e, struct nr_work *w, unsigned level)
+static __attribute__((noinline)) void add_question(struct nr_engine *e, struct nr_work *w,
+						   unsigned level)
 {
 	const struct nr_level *l = &w->dec->level[level];
 	struct nr_tuple t;
@@ -238,26 +233,59 @@ static void place(struct nr_out *o, const struct nr_packet *p, enum nr_place pla
 				      .phase = NR_PHASE_PACKET };
 }
 
-void nr_intake_tell(struct nr_engine *e, const struct nr_work *w)
+/* What is told of every packet of a source; true: there is more to say of this one. */
+static inline bool count_packet(struct nr_engine *e, const struct nr_packet *p)
 {
-	const struct nr_packet *p = w->pkt;
-	struct nr_out *o = e->out;
+	struct nr_source_state *s = &e->sources[p->source];
 
-	if (p->event) {
-		o->now = NULL;
-		o->order = (struct nr_order){ .ordinal = next_ordinal(e),
-					      .turn = e->turn,
-					      .phase = NR_PHASE_CONTAINER };
-		nr_engine_event(e, p);
-		return;
-	}
-	o->now = p;
-	place(o, p, NR_PLACE_FIRST);
+	if (!s->packets || p->ts_ns < s->first_ns)
+		s->first_ns = p->ts_ns;
+	if (!s->packets || p->ts_ns > s->last_ns)
+		s->last_ns = p->ts_ns;
+	s->packets++;
+	s->wire_bytes += p->wire_len;
+	s->captured_bytes += p->cap_len;
 	e->turn = 0;
 	e->stats.packets++;
 	e->stats.wire_bytes += p->wire_len;
 	e->stats.captured_bytes += p->cap_len;
-	nr_engine_source_packet(e, p);
+	return (p->offset >= s->next_block && !e->cfg.no_index) ||
+	       p->flags & (NR_PKT_INBOUND | NR_PKT_OUTBOUND) ||
+	       p->time_backwards | p->time_jump | p->time_bogus | p->time_clamped;
+}
+
+static __attribute__((noinline)) void tell_event(struct nr_engine *e,
+						 const struct nr_packet *p)
+{
+	struct nr_out *o = e->out;
+
+	o->now = NULL;
+	o->order = (struct nr_order){ .ordinal = next_ordinal(e),
+				      .turn = e->turn,
+				      .phase = NR_PHASE_CONTAINER };
+	nr_engine_event(e, p);
+}
+
+void nr_intake_tell(struct nr_engine *e, const struct nr_work *w)
+{
+	const struct nr_packet *p = w->pkt;
+	struct nr_out *o = e->out;
+	bool more;
+
+	if (p->event) {
+		tell_event(e, p);
+		return;
+	}
+	more = count_packet(e, p);
+	if (!more && w->bucket == NR_BUCKET_FLOW && !w->dec->n_frags &&
+	    !w->dec->n_anomalies && !w->dec->n_tunnels) {
+		nr_ledger_add_flow(e->ledger, p->source, p->wire_len);
+		return;
+	}
+	o->now = p;
+	place(o, p, NR_PLACE_FIRST);
+	if (more)
+		nr_engine_source_packet(e, p);
 	homeless_anomalies(e, w->dec);
 	if (w->dec->n_tunnels)
 		nr_tunnels_packet(e, w);

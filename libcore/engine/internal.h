@@ -97,6 +97,15 @@ struct nr_work {
 	unsigned n_items;
 };
 
+/* Bytes of what was decoded that were filled. */
+static inline size_t nr_work_decoded(const struct nr_work *w)
+{
+	size_t n = offsetof(struct nr_decoded, level) +
+		   w->dec->n_levels * sizeof(w->dec->level[0]);
+
+	return w->dec->n_tunnels || w->dec->n_anomalies ? sizeof(*w->dec) : n;
+}
+
 /* What the engine keeps of one input until its rows are written at the end. */
 struct nr_source_state {
 	uint64_t packets, wire_bytes, captured_bytes;
@@ -115,11 +124,11 @@ struct nr_step;
 /* The engine's half of a shard. */
 struct nr_part {
 	struct nr_engine *e;
-	unsigned shard;
 	struct nr_out *out;
+	struct nr_sessions *sessions; /* NULL: --no-sessions */
+	unsigned shard;
 	unsigned level; /* being worked on */
 	struct nr_way_backs way_backs;
-	struct nr_sessions *sessions; /* NULL: --no-sessions */
 	struct nr_community_hasher *community;
 	uint64_t n_expected; /* flows announced */
 	uint64_t spent_ns;   /* see struct nr_effort */
@@ -161,6 +170,8 @@ struct nr_engine {
 	struct nr_source_state *sources;
 	size_t n_sources;
 	struct nr_work *work; /* NR_WORK of them; with one thread */
+	struct nr_item *work_items;
+	uint8_t *work_decoded;
 	struct nr_batch *batch;
 	struct nr_out *out; /* where the intake's records go */
 	int64_t mark_ns;    /* the last clock mark passed */
@@ -244,6 +255,12 @@ void nr_intake_prepare(struct nr_engine *e, struct nr_work *w, const struct nr_p
  */
 bool nr_intake_clock(struct nr_engine *e, const struct nr_packet *p,
 		     struct nr_step_mark *m);
+/* Whether it cannot: packet time lies in the 100 ms behind the last mark. */
+static inline bool nr_intake_no_mark(int64_t mark, int64_t clock_ns)
+{
+	return (uint64_t)clock_ns - (uint64_t)mark < NR_MARK_NS;
+}
+
 /* What the intake itself says of a packet or event: rows, ledger. */
 void nr_intake_tell(struct nr_engine *e, const struct nr_work *w);
 /* The same behind what its levels say. */
@@ -262,7 +279,15 @@ void nr_ordered_write(struct nr_engine *e, struct nr_record **r, size_t n,
 void nr_engine_flush(struct nr_engine *e);
 /* The same where many have gathered: called where no row is half made. In a step nothing:
    its records are merged when it has ended. */
-void nr_engine_breathe(struct nr_engine *e);
+static inline void nr_engine_breathe(struct nr_engine *e)
+{
+	const struct nr_out *o = &e->single;
+
+	if (e->out != o)
+		return; /* a step ends soon enough */
+	if (o->records.n >= NR_FLUSH_RECORDS || o->arena.handed >= NR_FLUSH_BYTES)
+		nr_engine_flush(e);
+}
 /*
  * Merges n lists, each in order, up to what stands before `until`; what was merged leaves
  * the lists.
@@ -321,6 +346,7 @@ struct nr_order nr_part_ahead(const struct nr_part *p);
 
 /* sources.c */
 void nr_engine_event(struct nr_engine *e, const struct nr_packet *p);
+/* What is not of every packet: the block it lies in, its direction, its time. */
 void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p);
 void nr_engine_source_rows(struct nr_engine *e, const struct nr_merge *m,
 			   const struct nr_run_info *run);

@@ -6,13 +6,6 @@
 
 #include <stdio.h>
 
-struct nr_ledger {
-	struct nr_ledger_line *flow;  /* bucket flow, one per source: the hot ones */
-	struct nr_ledger_line *other; /* open addressing; packets 0: free */
-	struct nr_ledger_line *sorted;
-	size_t n_sources, n_other, cap; /* cap: power of two */
-};
-
 struct nr_ledger *nr_ledger_new(size_t n_sources)
 {
 	struct nr_ledger *l = nr_xcalloc(1, sizeof(*l));

@@ -44,16 +44,6 @@ void nr_engine_flush(struct nr_engine *e)
 	nr_engine_lap(e, &since, &e->effort.merge_ns);
 }
 
-void nr_engine_breathe(struct nr_engine *e)
-{
-	const struct nr_out *o = &e->single;
-
-	if (e->out != o)
-		return; /* a step ends soon enough */
-	if (o->records.n >= NR_FLUSH_RECORDS || o->arena.handed >= NR_FLUSH_BYTES)
-		nr_engine_flush(e);
-}
-
 /* The lists that have something, a heap: the one whose turn it is first. */
 struct heads {
 	struct nr_out *o[MAX_OUTS];

@@ -54,7 +54,7 @@ static void credit(struct nr_part *p, struct nr_flow *f, uint32_t source, uint64
 {
 	struct nr_way_backs *b = &p->way_backs;
 
-	if (p->e->cfg.no_index || !record) /* 0: a capture could not keep it */
+	if (!record) /* a capture could not keep it */
 		return;
 	nr_way_back_turn(b, f, source);
 	if (nr_way_back_full(f->way_back, source))
@@ -79,7 +79,7 @@ static void decode_anomalies(struct nr_part *p, const struct nr_item *it,
 	}
 }
 
-static void answer(struct nr_part *p, const struct nr_item *it)
+static __attribute__((noinline)) void answer(struct nr_part *p, const struct nr_item *it)
 {
 	const struct nr_flow *f = nr_flow_find(p->e->flows, &it->key, it->hash);
 	struct nr_join *j;
@@ -137,16 +137,18 @@ void nr_part_item(struct nr_part *p, const struct nr_item *it)
 	if (p->sessions && !fp.drop_bad && (!fp.is_quiet || p->e->cfg.tap))
 		nr_sessions_packet(p->sessions, f, hi != f->src_is_hi, pkt,
 				   &it->dec->level[it->level], &seen);
-	if (!(it->flags & NR_ITEM_OWNS))
+	if (!(it->flags & NR_ITEM_OWNS) || (p->e->cfg.no_index && !it->dec->n_frags))
 		return;
 	/* Fragments that came before the packet share its fate. */
 	for (uint32_t i = 0; i < it->dec->n_frags; i++) {
 		const struct nr_frag_record *r = &it->dec->frags[i];
 
 		nr_flow_credit(p->e->flows, f, r->wire_len);
-		credit(p, f, r->source, r->record);
+		if (!p->e->cfg.no_index)
+			credit(p, f, r->source, r->record);
 	}
-	credit(p, f, pkt->source, pkt->record);
+	if (!p->e->cfg.no_index)
+		credit(p, f, pkt->source, pkt->record);
 }
 
 /* The walk through a step. */

@@ -137,17 +137,6 @@ static void add_mark(struct nr_step *s, struct nr_step_mark m)
 	s->marks[s->n_marks++] = m;
 }
 
-/* Of what was decoded only as much is kept as it filled. */
-static size_t decoded_size(const struct nr_work *w)
-{
-	if (!w->n_items)
-		return 0;
-	if (w->dec->n_tunnels || w->dec->n_anomalies)
-		return sizeof(*w->dec);
-	return offsetof(struct nr_decoded, level) +
-	       w->dec->n_levels * sizeof(w->dec->level[0]);
-}
-
 static void take_packet(struct nr_engine *e, struct nr_step *s, const struct nr_packet *p)
 {
 	struct nr_step_mark m;
@@ -166,7 +155,8 @@ static void take_packet(struct nr_engine *e, struct nr_step *s, const struct nr_
 	nr_intake_tell(e, &w);
 	nr_intake_tell_last(e, &w);
 	has_frags = w.n_items && w.dec->n_frags;
-	nr_arena_shrink(&s->arena, w.dec, sizeof(*w.dec), decoded_size(&w));
+	nr_arena_shrink(&s->arena, w.dec, sizeof(*w.dec),
+			w.n_items ? nr_work_decoded(&w) : 0);
 	for (unsigned i = 0; i < w.n_items; i++)
 		list_add(&s->list[nr_key_shard(w.items[i].hash)], s->n_items + i);
 	s->n_items += w.n_items;

@@ -133,13 +133,6 @@ void nr_engine_source_packet(struct nr_engine *e, const struct nr_packet *p)
 {
 	struct nr_source_state *s = &e->sources[p->source];
 
-	if (!s->packets || p->ts_ns < s->first_ns)
-		s->first_ns = p->ts_ns;
-	if (!s->packets || p->ts_ns > s->last_ns)
-		s->last_ns = p->ts_ns;
-	s->packets++;
-	s->wire_bytes += p->wire_len;
-	s->captured_bytes += p->cap_len;
 	if (!e->cfg.no_index && p->record && p->offset >= s->next_block) {
 		struct nr_record *r = nr_out_row(e->out, &nr_rt_source_block);
 

@@ -53,7 +53,7 @@ static inline enum nr_fast nr_fast_tcp(struct nr_flow_hot *h, unsigned s,
 	unsigned need = (l->payload_len ? NR_HOT_DATA | NR_HOT_ACKED : NR_HOT_ACK) |
 			(l->tcp_flags & NR_TCP_PSH ? NR_HOT_PSH : 0);
 	unsigned lacks = ~((unsigned)h->flags >> s) & need;
-	int32_t acks = (int32_t)(l->tcp_ack - h->acked[!s]);
+	int32_t acks = (int32_t)(l->tcp_ack - h->acked[!s]), ahead;
 
 	if ((l->tcp_flags & ~NR_TCP_PSH) != NR_TCP_ACK || l->tcp_seq != h->next[s] ||
 	    !l->tcp_window || l->payload_cap != l->payload_len)
@@ -61,13 +61,13 @@ static inline enum nr_fast nr_fast_tcp(struct nr_flow_hot *h, unsigned s,
 	if (lacks && (h->flags & NR_HOT_WIDE ||
 		      (lacks & NR_HOT_ACKED && !nr_fast_little(h, s, l))))
 		return NR_FAST_NOT;
-	if (acks > 0) {
-		if ((int32_t)(h->next[!s] - l->tcp_ack) < 0 || !l->tcp_ack)
-			return NR_FAST_NOT;
-		h->acked[!s] = l->tcp_ack;
-		if (~h->flags & NR_HOT_ACKED << !s)
-			nr_fast_acked(h, !s, (uint32_t)acks);
-	}
+	/* What comes and goes is computed, not asked: it would be guessed wrong. */
+	ahead = (int32_t)(h->next[!s] - l->tcp_ack);
+	if ((acks > 0) & ((ahead < 0) | !l->tcp_ack))
+		return NR_FAST_NOT;
+	if ((acks > 0) & !(h->flags & NR_HOT_ACKED << !s))
+		nr_fast_acked(h, !s, (uint32_t)acks);
+	h->acked[!s] += (uint32_t)(acks & -(int32_t)(acks > 0));
 	h->next[s] += l->payload_len;
 	h->window[s] = l->tcp_window;
 	h->flags |= (uint16_t)(NR_HOT_SCALED << s);
@@ -75,9 +75,8 @@ static inline enum nr_fast nr_fast_tcp(struct nr_flow_hot *h, unsigned s,
 }
 
 /* Accounts the packet l, sent by side s, to a flow. */
-static inline enum nr_fast nr_fast_packet(const struct nr_shard *sh,
-					  struct nr_flow_hot *h, unsigned s,
-					  const struct nr_flow_packet *p,
+static inline enum nr_fast nr_fast_packet(const struct nr_slabs *b, struct nr_flow_hot *h,
+					  unsigned s, const struct nr_flow_packet *p,
 					  const struct nr_level *l)
 {
 	const struct nr_packet *k = p->pkt;
@@ -86,7 +85,7 @@ static inline enum nr_fast nr_fast_packet(const struct nr_shard *sh,
 	if (!(h->flags & NR_HOT_FAST) || p->bad_checksum || !p->is_credited ||
 	    l->carries || k->ts_ns != k->clock_ns ||
 	    (uint64_t)k->clock_ns - (uint64_t)h->clock_ns >=
-		    (uint64_t)sh->idle[h->timer] ||
+		    (uint64_t)b->idle[h->timer] ||
 	    !nr_fast_counters(h, s, l, k->wire_len))
 		return NR_FAST_NOT;
 	if (l->proto == NR_PROTO_TCP) {

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 struct due {
 	uint64_t flow_id;
@@ -36,10 +37,19 @@ struct nr_flow_table {
 	struct dues all; /* where one thread drives all shards */
 };
 
+/* Zeroed, where cache lines begin. */
+static struct nr_flow_table *table_memory(void)
+{
+	void *p = mmap(NULL, sizeof(struct nr_flow_table), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? nr_xmalloc(SIZE_MAX) /* says so and ends */ : p;
+}
+
 struct nr_flow_table *nr_flow_table_new(const struct nr_flow_config *c,
 					const struct nr_flow_events *ev)
 {
-	struct nr_flow_table *t = nr_xcalloc(1, sizeof(*t));
+	struct nr_flow_table *t = table_memory();
 
 	t->cfg = *c;
 	t->ev = *ev;
@@ -61,7 +71,7 @@ void nr_flow_table_free(struct nr_flow_table *t)
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
 		nr_free(t->due[i].d);
 	nr_free(t->all.d);
-	nr_free(t);
+	munmap(t, sizeof(*t));
 }
 
 static bool any_reset(const struct nr_flow *f)
@@ -330,10 +340,10 @@ void nr_flow_prefetch_cold(const struct nr_flow_table *t, uint32_t guess, bool a
 }
 
 /* The general way: f, if it is there, is due to end, or is laid out and packed again. */
-static struct nr_flow *update(struct nr_flow_table *t, struct nr_shard *s,
-			      struct nr_flow *f, const struct nr_flow_packet *p,
-			      unsigned i, const struct nr_key *k, uint64_t hash,
-			      bool src_is_hi)
+static __attribute__((noinline)) struct nr_flow *update(
+	struct nr_flow_table *t, struct nr_shard *s, struct nr_flow *f,
+	const struct nr_flow_packet *p, unsigned i, const struct nr_key *k, uint64_t hash,
+	bool src_is_hi)
 {
 	const struct nr_level *l = &p->dec->level[i];
 	struct nr_flow_wide *w;
@@ -400,7 +410,7 @@ struct nr_flow *nr_flow_update(struct nr_flow_table *t, struct nr_flow_packet *p
 
 	if (p->seen)
 		p->seen->is_valid = false;
-	fast = h ? nr_fast_packet(s, h, side, p, l) : NR_FAST_NOT;
+	fast = h ? nr_fast_packet(&t->slabs, h, side, p, l) : NR_FAST_NOT;
 	if (fast == NR_FAST_NOTE)
 		nr_fast_note(f, side, l, p->pkt->ts_ns);
 	if (fast == NR_FAST_NOT) {

@@ -105,6 +105,11 @@ void nr_key_make(struct nr_key *k, bool *src_is_hi, const struct nr_key_config *
 }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static inline void put(void *to, uint64_t word)
+{
+	memcpy(to, &word, sizeof(word));
+}
+
 /*
  * TCP or UDP over IPv4 in the frame itself, the most frequent by far: the words of the
  * key are made in registers and go into the hash from there. Read back from memory that
@@ -114,26 +119,37 @@ static inline uint64_t plain_key(struct nr_key *k, bool *src_is_hi,
 				 const struct nr_key_config *c, const struct nr_level *l,
 				 uint64_t vlan)
 {
-	uint32_t src, dst;
-	uint64_t a, b, w[7];
-	bool hi;
+	uint64_t a = (uint64_t)nr_be32(l->src) << 16 | l->src_port;
+	uint64_t b = (uint64_t)nr_be32(l->dst) << 16 | l->dst_port;
+	bool hi = a > b;
+	uint64_t swap = (a ^ b) & -(uint64_t)hi; /* a branch would be guessed wrong */
+	struct nr_key_words w = { 0 };
 
-	memcpy(&src, l->src, 4);
-	memcpy(&dst, l->dst, 4);
-	a = (uint64_t)__builtin_bswap32(src) << 16 | l->src_port;
-	b = (uint64_t)__builtin_bswap32(dst) << 16 | l->dst_port;
-	hi = a > b;
-	w[0] = hi ? dst : src;
-	w[2] = hi ? src : dst;
-	w[1] = w[3] = w[6] = 0;
-	w[4] = (uint64_t)(hi ? l->dst_port : l->src_port) |
-	       (uint64_t)(hi ? l->src_port : l->dst_port) << 16 | vlan << 32;
-	w[5] = (uint64_t)l->proto | 4 << 8;
-	memcpy(k, w, sizeof(w));
+	a ^= swap;
+	b ^= swap;
+	w.w0 = __builtin_bswap32((uint32_t)(a >> 16));
+	w.w2 = __builtin_bswap32((uint32_t)(b >> 16));
+	w.w4 = (a & 0xffff) | (b & 0xffff) << 16 | vlan << 32;
+	w.w5 = (uint64_t)l->proto | 4 << 8;
+	put(k->lo, w.w0);
+	put(k->lo + 8, 0);
+	put(k->hi, w.w2);
+	put(k->hi + 8, 0);
+	put(&k->lo_port, w.w4);
+	put(&k->proto, w.w5);
+	k->scope = 0;
 	*src_is_hi = hi;
 	return nr_key_hash_words(w, c->secret);
 }
 #endif
+
+static __attribute__((noinline)) uint64_t any_key(struct nr_key *k, bool *src_is_hi,
+						  const struct nr_key_config *c,
+						  const struct nr_decoded *d, unsigned i)
+{
+	nr_key_make(k, src_is_hi, c, d, i);
+	return nr_key_hash(k, c->secret);
+}
 
 uint64_t nr_key_make_hash(struct nr_key *k, bool *src_is_hi,
 			  const struct nr_key_config *c, const struct nr_decoded *d,
@@ -147,6 +163,5 @@ uint64_t nr_key_make_hash(struct nr_key *k, bool *src_is_hi,
 		return plain_key(k, src_is_hi, c, l,
 				 l->n_vlans && !c->no_vlan ? d->vlan[0] + 1u : 0);
 #endif
-	nr_key_make(k, src_is_hi, c, d, i);
-	return nr_key_hash(k, c->secret);
+	return any_key(k, src_is_hi, c, d, i);
 }

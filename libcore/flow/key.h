@@ -46,24 +46,29 @@ uint64_t nr_key_make_hash(struct nr_key *k, bool *src_is_hi,
  * 5-tuple, the same on every run; the rest is placement inside the shard, mixed with the
  * secret so that nobody can craft collisions.
  */
-static inline uint64_t nr_key_hash_words(uint64_t w[7], struct nr_siphash_key secret)
+struct nr_key_words {
+	uint64_t w0, w1, w2, w3, w4, w5, w6; /* of struct nr_key */
+};
+
+static inline uint64_t nr_key_hash_words(struct nr_key_words k,
+					 struct nr_siphash_key secret)
 {
 	uint64_t shard, place;
 
-	shard = nr_mix(w[0] ^ w[2] ^ nr_rotl(w[1] ^ w[3], 17) ^ 0x9e3779b97f4a7c15,
-		       w[4] ^ 0xd6e8feb86659fd93);
-	w[0] = nr_mix(w[0] ^ secret.k0, w[2] ^ secret.k1);
-	w[1] = nr_mix(w[1] ^ secret.k1, w[3] ^ secret.k0);
-	w[4] = nr_mix(w[4] ^ secret.k0, w[5] ^ w[6] ^ secret.k1);
-	place = nr_mix(w[0] ^ nr_rotl(w[1], 23), w[4] ^ secret.k0);
+	shard = nr_mix(k.w0 ^ k.w2 ^ nr_rotl(k.w1 ^ k.w3, 17) ^ 0x9e3779b97f4a7c15,
+		       k.w4 ^ 0xd6e8feb86659fd93);
+	k.w0 = nr_mix(k.w0 ^ secret.k0, k.w2 ^ secret.k1);
+	k.w1 = nr_mix(k.w1 ^ secret.k1, k.w3 ^ secret.k0);
+	k.w4 = nr_mix(k.w4 ^ secret.k0, k.w5 ^ k.w6 ^ secret.k1);
+	place = nr_mix(k.w0 ^ nr_rotl(k.w1, 23), k.w4 ^ secret.k0);
 	return place >> 6 | shard << 58;
 }
 
 static inline uint64_t nr_key_hash(const struct nr_key *k, struct nr_siphash_key secret)
 {
-	uint64_t w[7];
+	struct nr_key_words w;
 
-	memcpy(w, k, sizeof(w));
+	memcpy(&w, k, sizeof(w));
 	return nr_key_hash_words(w, secret);
 }
 

@@ -10,14 +10,8 @@ enum {
 	FIRST_BUCKETS = 16,
 	HUGE_FROM = 16384, /* slots in small pages */
 	HUGE_PAGE = 2 << 20,
+	AHEAD_BUCKET = 16, /* flows that are moved at once */
 };
-
-static uint16_t tag_of(uint64_t hash)
-{
-	uint16_t t = (uint16_t)(hash >> 40);
-
-	return t ? t : 1;
-}
 
 /* Thousands of flows are worth large pages; a few are not. */
 static void use_huge_pages(void *slab, size_t size, size_t n)
@@ -64,6 +58,12 @@ void nr_slabs_init(struct nr_slabs *b, const struct nr_flow_config *c)
 	b->hot = slab_new(sizeof(b->hot[0]), b->n_slots);
 	b->cold = slab_new(sizeof(b->cold[0]), b->n_slots);
 	atomic_init(&b->n_chunks, 0);
+	b->idle[NR_TIMER_TCP] = c->tcp_timeout;
+	b->idle[NR_TIMER_HALF_CLOSED] = c->half_closed_timeout;
+	b->idle[NR_TIMER_UDP] = c->udp_timeout;
+	b->idle[NR_TIMER_ICMP] = c->icmp_timeout;
+	b->idle[NR_TIMER_OTHER] = c->other_timeout;
+	b->idle[NR_TIMER_ATTEMPT] = c->attempt_timeout;
 }
 
 void nr_slabs_fini(struct nr_slabs *b)
@@ -81,12 +81,6 @@ void nr_shard_init(struct nr_shard *s, uint32_t id, struct nr_slabs *b,
 	s->general_only = c->general_only;
 	s->secret = c->key.secret;
 	s->max_flows = (uint32_t)(c->max_flows / NR_N_SHARDS);
-	s->idle[NR_TIMER_TCP] = c->tcp_timeout;
-	s->idle[NR_TIMER_HALF_CLOSED] = c->half_closed_timeout;
-	s->idle[NR_TIMER_UDP] = c->udp_timeout;
-	s->idle[NR_TIMER_ICMP] = c->icmp_timeout;
-	s->idle[NR_TIMER_OTHER] = c->other_timeout;
-	s->idle[NR_TIMER_ATTEMPT] = c->attempt_timeout;
 	s->mask = FIRST_BUCKETS - 1;
 	s->buckets = &b->buckets[id];
 	s->slabs = b;
@@ -132,56 +126,17 @@ void nr_shard_fini(struct nr_shard *s,
 	nr_free(s->chunks);
 }
 
-void nr_shard_prefetch(const struct nr_shard *s, uint64_t hash)
-{
-	__builtin_prefetch(nr_shard_bucket(s, (uint32_t)hash & s->mask));
-}
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-/* The ways of a bucket whose tag is this one, a bit each. */
-static inline uint32_t matches(const struct nr_bucket_line *b, uint16_t tag)
-{
-	uint32_t m = 0;
-#ifdef __SSE2__
-	__m128i t = _mm_loadu_si128((const __m128i *)(const void *)b->tag);
-
-	t = _mm_cmpeq_epi16(t, _mm_set1_epi16((short)tag));
-	m = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(t, _mm_setzero_si128()));
-	m |= (uint32_t)(b->tag[8] == tag) << 8 | (uint32_t)(b->tag[9] == tag) << 9;
-#else
-	for (unsigned i = 0; i < NR_BUCKET_WAYS; i++)
-		m |= (uint32_t)(b->tag[i] == tag) << i;
-#endif
-	return m;
-}
-
-uint32_t nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash)
-{
-	const struct nr_bucket_line *b = nr_shard_bucket(s, (uint32_t)hash & s->mask);
-	uint32_t m = matches(b, tag_of(hash));
-	uint32_t i;
-
-	if (!m)
-		return 0;
-	i = b->index[__builtin_ctz(m)];
-	__builtin_prefetch(&s->hot[i], 1);
-	return i + 1;
-}
-
 static struct nr_flow_hot *find(struct nr_shard *s, const struct nr_key *k, uint64_t hash,
 				uint32_t *at, unsigned *way)
 {
 	const struct nr_hot_key want = nr_hot_key(k);
-	uint16_t tag = tag_of(hash);
+	uint16_t tag = nr_bucket_tag(hash);
 	uint32_t b = (uint32_t)hash & s->mask;
 
 	for (;; b = (b + 1) & s->mask) {
 		struct nr_bucket_line *l = nr_shard_bucket(s, b);
 
-		for (uint32_t m = matches(l, tag); m; m &= m - 1) {
+		for (uint32_t m = nr_bucket_matches(l, tag); m; m &= m - 1) {
 			unsigned i = (unsigned)__builtin_ctz(m);
 			struct nr_flow_hot *h = &s->hot[l->index[i]];
 
@@ -214,7 +169,7 @@ static void table_insert(struct nr_shard *s, uint64_t hash, uint32_t index)
 
 		for (unsigned i = 0; i < NR_BUCKET_WAYS; i++) {
 			if (!l->tag[i]) {
-				l->tag[i] = tag_of(hash);
+				l->tag[i] = nr_bucket_tag(hash);
 				l->index[i] = index;
 				return;
 			}
@@ -223,23 +178,40 @@ static void table_insert(struct nr_shard *s, uint64_t hash, uint32_t index)
 	}
 }
 
+/* Flows on their way into a table that has grown: their buckets have been asked for. */
+struct moving {
+	uint64_t hash[AHEAD_BUCKET];
+	uint32_t index[AHEAD_BUCKET];
+	uint32_t n; /* in all; the last AHEAD_BUCKET are here */
+};
+
 static void insert_slot(struct nr_shard *s, uint32_t i, void *arg)
 {
+	struct moving *m = arg;
+	unsigned at = m->n % AHEAD_BUCKET;
 	struct nr_key k;
 
-	(void)arg;
 	if (!s->hot[i].in_use)
 		return;
+	if (m->n >= AHEAD_BUCKET)
+		table_insert(s, m->hash[at], m->index[at]);
 	k = nr_hot_to_key(&s->hot[i], &s->cold[i]);
-	table_insert(s, nr_key_hash(&k, s->secret), i);
+	m->hash[at] = nr_key_hash(&k, s->secret);
+	m->index[at] = i;
+	m->n++;
+	nr_shard_prefetch(s, m->hash[at]);
 }
 
 static void grow(struct nr_shard *s)
 {
+	struct moving m = { .n = 0 };
+
 	for (uint32_t b = 0; b <= s->mask; b++)
 		*nr_shard_bucket(s, b) = (struct nr_bucket_line){ 0 };
 	s->mask = s->mask * 2 + 1;
-	each_slot(s, insert_slot, NULL);
+	each_slot(s, insert_slot, &m);
+	for (unsigned i = 0; i < AHEAD_BUCKET && i < m.n; i++)
+		table_insert(s, m.hash[i], m.index[i]);
 }
 
 static void take_chunk(struct nr_shard *s)
@@ -255,16 +227,30 @@ static void take_chunk(struct nr_shard *s)
 	s->fresh_end = s->fresh + NR_CHUNK_FLOWS;
 }
 
+/* The slot that the next flow will have: its memory is asked for while there is time. */
+static void prefetch_slot(const struct nr_shard *s, uint32_t i)
+{
+	const char *f = (const char *)&s->cold[i];
+
+	__builtin_prefetch(&s->hot[i], 1);
+	for (size_t at = 0; at < sizeof(struct nr_flow); at += 64)
+		__builtin_prefetch(f + at, 1);
+}
+
 static uint32_t slot_new(struct nr_shard *s)
 {
 	uint32_t i = s->free_head;
 
 	if (i) {
 		s->free_head = s->hot[i - 1].free_next;
+		if (s->free_head)
+			prefetch_slot(s, s->free_head - 1);
 		return i - 1;
 	}
 	if (s->fresh == s->fresh_end)
 		take_chunk(s);
+	if (s->fresh + 1 < s->fresh_end)
+		prefetch_slot(s, s->fresh + 1);
 	return s->fresh++;
 }
 
@@ -380,7 +366,7 @@ int64_t nr_flow_deadline(const struct nr_shard *s, const struct nr_flow *f)
 
 	if (h->timer == NR_TIMER_CLOSING)
 		return f->limit_ns;
-	return __builtin_add_overflow(from, s->idle[h->timer], &r) ? INT64_MAX : r;
+	return __builtin_add_overflow(from, s->slabs->idle[h->timer], &r) ? INT64_MAX : r;
 }
 
 /* The first mark at or after t. */

@@ -15,6 +15,9 @@
 #include "flow/hot.h"
 
 #include <stdatomic.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum {
 	NR_BUCKET_WAYS = 10,
@@ -37,16 +40,19 @@ struct nr_slabs {
 	struct nr_flow *cold;
 	struct nr_bucket_line *buckets; /* bucket b of shard s: b * NR_N_SHARDS + s */
 	size_t n_slots, n_buckets;
-	atomic_uint n_chunks; /* taken */
+	int64_t idle[NR_N_TIMERS]; /* by enum nr_timer; CLOSING: unused */
+	atomic_uint n_chunks;      /* taken */
 };
 
 void nr_slabs_init(struct nr_slabs *b, const struct nr_flow_config *c);
 void nr_slabs_fini(struct nr_slabs *b);
 
 struct nr_shard {
-	struct nr_bucket_line *buckets; /* of the slabs, from its first on */
-	uint32_t mask;                  /* buckets - 1 */
-	struct nr_flow_hot *hot;        /* the slabs; an index counts from their start */
+	/* What every packet looks at is one cache line; another thread may own the next
+	   shard. */
+	_Alignas(64) struct nr_bucket_line *buckets; /* of the slabs, from its first on */
+	uint32_t mask;                               /* buckets - 1 */
+	struct nr_flow_hot *hot; /* the slabs; an index counts from their start */
 	struct nr_flow *cold;
 	uint32_t n_flows, max_flows;
 	uint32_t free_head;        /* index + 1, linked through free_next */
@@ -57,7 +63,6 @@ struct nr_shard {
 	uint32_t id;
 	bool general_only; /* nr_flow_config */
 	struct nr_siphash_key secret;
-	int64_t idle[NR_N_TIMERS];   /* by enum nr_timer; CLOSING: unused */
 	struct nr_flow_wide scratch; /* of the flow that is laid out just now */
 	int64_t now_tick;
 	bool ticking;                   /* now_tick is set */
@@ -115,9 +120,48 @@ struct nr_flow *nr_shard_nearest(struct nr_shard *s);
 void nr_shard_each(struct nr_shard *s, void (*fn)(void *arg, struct nr_flow *f),
 		   void *arg);
 
-void nr_shard_prefetch(const struct nr_shard *s, uint64_t hash);
+static inline uint16_t nr_bucket_tag(uint64_t hash)
+{
+	uint16_t t = (uint16_t)(hash >> 40);
+
+	return t ? t : 1;
+}
+
+static inline void nr_shard_prefetch(const struct nr_shard *s, uint64_t hash)
+{
+	__builtin_prefetch(nr_shard_bucket(s, (uint32_t)hash & s->mask));
+}
+
+/* The ways of a bucket whose tag is this one, a bit each. */
+static inline uint32_t nr_bucket_matches(const struct nr_bucket_line *b, uint16_t tag)
+{
+	uint32_t m = 0;
+#ifdef __SSE2__
+	__m128i t = _mm_loadu_si128((const __m128i *)(const void *)b->tag);
+
+	t = _mm_cmpeq_epi16(t, _mm_set1_epi16((short)tag));
+	m = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(t, _mm_setzero_si128()));
+	m |= (uint32_t)(b->tag[8] == tag) << 8 | (uint32_t)(b->tag[9] == tag) << 9;
+#else
+	for (unsigned i = 0; i < NR_BUCKET_WAYS; i++)
+		m |= (uint32_t)(b->tag[i] == tag) << i;
+#endif
+	return m;
+}
+
 /* Asks for the hot line; returns its index + 1, or 0: none; a guess. */
-uint32_t nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash);
+static inline uint32_t nr_shard_prefetch_hit(const struct nr_shard *s, uint64_t hash)
+{
+	const struct nr_bucket_line *b = nr_shard_bucket(s, (uint32_t)hash & s->mask);
+	uint32_t m = nr_bucket_matches(b, nr_bucket_tag(hash));
+	uint32_t i;
+
+	if (!m)
+		return 0;
+	i = b->index[__builtin_ctz(m)];
+	__builtin_prefetch(&s->hot[i], 1);
+	return i + 1;
+}
 
 static inline struct nr_flow *nr_shard_flow(struct nr_shard *s, uint32_t index)
 {

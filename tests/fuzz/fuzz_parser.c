@@ -133,7 +133,7 @@ static bool is_rest(const struct rig *r, unsigned side, const uint8_t *p, size_t
 	size_t len = r->p.rest_len;
 
 	if (len <= n)
-		return !len || rest + len == p + n;
+		return !len || !memcmp(rest, p + (n - len), len);
 	return len - n <= r->offset[side] && (!n || !memcmp(rest + (len - n), p, n));
 }
 
