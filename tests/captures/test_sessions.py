@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The logic of the suite `sessions`, on small inputs made here."""
 
+import struct
+import tempfile
 import unittest
 
+import frames
 from sessions import compare
 from sessions import http, quic
 from sessions.__main__ import classify, mappings
@@ -229,6 +232,24 @@ class Http(unittest.TestCase):
                 {"uid": "c", "status_code": 200}, {"uid": "a"},
                 {"uid": "d", "status_code": 200}]
         self.assertEqual(http.messages(None, rows), [rows[0], rows[5]])
+
+
+class Unread(unittest.TestCase):
+    def test_hosts_behind_metadata(self):
+        def pcap(kind):
+            ip = bytes([0x45]) + bytes(11) + bytes([10, 0, 0, 1, 10, 0, 0, 2])
+            frame = bytes(12) + kind + bytes([1, 1, 0, 1, 0, 2, 8, 0]) + ip
+            f = tempfile.NamedTemporaryFile()
+            f.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)
+                    + struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame)
+            f.flush()
+            return f
+
+        with pcap(b"\x89\x09") as f:
+            self.assertEqual(frames.behind_metadata(f.name),
+                             {frozenset(("10.0.0.1", "10.0.0.2"))})
+        with pcap(b"\x89\x26") as f:
+            self.assertEqual(frames.behind_metadata(f.name), set())
 
 
 class Mappings(unittest.TestCase):
