@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The logic of the suite `sessions`, on small inputs made here."""
 
+import struct
+import tempfile
 import unittest
 
+import frames
 from sessions import _tshark_smtp, compare
 from sessions import ftp, http, quic, smtp
 from sessions.__main__ import classify, mappings
@@ -312,6 +315,22 @@ class Presence(unittest.TestCase):
                              ({"not-has-key": ["x.v"], "x.id": 7}, True),
                              ({"not-has-key": ["x.v", "x.id"]}, False)):
             self.assertEqual(compare.event_holds(ev, row, match), holds, match)
+class Unread(unittest.TestCase):
+    def test_hosts_behind_metadata(self):
+        def pcap(kind):
+            ip = bytes([0x45]) + bytes(11) + bytes([10, 0, 0, 1, 10, 0, 0, 2])
+            frame = bytes(12) + kind + bytes([1, 1, 0, 1, 0, 2, 8, 0]) + ip
+            f = tempfile.NamedTemporaryFile()
+            f.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)
+                    + struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame)
+            f.flush()
+            return f
+
+        with pcap(b"\x89\x09") as f:
+            self.assertEqual(frames.behind_metadata(f.name),
+                             {frozenset(("10.0.0.1", "10.0.0.2"))})
+        with pcap(b"\x89\x26") as f:
+            self.assertEqual(frames.behind_metadata(f.name), set())
 
 
 class Mappings(unittest.TestCase):
