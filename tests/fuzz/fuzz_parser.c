@@ -171,7 +171,7 @@ static void operate(struct rig *r, uint8_t what, bool datagram, const uint8_t *p
 
 	step(r, side, kind == 7 ? (int64_t)n * 10000000 : 1000);
 	if (r->verdict != NR_MORE || (datagram && (kind == 5 || kind == 6)))
-		return; /* datagrams have neither gaps nor ends */
+		return; /* no gaps and no ends where there is no stream */
 	switch (kind) {
 	case 5:
 		r->verdict = r->parser->gap ? r->parser->gap(&r->p, r->ctx, side, n + 1)
