@@ -57,6 +57,24 @@ static enum nr_step vlan(struct nr_dec *x)
 	return NR_STEP_ETHERTYPE;
 }
 
+/* Cisco's metadata, the group tags of TrustSec: version 1, options of four bytes. */
+static enum nr_step metadata(struct nr_dec *x)
+{
+	const uint8_t *h = nr_dec_take(x, 2), *rest;
+	uint32_t len;
+
+	if (!h)
+		return nr_dec_end_short(x, NR_ANOM_LINK_MALFORMED, 2);
+	if (h[0] != 1)
+		return nr_dec_end_other(x, 0x8909);
+	len = 4u * h[1] + 2;
+	rest = nr_dec_take(x, len);
+	if (!rest)
+		return nr_dec_end_short(x, NR_ANOM_LINK_MALFORMED, len);
+	x->type = nr_be16(rest + len - 2);
+	return NR_STEP_ETHERTYPE;
+}
+
 enum nr_step nr_dec_ethertype(struct nr_dec *x)
 {
 	if (x->type <= 1500) { /* IEEE 802.3: a length; what follows it is padding */
@@ -97,6 +115,8 @@ enum nr_step nr_dec_ethertype(struct nr_dec *x)
 		x->type = nr_be16(h + 4);
 		return NR_STEP_ETHERTYPE;
 	}
+	case 0x8909:
+		return metadata(x);
 	case 0x894f:
 		return NR_STEP_NSH;
 	case 0x8903: /* Cisco FabricPath: tree and time to live, then the frame */

@@ -184,9 +184,9 @@ static const struct number_name ethertypes[] = {
 	{ 0x88e1, "homeplug_av" },  { 0x88e3, "mrp" },      { 0x88e5, "macsec" },
 	{ 0x88e7, "pbb" },          { 0x88f5, "mvrp" },     { 0x88f7, "ptp" },
 	{ 0x88f8, "ncsi" },         { 0x88fb, "prp" },      { 0x8902, "cfm" },
-	{ 0x8906, "fcoe" },         { 0x8914, "fip" },      { 0x8915, "roce" },
-	{ 0x8926, "vntag" },        { 0x892f, "hsr" },      { 0x893a, "ieee1905" },
-	{ 0x894f, "nsh" },          { 0x9000, "loopback" },
+	{ 0x8906, "fcoe" },         { 0x8909, "cisco_md" }, { 0x8914, "fip" },
+	{ 0x8915, "roce" },         { 0x8926, "vntag" },    { 0x892f, "hsr" },
+	{ 0x893a, "ieee1905" },     { 0x894f, "nsh" },      { 0x9000, "loopback" },
 };
 
 static const char *find(const struct number_name *t, size_t n, unsigned number)

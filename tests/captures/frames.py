@@ -3,6 +3,7 @@
 a row's own packets."""
 
 import collections
+import functools
 import ipaddress
 import struct
 
@@ -57,6 +58,26 @@ def frames(path, most=20000):
             if cap > 1 << 18:
                 break
             out.append(Frame(link & 0xffff, sec, frac, MAGIC[magic], wire, f.read(cap)))
+    return out
+
+
+METADATA = b"\x89\x09"
+
+
+@functools.lru_cache(maxsize=None)
+def behind_metadata(path):
+    """Pairs of IPv4 hosts in whose Ethernet frames Cisco's metadata (group tags, ethertype
+    0x8909) stand before IP: Zeek reads none of these."""
+    out = set()
+    if METADATA not in open(path, "rb").read():
+        return out
+    for f in frames(path):
+        d = f.data
+        if f.link == 1 and d[12:14] == METADATA and len(d) > 16:
+            ip = 18 + 4 * d[15]
+            if d[ip - 2:ip] == b"\x08\x00" and len(d) >= ip + 20:
+                out.add(frozenset(str(ipaddress.ip_address(d[ip + at:ip + at + 4]))
+                                  for at in (12, 16)))
     return out
 
 

@@ -358,6 +358,13 @@ def unopened(d):
     return bool(d.o.raw.get("tunnel")) or d.o.proto in (4, 41, 47)
 
 
+def metadata(d):
+    """Zeek does not read such frames; no other class's question is asked of them."""
+    path = common.captures() / d.ctx.file
+    pair = frozenset((row(d).orig[0], row(d).resp[0]))
+    return path.is_file() and pair in frames.behind_metadata(path)
+
+
 def unordered(d):
     """The capture has packets older than others before them, or times far off."""
     return d.ctx.anomalies & {"time_bogus", "time_jump", "time_backwards"} or \
@@ -518,6 +525,10 @@ CLASSES = [
           "big-endian, simple packet and several-section pcapng: the libpcap under Zeek "
           "stops, or gives no packets; nrtool reads all",
           ng_odd),
+    Class("cisco_metadata", CUT,
+          "Zeek does not read frames with Cisco's metadata (ethertype 0x8909): its rows "
+          "have the other direction alone",
+          metadata),
     Class("no_connection", ("extra",),
           "Zeek makes no connection of ESP and Mobile IPv6",
           no_connection),

@@ -133,7 +133,7 @@ static bool is_rest(const struct rig *r, unsigned side, const uint8_t *p, size_t
 	size_t len = r->p.rest_len;
 
 	if (len <= n)
-		return !len || rest + len == p + n;
+		return !len || !memcmp(rest, p + (n - len), len);
 	return len - n <= r->offset[side] && (!n || !memcmp(rest + (len - n), p, n));
 }
 
@@ -168,8 +168,8 @@ static void operate(struct rig *r, uint8_t what, bool datagram, const uint8_t *p
 	size_t half = cut && !datagram ? n / 2 : 0;
 
 	step(r, side, kind == 7 ? (int64_t)n * 10000000 : 1000);
-	if (r->verdict != NR_MORE)
-		return;
+	if (r->verdict != NR_MORE || (datagram && (kind == 5 || kind == 6)))
+		return; /* no gaps and no ends where there is no stream */
 	switch (kind) {
 	case 5:
 		r->verdict = r->parser->gap ? r->parser->gap(&r->p, r->ctx, side, n + 1)

@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("NRTOOL_BUILD", ROOT / "build"))
 NRTOOL = BUILD / "cli" / "nrtool"
 LIVECAT = BUILD / "tests" / "live" / "livecat"
-IS_ASAN = NRTOOL.exists() and b"__asan_init" in NRTOOL.read_bytes()
+IS_SANITIZED = NRTOOL.exists() and any(x in NRTOOL.read_bytes()
+                                       for x in (b"__asan_init", b"__tsan_init"))
 CAPTURES = Path(os.environ.get("NRTOOL_CAPTURES", ROOT.parent / "shared" / "captures"))
 
 SOL_PACKET, PACKET_QDISC_BYPASS = 263, 20

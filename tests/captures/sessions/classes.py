@@ -35,6 +35,11 @@ def quoted(column, ports):
                  "tshark counts messages that ICMP errors quote too", test, counted=False)
 
 
+def metadata(d):
+    r = d.o or {}
+    return "src_ip" in r and frozenset((r["src_ip"], r["dst_ip"])) in d.ctx.unread
+
+
 # Before a mapping's own: Zeek did not read on, whatever the rows look like.
 FIRST = [
     Class("zeek_gave_up", ZEEK, {"extra"},
@@ -43,6 +48,9 @@ FIRST = [
 ]
 
 CLASSES = [
+    Class("cisco_metadata", ZEEK, {"extra", "service"},
+          "Zeek does not read frames with Cisco's metadata (ethertype 0x8909), and so one "
+          "direction at most", metadata),
     Class("several_link_types", ZEEK, {"extra"},
           "Zeek reads only the packets of a file's first link type", several_link_types),
     Class("no_connection", ZEEK, {"extra"},

@@ -2,9 +2,13 @@
 """The parts of a protocol's mapping, and what a class may look at."""
 
 import dataclasses
+import functools
 import ipaddress
 import operator
 from typing import Any, Callable
+
+import common
+import frames
 
 
 def getter(what):
@@ -217,6 +221,16 @@ class Context:
         self.zeek = job["zeek"]  # {log: rows}
         self._flows = None
         self._kinds = None
+
+    @functools.cached_property
+    def unread(self):
+        """Pairs of hosts of which Zeek does not read all frames: frames.py."""
+        root = common.captures()
+        path = root and root / self.file
+        return frames.behind_metadata(path) if path and path.is_file() else set()
+
+    def zeek_reads(self, z):
+        return frozenset((z["id.orig_h"], z["id.resp_h"])) not in self.unread
 
     def table(self, name):
         return self.by_table.get(name, [])

@@ -65,7 +65,9 @@ SSL = ZeekLog("ssl", handshakes, [
     Column("cert_chain_fps", chain("certificates"), chain("cert_chain_fps")),
     Column("client_cert_chain_fps", chain("client_certificates"),
            chain("client_cert_chain_fps")),
-], our_time=lambda r: r["first_ns"])
+], our_time=lambda r: r["first_ns"],
+   # of the others Zeek has what one side said
+   their_rows=lambda ctx, rows: [z for z in rows if ctx.zeek_reads(z)])
 
 
 def first_of_each(ctx, rows):
