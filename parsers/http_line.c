@@ -417,24 +417,31 @@ static bool read_digits(const char **p, const char *end, uint64_t *v)
 	return *p > first;
 }
 
+/* Bytes of p before its first comma; n: there is none. */
+static size_t until_comma(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i] != ',')
+		i++;
+	return i;
+}
+
 /*
  * One number, or a list of equal ones (RFC 9110, 8.6). A number with something else
  * behind it is a breach, but what most servers read is the number: that is taken, and
  * said.
  */
-static bool read_length(const char *p, const char *end, uint64_t *length, unsigned *signs)
+static bool read_length(const char *p, size_t n, uint64_t *length, unsigned *signs)
 {
 	bool first = true;
 
 	for (;;) {
-		const char *comma = p, *at;
-		struct nr_http_slice word;
+		size_t comma = until_comma(p, n);
+		struct nr_http_slice word = trim(p, p + comma);
+		const char *at = word.p;
 		uint64_t v;
 
-		while (comma < end && *comma != ',')
-			comma++;
-		word = trim(p, comma);
-		at = word.p;
 		if (!read_digits(&at, word.p + word.n, &v)) {
 			*signs |= NR_HTTP_SIGN(CL_BAD);
 			return !first;
@@ -446,9 +453,10 @@ static bool read_length(const char *p, const char *end, uint64_t *length, unsign
 		else if (v != *length)
 			*signs |= NR_HTTP_SIGN(CL_DIFFERS);
 		first = false;
-		if (comma == end)
+		if (comma == n)
 			return true;
-		p = comma + 1;
+		p += comma + 1;
+		n -= comma + 1;
 	}
 }
 
@@ -457,7 +465,7 @@ static void content_length(struct nr_http_framing *f, const char *p, size_t n)
 	uint64_t length = 0;
 	unsigned signs = 0;
 
-	if (!read_length(p, p + n, &length, &signs)) {
+	if (!read_length(p, n, &length, &signs)) {
 		f->signs |= signs;
 		return;
 	}
@@ -484,30 +492,36 @@ static bool is_almost_chunked(struct nr_http_slice s)
 		!is_token_char(s.p[s.n - n - 1]));
 }
 
-static void transfer_encoding(struct nr_http_framing *f, const char *p, size_t n)
+static void transfer_coding(struct nr_http_framing *f, struct nr_http_slice word)
 {
 	static const char *const plain[] = { "gzip", "x-gzip", "deflate", "compress",
 					     "x-compress" };
-	const char *end = p + n;
+	bool known = false;
 
-	while (p <= end) {
-		const char *comma = p < end ? memchr(p, ',', (size_t)(end - p)) : NULL;
-		struct nr_http_slice word = trim(p, comma ? comma : end);
-		bool known = false;
+	if (nr_http_is(word, "identity"))
+		return;
+	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+		known |= nr_http_is(word, plain[i]);
+	if (f->chunked)
+		f->signs |= NR_HTTP_SIGN(TE_NOT_LAST);
+	f->has_te = true;
+	f->chunked = nr_http_is(word, "chunked");
+	if (!known && !f->chunked) {
+		f->signs |= NR_HTTP_SIGN(TE_ODD);
+		f->chunked = is_almost_chunked(word);
+	}
+}
 
-		p = comma ? comma + 1 : end + 1;
-		if (nr_http_is(word, "identity"))
-			continue;
-		for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
-			known |= nr_http_is(word, plain[i]);
-		if (f->chunked)
-			f->signs |= NR_HTTP_SIGN(TE_NOT_LAST);
-		f->has_te = true;
-		f->chunked = nr_http_is(word, "chunked");
-		if (!known && !f->chunked) {
-			f->signs |= NR_HTTP_SIGN(TE_ODD);
-			f->chunked = is_almost_chunked(word);
-		}
+static void transfer_encoding(struct nr_http_framing *f, const char *p, size_t n)
+{
+	for (;;) {
+		size_t comma = until_comma(p, n);
+
+		transfer_coding(f, trim(p, p + comma));
+		if (comma == n)
+			return;
+		p += comma + 1;
+		n -= comma + 1;
 	}
 }
 

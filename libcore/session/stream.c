@@ -90,7 +90,9 @@ static unsigned cap_remembered(const struct nr_stream *s)
 
 static struct nr_remembered *remembered(struct nr_stream *s, unsigned i)
 {
-	return s->more ? &s->more[(s->first_remembered + i) % s->cap_more] : &s->one;
+	/* cap_more is a power of two */
+	return s->more ? &s->more[(s->first_remembered + i) & (s->cap_more - 1u)]
+		       : &s->one;
 }
 
 /* Of what is remembered no offset is 4 GiB or more below `next`: see moves_on(). */
@@ -101,7 +103,8 @@ static uint64_t offset_of(const struct nr_stream *s, const struct nr_remembered 
 
 static void forget_oldest(struct nr_stream *s)
 {
-	s->first_remembered = (uint8_t)((s->first_remembered + 1u) % cap_remembered(s));
+	s->first_remembered =
+		(uint8_t)((s->first_remembered + 1u) & (cap_remembered(s) - 1));
 	s->n_remembered--;
 }
 

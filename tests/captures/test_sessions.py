@@ -6,8 +6,8 @@ import tempfile
 import unittest
 
 import frames
-from sessions import compare
-from sessions import http, quic
+from sessions import _tshark_smtp, compare
+from sessions import ftp, http, quic, smtp
 from sessions.__main__ import classify, mappings
 from sessions.mapping import (Class, Column, Context, Count, Events, Mapping, Values,
                               ZeekLog, our_bytes, zeek_bytes)
@@ -234,6 +234,87 @@ class Http(unittest.TestCase):
         self.assertEqual(http.messages(None, rows), [rows[0], rows[5]])
 
 
+class Mails(unittest.TestCase):
+    """Rows of one connection as Zeek's script makes its own, and tshark's packets."""
+
+    @staticmethod
+    def command(text, reply=None, packet=1):
+        verb, _, argument = text.partition(" ")
+        return {"command": verb, "packet": packet,
+                **({"argument": argument} if argument else {}),
+                **({"reply": reply} if reply else {})}
+
+    def row(self, depth, *said, **more):
+        return {"flow_id": 16, "trans_depth": depth, "n_commands": len(said),
+                "starttls": 0, "commands": [self.command(*s) for s in said], **more}
+
+    def zeek(self, *rows):
+        ctx = Context("x.pcap", {"smtp": list(rows)}, {
+            "manifest": {}, "truth": {}, "exit": "0", "words": "", "zeek": {}})
+        return list(smtp.as_zeek(ctx))
+
+    def test_a_refused_mail_is_a_row_of_zeeks(self):
+        out = self.zeek(self.row(
+            1, ("EHLO a", 250), ("MAIL FROM:<a@x>", 250), ("MAIL FROM:<b@x>", 503),
+            ("RCPT TO:<c@y>", 250), ("DATA", 354), mail_from="a@x", rcpt_to=["c@y"],
+            bytes=3, status="accepted", last_reply="250 ok"))
+        self.assertEqual([(r["mail_from"], r["depth"], r["helo"], r["last_code"])
+                          for r in out],
+                         [("a@x", 1, "a", 250), ("b@x", 1, "a", None)])
+
+    def test_depth_counts_answered_contents(self):
+        mail = [("MAIL FROM:<a@x>", 250), ("RCPT TO:<c@y>", 250)]
+        out = self.zeek(
+            self.row(1, *mail, ("BDAT 1 LAST",), bytes=1, mail_from="a@x"),
+            self.row(2, *mail, ("RSET", 250), mail_from="a@x", status="aborted"),
+            self.row(3, *mail, ("DATA", 354), bytes=1, status="rejected",
+                     mail_from="a@x"),
+            self.row(4, ("NOOP", 250)),
+            self.row(5, *mail, mail_from="a@x"))
+        self.assertEqual([r["depth"] for r in out], [1, 1, 1, 2])
+
+    def test_zeek_reads_no_further_than_starttls(self):
+        out = self.zeek(self.row(1, ("EHLO a", 250), ("STARTTLS", 220), ("EHLO b", 250),
+                                 ("MAIL FROM:<a@x>", 250), mail_from="a@x", starttls=1))
+        self.assertEqual([(r["helo"], "mail_from" in r, r["last_code"]) for r in out],
+                         [("a", False, 220)])
+
+    def test_kinds_of_packets(self):
+        c = _tshark_smtp.Client()
+        said = [b"EHLO a\r\n", b"MAIL FROM:<a@x>\r\nDATA\r\n", b"x\r\nQUIT\r\n",
+                b".\r\nQUIT\r\n", b"RSET\r\n", b"DATA\r\nx\r\n", b".\r\n", b"QUIT\r\n",
+                b"BDAT 5\r\n", b"abcde", b"QU", b"IT\r\n", b"BDAT 3\r\nabc", b"QUIT\r\n"]
+        self.assertEqual([c.packet(p) for p in said],
+                         [True, True, False, False, True, False, False, True,
+                          True, None, None, False, False, False])
+
+    def test_addresses_in_quotes(self):
+        self.assertEqual(smtp.addresses("cc")({"cc": '"a, b" <c@d>, e@f,'}),
+                         ['"a, b" <c@d>', "e@f"])
+
+
+class FtpReplies(unittest.TestCase):
+    def test_zeek_takes_the_last_reply_before_the_next_command(self):
+        ends = {"src_ip": "10.0.0.1", "src_port": 1000, "dst_ip": "10.0.0.2",
+                "dst_port": 21, "flow_id": 16, "complete": 1}
+        rows = [{**ends, "command": "RETR", "command_ns": 1, "ts_ns": 2,
+                 "reply_code": 550, "reply_text": "no"},
+                {**ends, "ts_ns": 3, "reply_code": 221, "reply_text": "bye"},
+                {**ends, "command": "PASV", "command_ns": 4, "ts_ns": 9, "complete": 0}]
+        ctx = Context("x.pcap", {"ftp": rows}, {
+            "manifest": {}, "truth": {}, "exit": "0", "words": "", "zeek": {}})
+        self.assertEqual([(r["command"], r["reply"]) for r in ftp.as_zeek(ctx)],
+                         [("RETR", (221, b"bye")), ("PASV", (221, b"bye"))])
+
+
+class Presence(unittest.TestCase):
+    def test_keys_that_must_be_there_or_not(self):
+        ev = Events("x", "x", {"x.id": "id", "x.v": "v"})
+        row = ours(1, 7, None)
+        for match, holds in (({"has-key": "x.id"}, True), ({"has-key": "x.v"}, False),
+                             ({"not-has-key": ["x.v"], "x.id": 7}, True),
+                             ({"not-has-key": ["x.v", "x.id"]}, False)):
+            self.assertEqual(compare.event_holds(ev, row, match), holds, match)
 class Unread(unittest.TestCase):
     def test_hosts_behind_metadata(self):
         def pcap(kind):

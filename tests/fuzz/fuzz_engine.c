@@ -7,6 +7,8 @@
  * become a pcap file in memory that is replayed twice, with batches of 1 and of 256: the
  * ledger must add up, and the records must be the same.
  */
+#include "../sum.h"
+
 #include "base/cursor.h"
 #include "engine/engine.h"
 
@@ -32,35 +34,14 @@ struct hasher {
 	uint64_t h;
 };
 
-static uint64_t mix(uint64_t h, const void *p, size_t n)
-{
-	const uint8_t *b = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 static int hash_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 		      struct nr_err *err)
 {
 	struct hasher *x = (struct hasher *)s->ctx;
 
 	(void)err;
-	for (size_t i = 0; i < n; i++) {
-		if (r[i]->type->flags & NR_R_RUN)
-			continue;
-		x->h = mix(x->h, r[i]->type->name, strlen(r[i]->type->name));
-		for (unsigned f = 0; f < r[i]->type->n_fields; f++) {
-			const struct nr_value *v = &r[i]->v[f];
-
-			x->h = mix(x->h, &v->kind, 1);
-			if (v->kind == NR_V_INT)
-				x->h = mix(x->h, &v->i, 8);
-			else if (v->kind == NR_V_TEXT)
-				x->h = mix(x->h, v->p, v->len);
-		}
-	}
+	for (size_t i = 0; i < n; i++)
+		x->h = sum_record(x->h, r[i]);
 	return 0;
 }
 

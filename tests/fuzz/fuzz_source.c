@@ -4,6 +4,8 @@
  * large the blocks are; the rest is the file. Every byte of every view is touched, and
  * what was read must not depend on batch and block size.
  */
+#include "../sum.h"
+
 #include "source/merge.h"
 
 #include <stdio.h>
@@ -16,18 +18,9 @@ enum { LIMIT = 64 << 20 }; /* content of a bomb that is worth the time */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static uint64_t mix(uint64_t h, const void *p, size_t n)
-{
-	const uint8_t *b = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 static uint64_t mix_text(uint64_t h, struct nr_text t)
 {
-	return mix(mix(h, &t.len, sizeof(t.len)), t.p, t.len);
+	return sum_bytes(sum_bytes(h, &t.len, sizeof(t.len)), t.p, t.len);
 }
 
 static uint64_t mix_view(uint64_t h, const struct nr_packet *v)
@@ -39,12 +32,12 @@ static uint64_t mix_view(uint64_t h, const struct nr_packet *v)
 			     v->fcs_len,  v->flags,        v->time_bogus,
 			     v->time_jump };
 
-	h = mix(h, facts, sizeof(facts));
+	h = sum_bytes(h, facts, sizeof(facts));
 	if (!e)
 		return v->fcs_len > v->cap_len ? (abort(), 0)
-					       : mix(h, v->data, v->cap_len);
-	h = mix(h, &e->kind, sizeof(e->kind));
-	h = mix(h, &e->received, sizeof(e->received));
+					       : sum_bytes(h, v->data, v->cap_len);
+	h = sum_bytes(h, &e->kind, sizeof(e->kind));
+	h = sum_bytes(h, &e->received, sizeof(e->received));
 	h = mix_text(mix_text(h, e->text), e->address);
 	h = mix_text(mix_text(h, e->interface.name), e->interface.description);
 	h = mix_text(mix_text(h, e->interface.filter), e->interface.os);
@@ -63,7 +56,7 @@ static uint64_t run(const char *path, unsigned max, size_t block, uint64_t *view
 
 	*views = 0;
 	if (nr_merge_open(&m, &path, 1, &opt, &err) < 0)
-		return mix(0, err.text, 0);
+		return sum_bytes(0, err.text, 0);
 	while (total < LIMIT && nr_merge_read(m, &b, max, &err) > 0) {
 		for (unsigned i = 0; i < b.n; i++) {
 			if (b.pkt[i].clock_ns < clock)

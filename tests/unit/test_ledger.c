@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Runs that must end with a ledger that adds up and the same rows for every batch. */
-#include "capfile.h"
+#include "replay.h"
 
-#include "engine/engine.h"
 #include "record/tables.h"
-
-#include <sys/mman.h>
 
 /* A fragment, its copy, the datagram's end, its copy. */
 static const char copied_fragments[] =
@@ -90,31 +87,17 @@ static unsigned nibble(char c)
 static struct nr_engine_stats replay(const char *hex, const struct nr_engine_config *c,
 				     struct sum *s)
 {
-	struct nr_run_info run = { .threads = 1 };
-	struct nr_merge_options mo = { .max_jump_ns = c->max_jump };
-	struct nr_sink *sink = &s->sink;
 	struct nr_engine_stats stats;
-	struct nr_engine *e;
-	struct nr_merge *m;
-	struct nr_err err = { "" };
 	struct buf b = { 0 };
 	char path[64];
-	const char *p = path;
-	int fd = memfd_create("capture", 0);
+	int fd;
 
 	for (; *hex; hex += 2)
 		put8(&b, nibble(hex[0]) << 4 | nibble(hex[1]));
+	fd = mem_file(&b, path);
 	memset(s, 0, sizeof(*s));
 	s->sink.ops = &sum_ops;
-	assert_true(fd >= 0 && write(fd, b.p, b.n) == (ssize_t)b.n);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	assert_int_equal(nr_merge_open(&m, &p, 1, &mo, &err), 0);
-	assert_int_equal(nr_engine_new(&e, c, &sink, 1, &err), 0);
-	if (nr_engine_run(e, m, &run, NULL, NULL, NULL, &err))
-		fail_msg("%s", err.text);
-	stats = *nr_engine_stats(e);
-	nr_engine_free(e);
-	nr_merge_close(m);
+	stats = replay_file(path, c, &s->sink, NULL);
 	close(fd);
 	free(b.p);
 	return stats;

@@ -4,15 +4,14 @@
  * more. Built with ThreadSanitizer (`./dev check`) it also shows that they share nothing
  * they should not.
  */
-#include "capfile.h"
+#include "../sum.h"
+#include "replay.h"
 
 #include "engine/crew.h"
-#include "engine/engine.h"
 #include "record/tables.h"
 
 #include <dirent.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 
 #define S 1000000000ll
 
@@ -22,18 +21,9 @@ struct sum {
 	uint64_t largest;
 };
 
-static uint64_t mix(uint64_t h, const void *p, size_t n)
-{
-	const uint8_t *b = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 static uint64_t mix_text(uint64_t h, const char *s)
 {
-	return s ? mix(h, s, strlen(s) + 1) : mix(h, "", 1);
+	return s ? sum_bytes(h, s, strlen(s) + 1) : sum_bytes(h, "", 1);
 }
 
 static int sum_write(struct nr_sink *sink, struct nr_record *const *r, size_t n,
@@ -49,21 +39,12 @@ static int sum_write(struct nr_sink *sink, struct nr_record *const *r, size_t n,
 
 		if (r[i]->type->flags & NR_R_RUN)
 			continue;
-		s->tables |= UINT64_C(1) << (mix(0, r[i]->type->name, 3) & 63);
-		s->hash = mix_text(s->hash, r[i]->type->name);
-		for (unsigned f = 0; f < r[i]->type->n_fields; f++) {
-			const struct nr_value *v = &r[i]->v[f];
-
-			s->hash = mix(s->hash, &v->kind, 1);
-			if (v->kind == NR_V_INT)
-				s->hash = mix(s->hash, &v->i, 8);
-			else if (v->kind == NR_V_TEXT)
-				s->hash = mix(s->hash, v->p, v->len);
-		}
+		s->tables |= UINT64_C(1) << (sum_bytes(0, r[i]->type->name, 3) & 63);
+		s->hash = sum_record(s->hash, r[i]);
 		if (id) {
 			s->hash = mix_text(s->hash, id->community_id);
 			s->hash = mix_text(s->hash, id->src_ip);
-			s->hash = mix(s->hash, &id->dst_port, sizeof(id->dst_port));
+			s->hash = sum_bytes(s->hash, &id->dst_port, sizeof(id->dst_port));
 		}
 	}
 	return 0;
@@ -73,23 +54,12 @@ static const struct nr_sink_ops sum_ops = { .name = "sum", .write = sum_write };
 
 static void replay(const char *path, const struct nr_engine_config *c, struct sum *s)
 {
-	struct nr_run_info run = { .threads = c->threads };
-	struct nr_merge_options mo = { .max_jump_ns = c->max_jump };
-	struct nr_sink *sink = &s->sink;
-	struct nr_engine *e;
-	struct nr_merge *m;
-	struct nr_err err = { "" };
+	uint64_t records;
 
 	memset(s, 0, sizeof(*s));
 	s->sink.ops = &sum_ops;
-	if (nr_merge_open(&m, &path, 1, &mo, &err))
-		fail_msg("%s: %s", path, err.text);
-	assert_int_equal(nr_engine_new(&e, c, &sink, 1, &err), 0);
-	if (nr_engine_run(e, m, &run, NULL, NULL, NULL, &err))
-		fail_msg("%s: %s", path, err.text);
-	assert_int_equal(nr_engine_stats(e)->records, s->rows);
-	nr_engine_free(e);
-	nr_merge_close(m);
+	records = replay_file(path, c, &s->sink, NULL).records;
+	assert_int_equal(records, s->rows);
 }
 
 static struct nr_engine_config config(void)
@@ -145,16 +115,6 @@ static void test_threads_change_no_record_of_the_captures(void **state)
 	}
 	closedir(dir);
 	assert_true(n > 30);
-}
-
-/* A file that is only in memory. */
-static int capture(const struct buf *b, char path[64])
-{
-	int fd = memfd_create("capture", 0);
-
-	assert_true(fd >= 0 && write(fd, b->p, b->n) == (ssize_t)b->n);
-	snprintf(path, 64, "/proc/self/fd/%d", fd);
-	return fd;
 }
 
 /* An Ethernet frame with a UDP datagram of flow i, in VXLAN where vni is not 0. */
@@ -214,7 +174,7 @@ static void test_threads_change_no_record_where_many_flows_end_at_once(void **st
 	frame(&b, 2000 * S, 1, 0, false); /* all others end before it */
 	for (uint32_t i = 1; i <= FLOWS / 2; i++)
 		frame(&b, 2000 * S + i, i * 3, 0, false);
-	fd = capture(&b, path);
+	fd = mem_file(&b, path);
 	replay(path, &c, &one);
 	c.threads = 3;
 	replay(path, &c, &s);
@@ -240,7 +200,7 @@ static void test_threads_change_no_record_at_caps_and_in_tunnels(void **state)
 		frame(&b, 1000 * S + i * (S / 50), x >> 18 & 4095, x & 256 ? x >> 28 : 0,
 		      x >> 19 & 1);
 	}
-	fd = capture(&b, path);
+	fd = mem_file(&b, path);
 	c.max_flows = 16 * 64;
 	c.index_memory = 64 * 1024;
 	compare(path, &c);
