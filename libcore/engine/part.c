@@ -161,7 +161,7 @@ void nr_part_begin(struct nr_part *p, const struct nr_step *s, struct nr_out *o)
 	p->done = false;
 }
 
-static const struct nr_item *item_at(const struct nr_part *p, size_t i)
+static struct nr_item *item_at(const struct nr_part *p, size_t i)
 {
 	const struct nr_step_list *l = &p->step->list[p->shard];
 
@@ -247,7 +247,7 @@ static bool take_mark(struct nr_part *p, const struct nr_step_mark *m)
 /* Memory was written by another processor, or long ago: it is asked for in time. */
 static void prefetch(const struct nr_part *p)
 {
-	const struct nr_item *it = item_at(p, p->at_item + AHEAD_ITEM);
+	struct nr_item *it = item_at(p, p->at_item + AHEAD_ITEM);
 
 	if (it) {
 		__builtin_prefetch(it);
@@ -257,16 +257,16 @@ static void prefetch(const struct nr_part *p)
 	if (it) {
 		nr_flow_prefetch(p->e->flows, it->hash);
 		__builtin_prefetch(it->pkt);
+		__builtin_prefetch(&it->pkt->event);
 		__builtin_prefetch(&it->dec->level[it->level]);
 		__builtin_prefetch((const char *)&it->dec->level[it->level] + 64);
 	}
 	it = item_at(p, p->at_item + AHEAD_FLOW);
 	if (it)
-		nr_flow_prefetch_hit(p->e->flows, it->hash);
+		it->guess = nr_flow_prefetch_hit(p->e->flows, it->hash);
 	it = item_at(p, p->at_item + AHEAD_COLD);
 	if (it)
-		nr_flow_prefetch_cold(p->e->flows,
-				      nr_flow_prefetch_hit(p->e->flows, it->hash),
+		nr_flow_prefetch_cold(p->e->flows, it->guess,
 				      !p->e->cfg.no_index || p->sessions);
 }
 
