@@ -527,14 +527,14 @@ static void transfer_encoding(struct nr_http_framing *f, const char *p, size_t n
 
 static bool lists(struct nr_http_slice value, const char *word)
 {
-	const char *p = value.p, *end = p + value.n;
+	while (value.n) {
+		size_t comma = until_comma(value.p, value.n);
+		size_t taken = comma < value.n ? comma + 1 : comma;
 
-	while (p < end) {
-		const char *comma = memchr(p, ',', (size_t)(end - p));
-
-		if (nr_http_is(trim(p, comma ? comma : end), word))
+		if (nr_http_is(trim(value.p, value.p + comma), word))
 			return true;
-		p = comma ? comma + 1 : end;
+		value.p += taken;
+		value.n -= taken;
 	}
 	return false;
 }

@@ -192,9 +192,12 @@ int nr_recall_input_open(struct nr_recall *r, struct nr_recall_input *in,
 static int check_block(const struct nr_recall *r, struct nr_recall_input *in,
 		       const struct nr_packet *p, struct nr_err *err)
 {
-	const struct nr_recall_block *b = &in->blocks[in->next_block];
+	const struct nr_recall_block *b;
 
-	if (in->next_block == in->n_blocks || p->record < b->record)
+	if (in->next_block == in->n_blocks)
+		return 0;
+	b = &in->blocks[in->next_block];
+	if (p->record < b->record)
 		return 0;
 	in->next_block++;
 	if (p->record == b->record && p->offset == b->offset && p->ts_ns == b->ts_ns)
