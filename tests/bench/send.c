@@ -178,6 +178,8 @@ int main(int argc, char **argv)
 		}
 	}
 	took = now_ns() - start;
+	close(fd);
+	free(f.v);
 	printf("%llu %lld\n", (unsigned long long)sent, (long long)took);
 	return 0;
 }
