@@ -257,8 +257,8 @@ static inline void nr_parse_link_quoted(struct nr_parse *p, struct nr_record *r,
  * STARTTLS, CONNECT, Upgrade: what follows on both sides is another protocol. To be used
  * as `return nr_parse_hand_over(p, "tls", rest, len)`: rest are the bytes of the present
  * data() call that were not consumed; or longer: in front of all of these what this side
- * said before them, kept by the parser, which is copied. From gap(), with rest NULL: the next parser is told
- * of the gap. name NULL: chosen by probing.
+ * said before them, kept by the parser, which is copied. From gap(), with rest NULL: the
+ * next parser is told of the gap. name NULL: chosen by probing.
  */
 static inline enum nr_verdict nr_parse_hand_over(struct nr_parse *p, const char *name,
 						 const uint8_t *rest, size_t len)
