@@ -137,7 +137,9 @@ static void feed(struct table *t, const struct nr_packet *p, const struct nr_dec
 struct talk {
 	uint32_t seq[2], acked[2], heard[2];
 	unsigned steps;
-	bool is_deaf;
+	bool is_deaf;  /* acknowledges the handshake alone */
+	bool is_alone; /* one direction is all that is seen */
+	bool is_small; /* each segment has data, none is large */
 };
 
 /* The next segment: mostly in order, now and then anything. */
@@ -151,6 +153,8 @@ static void segment(struct rng *r, struct talk *c, unsigned s, struct nr_level *
 	l->tcp_window = odd == 1 ? 0 : (uint16_t)(1000 + below(r, 3));
 	l->payload_len = lengths[below(r, 7)];
 	l->tcp_flags = (uint8_t)(ACK | (below(r, 4) ? 0 : PSH));
+	if (c->is_small)
+		l->payload_len = 1 + below(r, 1460);
 	if (c->steps < 3) { /* a handshake, in most of them */
 		static const uint8_t flags[] = { SYN, SYN | ACK, ACK };
 
@@ -159,7 +163,7 @@ static void segment(struct rng *r, struct talk *c, unsigned s, struct nr_level *
 	}
 	l->tcp_seq = c->seq[s];
 	l->tcp_ack = c->acked[!s] = c->seq[!s] - (below(r, 5) ? 0 : below(r, 3000));
-	if (c->is_deaf && c->steps > 1) /* acknowledges the handshake alone */
+	if (c->is_deaf && c->steps > 1)
 		l->tcp_ack = c->acked[!s] = c->heard[!s];
 	if (l->tcp_flags & SYN)
 		c->heard[s] = c->seq[s] + 1;
@@ -181,8 +185,9 @@ static void step(struct rng *r, struct talk *talks, unsigned n, struct nr_decode
 {
 	static const uint8_t ip[2][4] = { { 10, 0, 0, 1 }, { 10, 0, 0, 2 } };
 	static const uint8_t protos[] = { 6, 6, 6, 6, 6, 17, 17, 1 };
-	unsigned i = below(r, n),
-		 s = talks[i].steps < 3 ? talks[i].steps & 1 : below(r, 2);
+	unsigned i = below(r, n), s = talks[i].is_alone    ? 0
+				      : talks[i].steps < 3 ? talks[i].steps & 1
+							   : below(r, 2);
 	static const uint8_t icmp[] = { 8, 0, 0, 0 };
 	struct nr_level *l = &d->level[0];
 
@@ -208,7 +213,9 @@ static void step(struct rng *r, struct talk *talks, unsigned n, struct nr_decode
 		l->ip_len = UINT32_MAX; /* counters pass 32 bits */
 	if (!below(r, 500))
 		talks[i] = (struct talk){ .seq = { below(r, UINT32_MAX), UINT32_MAX - 9 },
-					  .is_deaf = !below(r, 4) };
+					  .is_deaf = !below(r, 4),
+					  .is_alone = !below(r, 6),
+					  .is_small = !below(r, 3) };
 	d->n_levels = 1;
 	p->clock_ns += below(r, 5000) ? below(r, 4000000) : below(r, 30) * S;
 	p->ts_ns = below(r, 100) ? p->clock_ns : p->clock_ns - 5 * MS;
