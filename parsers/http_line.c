@@ -48,13 +48,25 @@ static bool is_token(struct nr_http_slice s)
 	return s.n > 0;
 }
 
+static bool is_blank(char c)
+{
+	return is_space(c) || c == '\r' || c == '\n';
+}
+
+static struct nr_http_slice trim_n(const char *p, size_t n)
+{
+	size_t from = 0;
+
+	while (from < n && is_blank(p[from]))
+		from++;
+	while (n > from && is_blank(p[n - 1]))
+		n--;
+	return (struct nr_http_slice){ p + from, n - from };
+}
+
 static struct nr_http_slice trim(const char *p, const char *end)
 {
-	while (p < end && (is_space(*p) || *p == '\r' || *p == '\n'))
-		p++;
-	while (p < end && (is_space(end[-1]) || end[-1] == '\r' || end[-1] == '\n'))
-		end--;
-	return (struct nr_http_slice){ p, (size_t)(end - p) };
+	return trim_n(p, (size_t)(end - p));
 }
 
 /*
@@ -166,7 +178,7 @@ static bool is_old_request(const struct nr_http_start *s)
 static struct nr_http_start request_line(const char *line, size_t n)
 {
 	struct nr_http_start s = { .status = -1 };
-	struct nr_http_slice all = trim(line, line + n);
+	struct nr_http_slice all = trim_n(line, n);
 	const char *end = all.p + all.n, *p = all.p, *v;
 	size_t v_len;
 
@@ -214,7 +226,7 @@ struct nr_http_start nr_http_start_line(const char *line, size_t n)
 		s.signs |= NR_HTTP_SIGN(NUL_FIRST);
 		return s;
 	}
-	all = trim(line, line + n);
+	all = trim_n(line, n);
 	v = version_len(all.p, all.n);
 
 	if (!v)
@@ -438,7 +450,7 @@ static bool read_length(const char *p, size_t n, uint64_t *length, unsigned *sig
 
 	for (;;) {
 		size_t comma = until_comma(p, n);
-		struct nr_http_slice word = trim(p, p + comma);
+		struct nr_http_slice word = trim_n(p, comma);
 		const char *at = word.p;
 		uint64_t v;
 
@@ -517,7 +529,7 @@ static void transfer_encoding(struct nr_http_framing *f, const char *p, size_t n
 	for (;;) {
 		size_t comma = until_comma(p, n);
 
-		transfer_coding(f, trim(p, p + comma));
+		transfer_coding(f, trim_n(p, comma));
 		if (comma == n)
 			return;
 		p += comma + 1;
@@ -531,7 +543,7 @@ static bool lists(struct nr_http_slice value, const char *word)
 		size_t comma = until_comma(value.p, value.n);
 		size_t taken = comma < value.n ? comma + 1 : comma;
 
-		if (nr_http_is(trim(value.p, value.p + comma), word))
+		if (nr_http_is(trim_n(value.p, comma), word))
 			return true;
 		value.p += taken;
 		value.n -= taken;
@@ -544,7 +556,7 @@ void nr_http_framing_field(struct nr_http_framing *f, const struct nr_http_heade
 	const unsigned form = NR_HTTP_SIGN(FOLD) | NR_HTTP_SIGN(COLON_SPACE) |
 			      NR_HTTP_SIGN(BARE_CR) | NR_HTTP_SIGN(NUL);
 	bool is_length = nr_http_is(field->name, "content-length");
-	char value[VALUE_MAX];
+	char value[VALUE_MAX] = { 0 };
 	size_t n;
 
 	if (nr_http_is(field->name, "connection"))
