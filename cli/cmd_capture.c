@@ -409,7 +409,7 @@ static int open_outputs(struct nr_capture_run *r, struct nr_err *err)
 		.force = r->c->force,
 		.argv_text = r->call->argv_text,
 		.live = true,
-		.now_ns = nr_live_now(),
+		.now_ns = r->begin_ns,
 		.sync_ns = r->c->sync_interval,
 		.is_set = nr_capture_is_set(r->c) && !r->c->one_database,
 		.retain = limits_of(r->c),
@@ -502,6 +502,7 @@ static int run_all(struct nr_capture_run *r)
 	};
 	int rc = open_keeper(r, &r->err);
 
+	r->begin_ns = nr_live_now();
 	if (!rc)
 		rc = open_outputs(r, &r->err);
 	if (rc)

@@ -62,6 +62,7 @@ struct nr_capture_run {
 	bool line_drawn;
 	int signal_fd, notify_fd;
 	sigset_t signals;
+	int64_t begin_ns; /* of the first files, which are named by it */
 	int64_t started_ns, monotonic_ns;
 	char sandbox[NR_SANDBOX_TEXT];
 	char clock_state[128];

@@ -305,14 +305,14 @@ static int start(struct nr_capture_run *r, const struct nr_run_info *run)
 	int rc = 0;
 
 	if (r->keeper)
-		rc = nr_keeper_start(r->keeper, nr_live_now(), &f, &r->err);
+		rc = nr_keeper_start(r->keeper, r->begin_ns, &f, &r->err);
 	if (rc)
 		return rc;
 	s = source_of(r, r->keeper ? &f : NULL);
 	r->source = 0;
 	r->rotate_at = INT64_MAX;
-	r->rotated_ns = nr_live_now();
-	set_next(r, nr_live_now());
+	r->rotated_ns = r->begin_ns;
+	set_next(r, r->begin_ns);
 	rc = nr_engine_live_begin(r->engine, run, &s, &r->err);
 	nr_capture_account_init(r);
 	if (!rc)

@@ -2,10 +2,10 @@
 #include "flow/flow.h"
 
 #include "base/mem.h"
+#include "flow/begin.h"
 #include "flow/fast.h"
 #include "flow/holes.h"
 #include "flow/pack.h"
-#include "flow/ports.h"
 #include "flow/proto.h"
 #include "record/anomaly.h"
 
@@ -117,59 +117,6 @@ static void evict(struct nr_flow_table *t, struct nr_shard *s)
 	end_flow(t, f, NR_END_EVICTED);
 }
 
-static bool wants_flip(const struct nr_level *l)
-{
-	bool src_server = nr_port_is_server(l->proto, l->src_port);
-	bool dst_server = nr_port_is_server(l->proto, l->dst_port);
-
-	if (!src_server)
-		return false;
-	if (l->proto == NR_PROTO_UDP)
-		return !dst_server;
-	if (l->proto != NR_PROTO_TCP ||
-	    (l->tcp_flags & (NR_TCP_SYN | NR_TCP_ACK)) == NR_TCP_SYN)
-		return false;
-	if (dst_server)
-		return !(l->tcp_flags & NR_TCP_SYN) && l->src_port < l->dst_port;
-	return true;
-}
-
-static bool is_broadcast(const struct nr_level *l)
-{
-	return l->ip_version == 4 && nr_be32(l->dst) == UINT32_MAX;
-}
-
-static char *vlan_text(const struct nr_decoded *d, const struct nr_level *l)
-{
-	char buf[NR_MAX_VLANS * 6 + 1];
-	size_t n = 0;
-
-	for (unsigned i = 0; i < l->n_vlans; i++) {
-		unsigned v = d->vlan[l->first_vlan + i];
-
-		n += (size_t)snprintf(buf + n, sizeof(buf) - n, i ? ",%u" : "%u", v);
-	}
-	return nr_xstrdup(buf);
-}
-
-static char *tunnel_text(const struct nr_decoded *d, const struct nr_level *l)
-{
-	char buf[NR_MAX_TUNNELS * 32];
-	size_t n = 0;
-
-	for (unsigned i = 0; i < l->n_tunnels; i++) {
-		const struct nr_tunnel *u = &d->tunnel[i];
-
-		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%s", i ? "/" : "",
-				      nr_tunnel_name(u->kind));
-		if (u->has_id)
-			n += (size_t)snprintf(buf + n, sizeof(buf) - n,
-					      u->kind == NR_TUN_GTPU ? ":0x%x" : ":%u",
-					      u->id);
-	}
-	return nr_xstrdup(buf);
-}
-
 static void set_mac(struct nr_side *s, const uint8_t *mac)
 {
 	if (!mac)
@@ -196,20 +143,13 @@ static struct nr_flow *create(struct nr_flow_table *t, struct nr_shard *s,
 	f->interface_id = p->pkt->interface_id;
 	f->src_is_hi = src_is_hi;
 	nr_flow_open(s, f);
-	if (l->n_vlans || l->n_tunnels || p->parent_flow_id) {
-		if (!f->extra)
-			f->extra = nr_xcalloc(1, sizeof(*f->extra));
-		f->extra->parent_flow_id = p->parent_flow_id;
-		if (l->n_vlans)
-			f->extra->vlan = vlan_text(p->dec, l);
-		if (l->n_tunnels)
-			f->extra->tunnel = tunnel_text(p->dec, l);
-	}
+	if (l->n_vlans || l->n_tunnels || p->parent_flow_id)
+		nr_flow_note_carriers(f, p, l);
 	if (l->proto == NR_PROTO_TCP)
 		nr_tcp_init(f);
 	set_mac(&f->side[0], l->mac_src);
 	set_mac(&f->side[1], l->mac_dst);
-	if (!t->cfg.no_flip && wants_flip(l) && !is_broadcast(l))
+	if (!t->cfg.no_flip && nr_flow_wants_flip(l))
 		nr_flow_flip(f);
 	nr_flow_open_wide(f)->last_ns = nr_flow_open_wide(f)->active_ns = p->pkt->ts_ns;
 	f->hot->clock_ns = f->limit_ns = p->pkt->clock_ns;
@@ -650,58 +590,4 @@ void nr_flow_table_size(const struct nr_flow_table *t, uint64_t *most, uint64_t 
 			  lines * sizeof(s->buckets[0]);
 		*slots += lines * NR_BUCKET_WAYS;
 	}
-}
-
-const char *nr_flow_history(const struct nr_flow *f)
-{
-	return nr_flow_history_is_heap(f) ? f->history_heap : f->history_inline;
-}
-
-const char *nr_flow_conn_state(const struct nr_flow *f)
-{
-	bool src = f->side[0].packets > 0, dst = f->side[1].packets > 0;
-
-	if (nr_flow_proto(f) == NR_PROTO_TCP)
-		return nr_tcp_conn_state(f);
-	if (nr_flow_proto(f) != NR_PROTO_UDP)
-		return "OTH";
-	return src && dst ? "SF" : src ? "S0" : dst ? "SHR" : "OTH";
-}
-
-uint64_t nr_flow_payload_bytes(const struct nr_flow *f, unsigned side)
-{
-	const struct nr_side *s = &f->side[side];
-	int64_t n;
-
-	if (nr_flow_proto(f) != NR_PROTO_TCP)
-		return s->payload;
-	if (s->prev_state == NR_TCP_SYN_SENT && s->state == NR_TCP_RESET &&
-	    f->side[!side].state == NR_TCP_INACTIVE && s->ack > 1)
-		return 0; /* a half-open connection aborted: the numbers mean nothing */
-	n = s->last > s->ack ? s->last : s->ack;
-	if (n > 0)
-		n--; /* the SYN, seen or not */
-	if (s->fin && n > 0)
-		n--;
-	return n > 0 ? (uint64_t)n : 0;
-}
-
-uint64_t nr_flow_missed_bytes(const struct nr_flow *f, unsigned side)
-{
-	return nr_flow_proto(f) == NR_PROTO_TCP ? nr_holes_missed(&f->side[side]) : 0;
-}
-
-const char *nr_end_reason_name(enum nr_end_reason r)
-{
-	static const char *const names[] = {
-		[NR_END_FIN] = "fin",
-		[NR_END_RST] = "rst",
-		[NR_END_IDLE] = "idle",
-		[NR_END_EVICTED] = "evicted",
-		[NR_END_OF_INPUT] = "end_of_input",
-		[NR_END_REPLACED] = "replaced",
-		[NR_END_ROTATED] = "rotated",
-	};
-
-	return names[r];
 }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the columns of a flow say, out of what its packets left behind. */
+#include "flow/flow.h"
+#include "flow/holes.h"
+#include "flow/proto.h"
+#include "flow/tcp.h"
+
+const char *nr_flow_history(const struct nr_flow *f)
+{
+	return nr_flow_history_is_heap(f) ? f->history_heap : f->history_inline;
+}
+
+const char *nr_flow_conn_state(const struct nr_flow *f)
+{
+	bool src = f->side[0].packets > 0, dst = f->side[1].packets > 0;
+
+	if (nr_flow_proto(f) == NR_PROTO_TCP)
+		return nr_tcp_conn_state(f);
+	if (nr_flow_proto(f) != NR_PROTO_UDP)
+		return "OTH";
+	return src && dst ? "SF" : src ? "S0" : dst ? "SHR" : "OTH";
+}
+
+uint64_t nr_flow_payload_bytes(const struct nr_flow *f, unsigned side)
+{
+	const struct nr_side *s = &f->side[side];
+	int64_t n;
+
+	if (nr_flow_proto(f) != NR_PROTO_TCP)
+		return s->payload;
+	if (s->prev_state == NR_TCP_SYN_SENT && s->state == NR_TCP_RESET &&
+	    f->side[!side].state == NR_TCP_INACTIVE && s->ack > 1)
+		return 0; /* a half-open connection aborted: the numbers mean nothing */
+	n = s->last > s->ack ? s->last : s->ack;
+	if (n > 0)
+		n--; /* the SYN, seen or not */
+	if (s->fin && n > 0)
+		n--;
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+uint64_t nr_flow_missed_bytes(const struct nr_flow *f, unsigned side)
+{
+	return nr_flow_proto(f) == NR_PROTO_TCP ? nr_holes_missed(&f->side[side]) : 0;
+}
+
+const char *nr_end_reason_name(enum nr_end_reason r)
+{
+	static const char *const names[] = {
+		[NR_END_FIN] = "fin",
+		[NR_END_RST] = "rst",
+		[NR_END_IDLE] = "idle",
+		[NR_END_EVICTED] = "evicted",
+		[NR_END_OF_INPUT] = "end_of_input",
+		[NR_END_REPLACED] = "replaced",
+		[NR_END_ROTATED] = "rotated",
+	};
+
+	return names[r];
+}
