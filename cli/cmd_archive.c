@@ -2,6 +2,7 @@
 /* nrtool archive: captures in, one seekable archive (or plain pcapng) out. */
 #include "cli.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "progress.h"
 #include "replay.h"

@@ -4,6 +4,7 @@
 #include "determinism.h"
 #include "effort.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "engine_options.h"
 #include "outputs.h"

@@ -18,4 +18,3 @@ void nr_progress_draw(struct nr_progress *p, uint64_t packets, uint64_t done,
 		      uint64_t total);
 /* Takes the line away. */
 void nr_progress_clear(struct nr_progress *p);
-int64_t nr_monotonic_ns(void);

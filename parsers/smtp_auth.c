@@ -125,6 +125,7 @@ static void add_utf16(struct nr_buf *b, struct nr_cursor *c)
 {
 	uint32_t v = get_le16(c);
 	struct nr_cursor next = *c;
+	char utf8[4];
 
 	if (v >= 0xd800 && v < 0xdc00) {
 		uint32_t low = get_le16(&next);
@@ -138,16 +139,7 @@ static void add_utf16(struct nr_buf *b, struct nr_cursor *c)
 	} else if (v >= 0xdc00 && v < 0xe000) {
 		v = 0xfffd;
 	}
-	if (v < 0x80) {
-		nr_buf_char(b, (char)v);
-		return;
-	}
-	if (v >= 0x10000)
-		nr_buf_char(b, (char)(0xf0 | v >> 18));
-	if (v >= 0x800)
-		nr_buf_char(b, (char)((v >= 0x10000 ? 0x80 : 0xe0) | (v >> 12 & 0x3f)));
-	nr_buf_char(b, (char)((v >= 0x800 ? 0x80 : 0xc0) | (v >> 6 & 0x3f)));
-	nr_buf_char(b, (char)(0x80 | (v & 0x3f)));
+	nr_buf_add(b, utf8, (size_t)(nr_utf8_put(utf8, v) - utf8));
 }
 
 /* The text whose length and place stand `at` bytes into an NTLM message. */

@@ -3,6 +3,7 @@
 #include "capture/capture.h"
 #include "cli.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "text.h"
 

@@ -27,21 +27,9 @@ static unsigned hex4(const char *p)
 
 static void add_utf8(struct nr_buf *b, unsigned c)
 {
-	if (c < 0x80) {
-		nr_buf_char(b, (char)c);
-	} else if (c < 0x800) {
-		nr_buf_char(b, (char)(0xc0 | c >> 6));
-		nr_buf_char(b, (char)(0x80 | (c & 0x3f)));
-	} else if (c < 0x10000) {
-		nr_buf_char(b, (char)(0xe0 | c >> 12));
-		nr_buf_char(b, (char)(0x80 | (c >> 6 & 0x3f)));
-		nr_buf_char(b, (char)(0x80 | (c & 0x3f)));
-	} else {
-		nr_buf_char(b, (char)(0xf0 | c >> 18));
-		nr_buf_char(b, (char)(0x80 | (c >> 12 & 0x3f)));
-		nr_buf_char(b, (char)(0x80 | (c >> 6 & 0x3f)));
-		nr_buf_char(b, (char)(0x80 | (c & 0x3f)));
-	}
+	char utf8[4];
+
+	nr_buf_add(b, utf8, (size_t)(nr_utf8_put(utf8, c) - utf8));
 }
 
 /* Behind "\u"; a surrogate alone becomes three bytes that are no UTF-8, as \xNN later. */

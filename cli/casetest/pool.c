@@ -2,8 +2,8 @@
 #include "casetest/pool.h"
 
 #include "cli.h"
-#include "progress.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>

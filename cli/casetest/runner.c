@@ -7,8 +7,8 @@
 #include "casetest/report.h"
 #include "casetest/tempdir.h"
 #include "cli.h"
-#include "progress.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "sink/outfile.h"
 

@@ -51,6 +51,9 @@ ptrdiff_t nr_base64_decode(void *out, size_t cap, const char *p, size_t n);
 
 /* Bytes at the start of p that are valid UTF-8 without NUL: n where all are. */
 size_t nr_utf8_span(const char *p, size_t n);
+/* Writes c, below 2^21, as UTF-8 (a surrogate too: as its three bytes): 1 to 4 bytes.
+   What is behind them. */
+char *nr_utf8_put(char *to, uint32_t c);
 
 /* One JSON value and nothing behind it (RFC 8259), at most 64 deep, valid UTF-8, no raw
    line feed: fit to be embedded in a line as it is. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/crew.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <time.h>
 
 struct nr_crew {
 	pthread_mutex_t lock;
@@ -98,14 +98,6 @@ unsigned nr_crew_size(const struct nr_crew *c)
 	return c->n_threads + 1;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 void nr_crew_run(struct nr_crew *c, void (*first)(void *arg),
 		 void (*task)(void *arg, unsigned i), unsigned n, void *arg)
 {
@@ -122,11 +114,11 @@ void nr_crew_run(struct nr_crew *c, void (*first)(void *arg),
 	take_tasks(c);
 	pthread_mutex_lock(&c->lock);
 	if (c->busy) {
-		uint64_t from = now_ns();
+		int64_t from = nr_monotonic_ns();
 
 		while (c->busy)
 			pthread_cond_wait(&c->end, &c->lock);
-		c->waited_ns += now_ns() - from;
+		c->waited_ns += (uint64_t)(nr_monotonic_ns() - from);
 	}
 	pthread_mutex_unlock(&c->lock);
 }

@@ -8,12 +8,12 @@
  */
 #include "engine/internal.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <time.h>
 #include <sys/random.h>
 
 enum { AHEAD_COLD = 6 }; /* packets */
@@ -62,13 +62,11 @@ unsigned nr_engine_cpus(void)
 
 void nr_engine_lap(const struct nr_engine *e, uint64_t *since, uint64_t *sum)
 {
-	struct timespec t;
 	uint64_t now;
 
 	if (!e->cfg.timing)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	now = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	now = (uint64_t)nr_monotonic_ns();
 	if (sum)
 		*sum += now - *since;
 	*since = now;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "flow/flow.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "flow/begin.h"
 #include "flow/fast.h"
@@ -99,13 +100,6 @@ static void end_flow(struct nr_flow_table *t, struct nr_flow *f, enum nr_end_rea
 	nr_shard_unlink(s, f);
 	nr_flow_fini(s, f);
 	nr_shard_release(s, f);
-}
-
-static int64_t add_sat(int64_t a, int64_t b)
-{
-	int64_t r;
-
-	return __builtin_add_overflow(a, b, &r) ? INT64_MAX : r;
 }
 
 /* The flow nearest to its own timeout goes: half-open and closed ones first. */
@@ -233,7 +227,7 @@ static void process(struct nr_flow_table *t, struct nr_flow *f,
 			int64_t delay = any_reset(f) ? t->cfg.reset_timeout
 						     : t->cfg.closed_timeout;
 
-			f->limit_ns = add_sat(p->pkt->clock_ns, delay);
+			f->limit_ns = nr_time_after(p->pkt->clock_ns, delay);
 			f->closing = true;
 		}
 		return;

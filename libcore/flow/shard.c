@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "flow/shard.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -362,11 +363,11 @@ void nr_shard_release(struct nr_shard *s, struct nr_flow *f)
 int64_t nr_flow_deadline(const struct nr_shard *s, const struct nr_flow *f)
 {
 	const struct nr_flow_hot *h = f->hot;
-	int64_t from = h->timer == NR_TIMER_ATTEMPT ? f->limit_ns : h->clock_ns, r;
+	int64_t from = h->timer == NR_TIMER_ATTEMPT ? f->limit_ns : h->clock_ns;
 
 	if (h->timer == NR_TIMER_CLOSING)
 		return f->limit_ns;
-	return __builtin_add_overflow(from, s->slabs->idle[h->timer], &r) ? INT64_MAX : r;
+	return nr_time_after(from, s->slabs->idle[h->timer]);
 }
 
 /* The first mark at or after t. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "keep/keeper.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "keep/backlog.h"
@@ -328,11 +329,11 @@ static void report_closed(struct nr_keeper *k, bool all)
 /* The multiple of the interval behind ns. */
 static int64_t border_after(int64_t ns, int64_t every)
 {
-	int64_t r = ns % every, next;
+	int64_t r = ns % every;
 
 	if (r < 0)
 		r += every;
-	return __builtin_add_overflow(ns - r, every, &next) ? INT64_MAX : next;
+	return nr_time_after(ns - r, every);
 }
 
 static bool has_room(const struct nr_keeper *k)

@@ -50,26 +50,6 @@ static int32_t take_hex4(struct scan *s)
 	return v;
 }
 
-static char *put_utf8(char *to, uint32_t c)
-{
-	if (c < 0x80) {
-		*to++ = (char)c;
-	} else if (c < 0x800) {
-		*to++ = (char)(0xc0 | c >> 6);
-		*to++ = (char)(0x80 | (c & 63));
-	} else if (c < 0x10000) {
-		*to++ = (char)(0xe0 | c >> 12);
-		*to++ = (char)(0x80 | (c >> 6 & 63));
-		*to++ = (char)(0x80 | (c & 63));
-	} else {
-		*to++ = (char)(0xf0 | c >> 18);
-		*to++ = (char)(0x80 | (c >> 12 & 63));
-		*to++ = (char)(0x80 | (c >> 6 & 63));
-		*to++ = (char)(0x80 | (c & 63));
-	}
-	return to;
-}
-
 /* What follows a backslash; NULL where it is no escape. */
 static char *take_escape(struct scan *s, char *to)
 {
@@ -98,7 +78,7 @@ static char *take_escape(struct scan *s, char *to)
 	} else if (c < 0 || (c >= 0xd800 && c < 0xe000)) {
 		return NULL;
 	}
-	return put_utf8(to, (uint32_t)c);
+	return nr_utf8_put(to, (uint32_t)c);
 }
 
 /* A string behind its opening quote: unescaped into the arena where it has to be. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "session/stream.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "session/pieces.h"
 
@@ -350,13 +351,6 @@ void nr_stream_ack(struct nr_stream *s, uint64_t acked, int64_t clock_ns)
 		s->covered_ns = clock_ns;
 }
 
-static int64_t add_sat(int64_t t, int64_t d)
-{
-	int64_t r;
-
-	return __builtin_add_overflow(t, d, &r) ? INT64_MAX : r;
-}
-
 static int64_t hole_wake(const struct nr_stream *s)
 {
 	const struct nr_stream_store *st = s->store;
@@ -365,14 +359,14 @@ static int64_t hole_wake(const struct nr_stream *s)
 	if (!st || !st->first || st->hole_ns == INT64_MIN)
 		return INT64_MAX;
 	much = st->n_beyond >= 2 || (s->end != UINT64_MAX && s->end > s->next);
-	return add_sat(st->hole_ns, (much ? 1 : LONE_HOLE_S) * NS_PER_S);
+	return nr_time_after(st->hole_ns, (much ? 1 : LONE_HOLE_S) * NS_PER_S);
 }
 
 static int64_t ack_wake(const struct nr_stream *s, const struct nr_stream_config *c)
 {
 	if (s->covered_ns == INT64_MIN || s->acked <= s->next || s->next >= s->end)
 		return INT64_MAX;
-	return add_sat(s->covered_ns, c->ack_grace);
+	return nr_time_after(s->covered_ns, c->ack_grace);
 }
 
 int64_t nr_stream_wake(const struct nr_stream *s, const struct nr_stream_config *c)

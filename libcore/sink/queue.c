@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sink/queue.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { WORTH_HANDING_OVER = 64 * 1024, FLUSHED_MAX = 8 };
 
@@ -63,25 +63,17 @@ static bool is_full(const struct nr_queue *q)
 	return q->n_chunks >= q->max_chunks && !q->spare && !q->is_dead;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static struct nr_chunk *chunk_get(struct nr_queue *q, size_t size)
 {
 	struct nr_chunk *c = NULL;
 
 	pthread_mutex_lock(&q->lock);
 	if (is_full(q)) {
-		uint64_t from = now_ns();
+		int64_t from = nr_monotonic_ns();
 
 		while (is_full(q))
 			pthread_cond_wait(&q->not_full, &q->lock);
-		q->waited_ns += now_ns() - from;
+		q->waited_ns += (uint64_t)(nr_monotonic_ns() - from);
 	}
 	if (q->spare) {
 		c = q->spare;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sink/sink.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -69,20 +69,12 @@ int nr_sink_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	return s->ops->write(s, r, n, err);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 int nr_sink_finish(struct nr_sink *s, struct nr_err *err)
 {
-	uint64_t from = now_ns();
+	int64_t from = nr_monotonic_ns();
 	int rc = s->ops->finish(s, err);
 
-	s->finish_ns = now_ns() - from;
+	s->finish_ns = (uint64_t)(nr_monotonic_ns() - from);
 	return rc;
 }
 

@@ -9,6 +9,7 @@
  * full altogether flows are left out too. Session records of flows without a row go when
  * the file is finished.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "keep/names.h"
 #include "record/tables.h"
@@ -20,7 +21,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum {
 	CHUNKS = 64, /* of NR_CHUNK_SIZE */
@@ -70,27 +70,19 @@ static struct set *ctx_of(struct nr_sink *s)
 	return (struct set *)(void *)s->ctx;
 }
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 /*
  * Takes and commits until nothing more comes. A commit comes behind what was flushed:
  * there the rows of open flows are, to which the others refer; without, after a second.
  */
 static int fill(struct file *f)
 {
-	int64_t committed = monotonic_ns(), synced = committed;
+	int64_t committed = nr_monotonic_ns(), synced = committed;
 	bool is_dirty = false, at_end = false;
 	int rc = 0;
 
 	while (rc == 0 && !at_end) {
 		struct nr_chunk *c = nr_queue_take_for(&f->queue, COMMIT_MS, &at_end);
-		int64_t now = monotonic_ns();
+		int64_t now = nr_monotonic_ns();
 		bool is_due = now - committed >= COMMIT_MS * INT64_C(1000000);
 
 		if (c) {
@@ -101,7 +93,7 @@ static int fill(struct file *f)
 		}
 		if (rc < 0 || !is_dirty || !is_due)
 			continue;
-		now = monotonic_ns();
+		now = nr_monotonic_ns();
 		/* the next one is synced: it comes when the time is full */
 		if (f->db.is_synced)
 			synced = now;
