@@ -356,6 +356,16 @@ static inline char *rig_run(const struct nr_parser *parser, uint16_t port,
 	return rows;
 }
 
+/* How often text has what. */
+static inline unsigned rig_count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)); text += strlen(what))
+		n++;
+	return n;
+}
+
 /* Columns of time (…_ns) differ between cuts: the values go. */
 static inline void rig_strip_times(char *rows)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "rig.h"
+#include "http_script.h"
 
 #include "http.h"
 
@@ -7,14 +7,6 @@
 
 extern const struct nr_parser nr_parser_http;
 
-#define END                                                                              \
-	{                                                                                \
-		0, NULL, 0                                                               \
-	}
-#define GET(path)                                                                        \
-	{                                                                                \
-		0, "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n", 0                         \
-	}
 #define OK(n, body)                                                                      \
 	{                                                                                \
 		1, "HTTP/1.1 200 OK\r\nContent-Length: " #n "\r\n\r\n" body, 0           \
@@ -24,15 +16,6 @@ extern const struct nr_parser nr_parser_http;
 static char *run(const struct rig_line *script)
 {
 	return rig_run(&nr_parser_http, 80, script, 0, false);
-}
-
-static unsigned count(const char *text, const char *what)
-{
-	unsigned n = 0;
-
-	for (; (text = strstr(text, what)); text += strlen(what))
-		n++;
-	return n;
 }
 
 static void expect(const char *rows, const char *part)
@@ -56,7 +39,7 @@ static void check(const struct rig_line *script, unsigned n, const char *const *
 {
 	char *rows = run(script);
 
-	if (count(rows, "http {") != n)
+	if (rig_count(rows, "http {") != n)
 		fail_msg("not %u rows:\n%s", n, rows);
 	for (; *parts; parts++)
 		expect(rows, *parts);
@@ -472,7 +455,7 @@ static void test_http_response_behind_a_gap_belongs_to_the_newest_request(void *
 	rig_say(&r, 0, "GET /3 HTTP/1.1\r\n\r\n");
 	rig_say(&r, 1, "HTTP/1.1 203 OK\r\nContent-Length: 0\r\n\r\n");
 	rig_end(&r);
-	assert_int_equal(count(rig_rows(&r), "http {"), 3);
+	assert_int_equal(rig_count(rig_rows(&r), "http {"), 3);
 	expect(rig_rows(&r), "\"uri\":\"/3\",\"request_version\":\"1.1\",\"status\":203");
 	rig_free(&r);
 }
@@ -493,7 +476,7 @@ static void test_http_request_lost_before_its_response(void **state)
 	rig_say(&r, 0, "GET /5 HTTP/1.1\r\n\r\n");
 	rig_say(&r, 1, "HTTP/1.1 205 OK\r\nContent-Length: 0\r\n\r\n");
 	rig_end(&r);
-	assert_int_equal(count(rig_rows(&r), "http {"), 5);
+	assert_int_equal(rig_count(rig_rows(&r), "http {"), 5);
 	expect(rig_rows(&r), "\"uri\":\"/1\",\"request_version\":\"1.1\",\"status\":201");
 	expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":2,\"status\":202");
 	expect(rig_rows(&r), "\"uri\":\"/3\",\"request_version\":\"1.1\",\"status\":203");
@@ -595,7 +578,7 @@ static void test_http_same_credential_is_one_row(void **state)
 	char *rows = run((const struct rig_line[])SAY({ 0, ASK }, OK(0, ""), { 0, ASK },
 						      OK(0, "")));
 
-	assert_int_equal(count(rows, "credential {"), 1);
+	assert_int_equal(rig_count(rows, "credential {"), 1);
 	expect(rows, "\"success\":1");
 	nr_free(rows);
 }
@@ -617,7 +600,7 @@ static void test_http_long_head_is_cut_and_said(void **state)
 	/* what says the length is read all the same */
 	rig_say(&r, 0, "Content-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\n\r\n");
 	rig_end(&r);
-	assert_int_equal(count(rig_rows(&r), "http {"), 2);
+	assert_int_equal(rig_count(rig_rows(&r), "http {"), 2);
 	expect(rig_rows(&r), "\"request_body_bytes\":3");
 	expect(rig_anomalies(&r), "http_limit 0 {\"what\":\"head\"");
 	rig_free(&r);
@@ -674,7 +657,8 @@ static void test_http_open_transactions_are_capped(void **state)
 	       "\"uri\":\"/1000\",\"request_version\":\"1.1\",\"status\":200");
 	expect(rig_rows(&r), "\"trans_depth\":500,\"method\":\"GET\"");
 	expect(rig_rows(&r), "\"trans_depth\":500,\"status\":200");
-	assert_int_equal(count(rig_anomalies(&r), "http_limit 0 {\"what\":\"open"), 1);
+	assert_int_equal(rig_count(rig_anomalies(&r), "http_limit 0 {\"what\":\"open"),
+			 1);
 	rig_free(&r);
 }
 
@@ -688,8 +672,8 @@ static void test_http_interim_responses_are_capped(void **state)
 		rig_say(&r, 1, "HTTP/1.1 102 Wait\r\n\r\n");
 	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	rig_end(&r);
-	assert_int_equal(count(rig_rows(&r), "\"status\":102"), NR_HTTP_INTERIM_MAX);
-	assert_int_equal(count(rig_anomalies(&r), "http_limit"), 1);
+	assert_int_equal(rig_count(rig_rows(&r), "\"status\":102"), NR_HTTP_INTERIM_MAX);
+	assert_int_equal(rig_count(rig_anomalies(&r), "http_limit"), 1);
 	rig_free(&r);
 }
 
@@ -873,7 +857,7 @@ static void test_http_ssdp(void **state)
 	rig_datagram(&r, 1, answer, sizeof(answer) - 1);
 	assert_string_equal(r.service, "ssdp");
 	rig_end(&r);
-	assert_int_equal(count(rig_rows(&r), "http {"), 3);
+	assert_int_equal(rig_count(rig_rows(&r), "http {"), 3);
 	expect(rig_rows(&r),
 	       "http {\"complete\":1,\"trans_depth\":1,\"method\":\"M-SEARCH\"");
 	expect(rig_rows(&r), "http {\"complete\":0,\"trans_depth\":2");

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Bodies whose framing is not what the head promised. */
-#include "rig.h"
+#include "http_script.h"
 
 #include <stdio.h>
 
 extern const struct nr_parser nr_parser_http;
 
-#define END                                                                              \
-	{                                                                                \
-		0, NULL, 0                                                               \
-	}
-#define GET(path)                                                                        \
-	{                                                                                \
-		0, "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n", 0                         \
-	}
 #define OK_2                                                                             \
 	{                                                                                \
 		1, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 0                   \

@@ -12,7 +12,7 @@ static char *run(const struct rig_line *script)
 	return rig_run(&nr_parser_smtp, 25, script, 0, false);
 }
 
-/* The wanted texts stand in rows in this order; how often rows has what. */
+/* The wanted texts stand in rows in this order. */
 static void in_order(const char *rows, const char *const *want)
 {
 	for (const char *at = rows; *want; want++) {
@@ -20,15 +20,6 @@ static void in_order(const char *rows, const char *const *want)
 		if (!at)
 			fail_msg("no %s in\n%s", *want, rows);
 	}
-}
-
-static unsigned count(const char *rows, const char *what)
-{
-	unsigned n = 0;
-
-	for (const char *at = rows; (at = strstr(at, what)); at++)
-		n++;
-	return n;
 }
 
 static void test_smtp_second_mail_refused_leaves_the_first(void **state)
@@ -73,7 +64,7 @@ static void test_smtp_second_mail_refused_leaves_the_first(void **state)
 		char *rows = run(i ? pipelined : one_by_one);
 
 		in_order(rows, want);
-		assert_int_equal(count(rows, "smtp {"), 1);
+		assert_int_equal(rig_count(rows, "smtp {"), 1);
 		nr_free(rows);
 	}
 }
@@ -127,7 +118,7 @@ static void test_smtp_recipients_behind_a_mail_are_not_its(void **state)
 	char *rows = run(script);
 
 	in_order(rows, want);
-	assert_int_equal(count(rows, "smtp {"), 4);
+	assert_int_equal(rig_count(rows, "smtp {"), 4);
 	nr_free(rows);
 }
 
@@ -148,7 +139,7 @@ static void test_smtp_bdat_without_a_size_ends_nothing(void **state)
 	char *rows = run(script);
 
 	in_order(rows, want);
-	assert_int_equal(count(rows, "smtp {"), 1);
+	assert_int_equal(rig_count(rows, "smtp {"), 1);
 	nr_free(rows);
 }
 
@@ -375,7 +366,7 @@ static void converse(uint32_t seed)
 	turn(&s, &r);
 	rig_end(&r);
 	rows = rig_rows(&r);
-	if (count(rows, "\"status\":\"accepted\"") != s.n_expected)
+	if (rig_count(rows, "\"status\":\"accepted\"") != s.n_expected)
 		fail_msg("seed %u: %u mails were taken\n%s", seed, s.n_expected, rows);
 	want = s.expected.p;
 	for (unsigned i = 0; i < s.n_expected; i++) {
