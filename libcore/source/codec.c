@@ -44,14 +44,14 @@ static int gzip_open(void *ctx)
 	return inflateInit2(&g->z, 15 + 16) == Z_OK ? 0 : -ENOMEM;
 }
 
-/* Zero bytes behind the last member are padding, as gzip(1) has it. */
-static bool only_zeros(const uint8_t *p, size_t n)
+/* Zero bytes behind a member are padding, as gzip(1) has it. */
+static size_t zeros(const uint8_t *p, size_t n)
 {
-	while (n && !*p) {
-		p++;
-		n--;
-	}
-	return !n;
+	size_t i = 0;
+
+	while (i < n && !p[i])
+		i++;
+	return i;
 }
 
 static enum nr_codec_verdict gzip_decode(void *ctx, struct nr_codec_io *io)
@@ -62,8 +62,10 @@ static enum nr_codec_verdict gzip_decode(void *ctx, struct nr_codec_io *io)
 	int rc;
 
 	if (g->between) {
-		if (only_zeros(io->in, io->in_len)) {
-			advance(io, io->in_len, 0);
+		size_t padding = zeros(io->in, io->in_len);
+
+		if (padding) {
+			advance(io, padding, 0);
 			return NR_CODEC_FRAME;
 		}
 		if (inflateReset(&g->z) != Z_OK)

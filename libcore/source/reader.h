@@ -74,12 +74,12 @@ struct nr_stream {
 	struct nr_pool *pool;
 	const struct nr_codec *codec;
 	void *codec_ctx;
-	bool in_frame; /* the decoder is inside a frame */
+	bool in_frame;       /* the decoder is inside a frame */
+	uint64_t frame_base; /* stored byte where the present frame begins */
 	bool decoder_done;
 	struct nr_block *raw; /* compressed input */
 	const uint8_t *in;
 	size_t in_len;
-	uint64_t in_base;         /* stored offset of in */
 	char damage[256];         /* what ended a compressed stream early; "" = nothing */
 	const atomic_int *stop;   /* see nr_source_options; NULL: none */
 	struct nr_hasher *hasher; /* gets every stored byte; NULL: none */

@@ -197,7 +197,7 @@ int nr_stream_decode(struct nr_stream *st, const struct nr_codec *codec,
 	nr_block_ref(block);
 	st->in = in;
 	st->in_len = n;
-	st->in_base = st->position - n;
+	st->frame_base = st->position - n;
 	return 0;
 }
 
@@ -274,7 +274,7 @@ static ssize_t read_frames(struct nr_stream *st, uint8_t *room, size_t n,
 		return got;
 	if (got < 0) {
 		nr_archive_frame(st->archive, at, &f);
-		st->position = f.offset;
+		st->position = st->frame_base = f.offset;
 	}
 	rc = end_frames(st, err);
 	if (rc < 0)
@@ -290,19 +290,21 @@ static int refill_raw(struct nr_stream *st, struct nr_err *err)
 	nr_block_unref(st->raw); /* others may still hold it: never write into it again */
 	st->raw = nr_pool_get(st->pool);
 	st->in = nr_block_data(st->raw);
-	st->in_base = st->position;
 	got = nr_stream_read_raw(st, st->raw, nr_block_data(st->raw), st->block_size,
 				 err);
 	st->in_len = got > 0 ? (size_t)got : 0;
 	return got < 0 ? (int)got : 0;
 }
 
-static void damaged(struct nr_stream *st, const char *why)
+static uint64_t decoded_to(const struct nr_stream *st)
 {
-	uint64_t at = st->position - st->in_len;
+	return st->position - st->in_len;
+}
 
+static void damaged(struct nr_stream *st, const char *where, uint64_t at, const char *why)
+{
 	snprintf(st->damage, sizeof(st->damage),
-		 "%s data of the stored file, at byte %llu: %s", st->codec->name,
+		 "%s data of the stored file, %s byte %llu: %s", st->codec->name, where,
 		 (unsigned long long)at, why);
 	st->decoder_done = true;
 }
@@ -344,15 +346,19 @@ ssize_t nr_stream_read(struct nr_stream *st, struct nr_block *block, uint8_t *ro
 		v = st->codec->decode(st->codec_ctx, &io);
 		st->in = io.in;
 		st->in_len = io.in_len;
+		/* Where a decoder notices depends on how its input was cut. */
 		if (v == NR_CODEC_BAD)
-			damaged(st, io.why);
+			damaged(st, "in the frame at", st->frame_base, io.why);
 		else
 			st->in_frame = v == NR_CODEC_MORE;
+		if (v == NR_CODEC_FRAME)
+			st->frame_base = decoded_to(st);
 		if (v == NR_CODEC_MORE && io.last && !io.in_len && io.out_len == n)
-			damaged(st, "it is cut short");
+			damaged(st, "at", decoded_to(st), "it is cut short");
 		if (v == NR_CODEC_MORE && before && io.in_len == before &&
 		    io.out_len == n)
-			damaged(st, "the decoder makes no progress");
+			damaged(st, "in the frame at", st->frame_base,
+				"the decoder makes no progress");
 	}
 	return (ssize_t)(n - io.out_len);
 }
@@ -374,7 +380,7 @@ int nr_stream_seek(struct nr_stream *st, uint64_t offset, struct nr_err *err)
 			       (unsigned long long)offset);
 	nr_hasher_free(st->hasher);
 	st->hasher = NULL;
-	st->position = offset;
+	st->position = st->frame_base = offset;
 	st->raw_eof = false;
 	st->in_len = 0;
 	st->in_frame = st->decoder_done = false;

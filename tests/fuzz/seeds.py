@@ -10,6 +10,7 @@ import hashlib
 import re
 import struct
 import sys
+from itertools import chain
 from pathlib import Path
 
 MAX_FILE = 16 << 10
@@ -136,6 +137,95 @@ def decode_seed(link, rows):
         for _, data, wire in rows)
 
 
+class Conversation:
+    """What a parser was told, input of harness `parser`, as packets of harness `engine`."""
+
+    PORT = {"dns": 53, "ftp": 21, "smtp": 25, "ssh": 22, "tls": 443, "http": 80, "socks": 1080,
+            "starttls": 110, "dhcp": 67, "ntp": 123, "quic": 443, "dtls": 4433, "icmp": 0}
+    DATAGRAMS = {"dhcp", "ntp", "quic", "dtls"}
+
+    def __init__(self, parser, options):
+        self.proto = ((58 if options & 4 else 1) if parser == "icmp" else
+                      17 if options & 1 or parser in self.DATAGRAMS else 6)
+        self.ports = 40000, self.PORT[parser]
+        self.seq = [1000, 2000]
+        self.packets = []
+        if self.proto == 6:
+            self.segment(0, 2)
+            self.segment(1, 0x12)
+
+    def packet(self, side, l4, step=10):
+        ends = [b"\x0a\0\0\1", b"\x0a\0\0\2"]
+        if self.proto == 58:
+            ends = [b"\xfd" + bytes(11) + e for e in ends]
+            ip = struct.pack(">IHBB", 6 << 28, len(l4), 58, 64)
+        else:
+            ip = struct.pack(">BBHIBBH", 0x45, 0, 20 + len(l4), 0, 64, self.proto, 0)
+        frame = ip + ends[side] + ends[1 - side] + l4
+        self.packets.append(struct.pack(">hHH", step, 0, len(frame)) + frame)
+
+    def segment(self, side, flags, b=b""):
+        self.packet(side, struct.pack(">HHIIBBHI", self.ports[side], self.ports[1 - side],
+                                      self.seq[side], self.seq[1 - side], 0x50, flags, 60000, 0)
+                    [:20] + b)
+        self.seq[side] = self.seq[side] + len(b) + (1 if flags & 3 else 0) & 0xffffffff
+
+    def told(self, what, n, b):
+        side, kind = what & 1, what >> 1 & 7
+        if kind == 7:
+            self.packet(0, bytes(8), min(int((n * 10000) ** 0.5), 32000))
+        elif self.proto == 17:
+            self.packet(side, struct.pack(">HHHH", self.ports[side], self.ports[1 - side],
+                                          8 + len(b), 0) + b)
+        elif self.proto != 6:
+            self.packet(side, b)
+        elif kind == 5:
+            self.seq[side] = self.seq[side] + n + 1 & 0xffffffff
+        elif kind == 6:
+            self.segment(side, 0x14 if n & 1 else 0x11)
+        else:
+            for at in range(0, len(b), 8000):
+                self.segment(side, 0x18, b[at:at + 8000])
+
+    def seed(self):
+        # raw IP; the options say to ignore checksums
+        return bytes([2, LINK_TYPES.index(101)]) + b"".join(self.packets)
+
+
+def engine_of_parser(parser, b):
+    c = Conversation(parser, b[1])
+    at = 2
+    while at + 3 < len(b):
+        n = struct.unpack_from(">H", b, at + 1)[0]
+        text = b"" if b[at] >> 1 & 7 > 4 else b[at + 3:at + 3 + n]
+        c.told(b[at], n, text)
+        at += 3 + len(text)
+    return c.seed()
+
+
+def engine_of_decode(b):
+    link, at, out = int.from_bytes(b[:2], "big"), 2, b""
+    if link not in LINK_TYPES:
+        return b""
+    while at + 7 <= len(b):
+        extra, _, step, n = struct.unpack_from(">HBBH", b, at)
+        data = b[at + 7:at + 7 + n]
+        out += struct.pack(">hHH", step, extra | 1 if extra else 0, len(data)) + data
+        at += 7 + n
+    return bytes([2, LINK_TYPES.index(link)]) + out
+
+
+def engine_of_corpora():
+    """What its parts were fed with may be fed to the whole."""
+    from corpus import members
+    for parser in PARSERS:
+        for _, b in members("parser_" + parser):
+            if len(b) > 5:
+                yield engine_of_parser(parser, b)
+    for _, b in members("decode"):
+        yield engine_of_decode(b)
+
+
 def seeds(harness, b):
     """What a file is for a harness: any number of inputs."""
     if harness == "source":
@@ -171,15 +261,15 @@ def captures(top):
 
 def main(harness, out, *dirs):
     Path(out).mkdir(parents=True, exist_ok=True)
+    files = (f for d in dirs for f in captures(d)
+             if f.is_file() and f.stat().st_size <= MAX_FILE)
+    found = chain((s for f in files for s in seeds(harness, f.read_bytes())),
+                  engine_of_corpora() if harness == "engine" else [])
     n = 0
-    for d in dirs:
-        for f in captures(d):
-            if not f.is_file() or f.stat().st_size > MAX_FILE:
-                continue
-            for s in seeds(harness, f.read_bytes()):
-                if s and len(s) <= 1 << 16:
-                    Path(out, hashlib.sha1(s).hexdigest()[:16]).write_bytes(s)
-                    n += 1
+    for s in found:
+        if s and len(s) <= 1 << 16:
+            Path(out, hashlib.sha1(s).hexdigest()[:16]).write_bytes(s)
+            n += 1
     print(f"{n} seeds for {harness} in {out}")
 
 

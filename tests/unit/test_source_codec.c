@@ -121,6 +121,8 @@ struct result {
  * Reads the file and compares every frame with its place in the plain content, of which
  * the first `sure` bytes must be right.
  */
+static size_t block_size; /* 0: the usual one */
+
 static struct result read_sure(const char *path, const struct buf *plain, unsigned max,
 			       size_t sure)
 {
@@ -128,7 +130,9 @@ static struct result read_sure(const char *path, const struct buf *plain, unsign
 	struct result r = { 0 };
 	struct nr_source *s;
 
-	r.open = nr_source_open(&s, path, NULL, &r.err);
+	r.open = nr_source_open(&s, path,
+				&(struct nr_source_options){ .block_size = block_size },
+				&r.err);
 	if (r.open < 0) {
 		free(b);
 		return r;
@@ -254,6 +258,41 @@ static void test_codec_keeps_what_decodes_before_damage(void **state)
 	free(plain.p);
 }
 
+/* However the stored file was cut into blocks. */
+static void test_codec_says_the_same_place_of_damage(void **state)
+{
+	struct buf plain = { 0 };
+
+	(void)state;
+	capture(&plain);
+	for (size_t i = 0; i < N_CODECS; i++) {
+		struct buf b = { 0 };
+		struct result r, cut;
+		char *path;
+
+		codecs[i].encode(&b, plain.p, plain.n);
+		for (size_t k = 0; k < 40; k++)
+			b.p[b.n * 7 / 10 + k] ^= 0x5a;
+		path = tmp_file(&b);
+		r = read_sure(path, &plain, 100, 0);
+		if (!strcmp(codecs[i].name, "zstd"))
+			assert_non_null(
+				strstr(r.damage, codecs[i].encode == zstd
+							 ? "in the frame at byte 0: "
+							 : "in the frame at byte 13: "));
+		for (block_size = 4096; block_size < 1 << 16; block_size *= 2) {
+			cut = read_sure(path, &plain, 100, 0);
+			assert_string_equal(cut.damage, r.damage);
+			assert_int_equal(cut.packets, r.packets);
+		}
+		block_size = 0;
+		unlink(path);
+		free(path);
+		free(b.p);
+	}
+	free(plain.p);
+}
+
 static void test_codec_names_trailing_garbage(void **state)
 {
 	struct buf plain = { 0 };
@@ -286,6 +325,27 @@ static void test_codec_ignores_zero_padding_of_gzip(void **state)
 	r = read_buf(&b, &plain, 100);
 	assert_int_equal(r.packets, N_RECORDS);
 	assert_string_equal(r.damage, "");
+	free(b.p);
+	free(plain.p);
+}
+
+/* Also where a block ends in the middle of it. */
+static void test_codec_goes_on_behind_zero_padding_of_gzip(void **state)
+{
+	struct buf plain = { 0 }, b = { 0 };
+
+	(void)state;
+	capture(&plain);
+	gzip(&b, plain.p, plain.n / 2);
+	put_fill(&b, 0, 10000);
+	gzip(&b, plain.p + plain.n / 2, plain.n - plain.n / 2);
+	for (block_size = 1; block_size <= 1 << 20; block_size *= 32) {
+		struct result r = read_buf(&b, &plain, 100);
+
+		assert_int_equal(r.packets, N_RECORDS);
+		assert_string_equal(r.damage, "");
+	}
+	block_size = 0;
 	free(b.p);
 	free(plain.p);
 }
@@ -416,6 +476,8 @@ int main(void)
 		cmocka_unit_test(test_codec_keeps_what_decodes_before_damage),
 		cmocka_unit_test(test_codec_names_trailing_garbage),
 		cmocka_unit_test(test_codec_ignores_zero_padding_of_gzip),
+		cmocka_unit_test(test_codec_goes_on_behind_zero_padding_of_gzip),
+		cmocka_unit_test(test_codec_says_the_same_place_of_damage),
 		cmocka_unit_test(test_codec_says_what_is_inside),
 		cmocka_unit_test(test_codec_refuses_windows_over_128_mib),
 		cmocka_unit_test(test_codec_streams_a_bomb),
