@@ -118,15 +118,25 @@ static bool zstd_probe(const uint8_t *p, size_t n)
 
 /*
  * A call that fails gives nothing, not even what it had decoded before: so one block at a
- * time, as large as the decoder says, and no input while output waits.
+ * time, as large as the decoder says but for the header of the next, which it counts too,
+ * and no input while output waits.
  */
 struct blockwise {
 	void *d;
-	size_t want; /* input of the next call */
+	size_t want; /* input that the decoder asks for */
 	bool full;   /* the last call filled its output: there may be more of it */
 };
 
-enum { ZSTD_FIRST = 5, LZ4_FIRST = 7 };
+enum { ZSTD_FIRST = 5, LZ4_FIRST = 7, ZSTD_HEADER = 3, LZ4_HEADER = 4 };
+
+/* Input of the next call. */
+static size_t input_of(const struct blockwise *c, const struct nr_codec_io *io,
+		       size_t header)
+{
+	size_t n = c->want > header ? c->want - header : c->want;
+
+	return n < io->in_len ? n : io->in_len;
+}
 
 static int zstd_open(void *ctx)
 {
@@ -158,7 +168,7 @@ static enum nr_codec_verdict zstd_decode(void *ctx, struct nr_codec_io *io)
 	size_t rc = c->full ? zstd_step(c, io, 0) : 1;
 
 	if (!ZSTD_isError(rc) && io->out_len == room)
-		rc = zstd_step(c, io, io->in_len < c->want ? io->in_len : c->want);
+		rc = zstd_step(c, io, input_of(c, io, ZSTD_HEADER));
 	if (!ZSTD_isError(rc)) {
 		c->want = rc ? rc : ZSTD_FIRST;
 		return rc ? NR_CODEC_MORE : NR_CODEC_FRAME;
@@ -258,7 +268,7 @@ static enum nr_codec_verdict lz4_decode(void *ctx, struct nr_codec_io *io)
 	size_t rc = c->full ? lz4_step(c, io, 0) : 1;
 
 	if (!LZ4F_isError(rc) && io->out_len == room)
-		rc = lz4_step(c, io, io->in_len < c->want ? io->in_len : c->want);
+		rc = lz4_step(c, io, input_of(c, io, LZ4_HEADER));
 	if (LZ4F_isError(rc))
 		return bad(io, LZ4F_getErrorName(rc));
 	c->want = rc ? rc : LZ4_FIRST;
