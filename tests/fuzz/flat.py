@@ -56,7 +56,7 @@ def until_flat(command, flat, limit):
     run = Run(p)
     reader = threading.Thread(target=run.read)
     reader.start()
-    now, stopped = 0.0, False
+    now, said, stopped = 0.0, 0.0, False
     while True:
         try:
             p.wait(2)
@@ -64,6 +64,10 @@ def until_flat(command, flat, limit):
         except subprocess.TimeoutExpired:
             pass
         now = cpu_seconds(p.pid) or now
+        if now >= said + 60:
+            said = now
+            print(f"{now:.0f} s: {run.edges} edges, the last new one at {run.new_at:.0f} s",
+                  file=sys.stderr, flush=True)
         if not stopped and (now >= limit or (run.begun and now - run.new_at >= flat)):
             p.send_signal(signal.SIGINT)
             stopped = True
