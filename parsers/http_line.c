@@ -17,11 +17,6 @@ enum {
 	VALUE_MAX = 1024, /* bytes looked at of a folded length field */
 };
 
-bool nr_http_is(struct nr_http_slice s, const char *word)
-{
-	return strlen(word) == s.n && !strncasecmp(s.p, word, s.n);
-}
-
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';

@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include "lines.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -109,7 +111,11 @@ struct nr_http_header {
  * it. False at end or at an empty line.
  */
 bool nr_http_field_next(const char **p, const char *end, struct nr_http_header *f);
-bool nr_http_is(struct nr_http_slice s, const char *word); /* ignores case */
+/* Whether s is the word, in any case. */
+static inline bool nr_http_is(struct nr_http_slice s, const char *word)
+{
+	return nr_word_is(s.p, s.n, word);
+}
 /* Copies a folded value on one line (RFC 9112, 5.2) to out, at most cap bytes; the length
    it has. */
 size_t nr_http_unfold(struct nr_http_slice value, char *out, size_t cap);

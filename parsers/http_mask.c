@@ -19,17 +19,19 @@ static bool is_secret_name(const char *name, size_t n)
 					     "apikey",  "api-key",    "api_key",
 					     "session", "credential", "authorization",
 					     "jsessid", "phpsessid" };
-	char z[NAME_MAX_LEN + 1];
 
 	if (nr_secret_name(name, n))
 		return true;
 	if (n > NAME_MAX_LEN)
 		n = NAME_MAX_LEN;
-	memcpy(z, name, n);
-	z[n] = '\0';
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-		if (strcasestr(z, parts[i]))
-			return true;
+	for (size_t at = 0; at < n; at++) {
+		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+			size_t len = strlen(parts[i]);
+
+			if ((name[at] | 0x20) == *parts[i] && len <= n - at &&
+			    !strncasecmp(name + at, parts[i], len))
+				return true;
+		}
 	}
 	return false;
 }

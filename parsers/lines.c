@@ -70,11 +70,6 @@ struct nr_command nr_command_split(const void *line, size_t n)
 	return c;
 }
 
-bool nr_word_is(const char *text, size_t n, const char *word)
-{
-	return strlen(word) == n && !strncasecmp(text, word, n);
-}
-
 bool nr_word_begins(const char *text, size_t n, const char *word)
 {
 	size_t len = strlen(word);

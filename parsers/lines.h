@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <string.h>
+#include <strings.h>
+
 #include "session/gather.h"
 #include "session/parser.h"
 
@@ -39,7 +42,10 @@ static inline char nr_upper(char c)
 	return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
 }
 /* Whether the n bytes at text are word, in any case. */
-bool nr_word_is(const char *text, size_t n, const char *word);
+static inline bool nr_word_is(const char *text, size_t n, const char *word)
+{
+	return strlen(word) == n && !strncasecmp(text, word, n);
+}
 /* Whether text begins with word, in any case. */
 bool nr_word_begins(const char *text, size_t n, const char *word);
 /* Whether text holds word, in any case. Linear: words are short. */

@@ -88,20 +88,25 @@ char *nr_secret_echo(struct nr_parse *p, const char *text, size_t n, const void 
 
 bool nr_secret_name(const char *name, size_t n)
 {
+	/* by their length, each with a space behind it */
 	static const char *const names[] = {
-		"access_token", "api-key",       "api_key",       "apikey",
-		"auth",         "auth_token",    "authorization", "client_secret",
-		"cookie",       "credential",    "credentials",   "id_token",
-		"jwt",          "key",           "pass",          "passphrase",
-		"passwd",       "password",      "pin",           "proxy-authorization",
-		"pwd",          "refresh_token", "secret",        "session",
-		"session_id",   "sessionid",     "set-cookie",    "sid",
-		"sig",          "signature",     "token",         "x-api-key",
-		"x-auth-token",
+		[3] = "jwt key pin pwd sid sig ",
+		[4] = "auth pass ",
+		[5] = "token ",
+		[6] = "apikey cookie passwd secret ",
+		[7] = "api-key api_key session ",
+		[8] = "id_token password ",
+		[9] = "sessionid signature x-api-key ",
+		[10] = "auth_token credential passphrase session_id set-cookie ",
+		[11] = "credentials ",
+		[12] = "access_token x-auth-token ",
+		[13] = "authorization client_secret refresh_token ",
+		[19] = "proxy-authorization ",
 	};
+	const char *at = n < sizeof(names) / sizeof(*names) ? names[n] : NULL;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (strlen(names[i]) == n && !strncasecmp(names[i], name, n))
+	for (; at && *at; at += n + 1) {
+		if (!strncasecmp(at, name, n))
 			return true;
 	}
 	return false;
