@@ -95,7 +95,9 @@ int nr_word_first(const uint8_t *text, size_t n, const char *const *words)
 	for (int i = 0; words[i]; i++) {
 		size_t len = strlen(words[i]), some = n < len ? n : len;
 
-		if (some && strncasecmp((const char *)text, words[i], some) != 0)
+		/* most differ in the first letter */
+		if (some && (((*text ^ (uint8_t)*words[i]) & 0xdf) ||
+			     strncasecmp((const char *)text, words[i], some) != 0))
 			continue;
 		if (n <= len)
 			verdict = -2;

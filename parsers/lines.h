@@ -5,11 +5,11 @@
  */
 #pragma once
 
-#include <string.h>
-#include <strings.h>
-
 #include "session/gather.h"
 #include "session/parser.h"
+
+#include <string.h>
+#include <strings.h>
 
 /* Bytes kept in the account; zeroed at first. */
 struct nr_kept {
