@@ -117,6 +117,30 @@ class Evidence(Case):
             self.assertIn("is an input too", p.stderr)
         self.assertEqual(mine.read_bytes(), HTTP_TLS.read_bytes())
 
+    def test_nor_standard_input(self):
+        lines = self.nrtool("replay", HTTP_TLS, "-q", "-o", "-").stdout.encode()
+        for name, content, words in (
+                ("mine.db", HTTP_TLS.read_bytes(), ("replay", "-", "-q", "-o")),
+                ("mine.pcapng", HTTP_TLS.read_bytes(), ("archive", "-", "-q", "-w")),
+                ("rows.db", lines, ("import", "-", "-q", "-o"))):
+            mine = self.dir / name
+            mine.write_bytes(content)
+            with open(mine, "rb") as f:
+                p = self.nrtool(*words, name, "--force", stdin=f, status=2)
+            self.assertIn("input too", p.stderr)
+            self.assertEqual(mine.read_bytes(), content)
+
+    def test_nor_what_a_manifest_signs(self):
+        mine = self.dir / "mine.pcap"
+        mine.write_bytes(HTTP_TLS.read_bytes())
+        self.nrtool("replay", mine, "-q", "-o", "a.db")
+        self.nrtool("keygen", "k")
+        for target in ("mine.pcap", "a.db", "k.key"):
+            before = (self.dir / target).read_bytes()
+            p = self.nrtool("manifest", "a.db", "-k", "k.key", "-w", target, "--force", status=2)
+            self.assertIn("is an input too", p.stderr)
+            self.assertEqual((self.dir / target).read_bytes(), before)
+
 
 class OlderSchema(Case):
     """testdata/schema-1.db.gz: written by the last nrtool of schema 1."""
