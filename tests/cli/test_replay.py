@@ -245,14 +245,14 @@ class Inputs(Case):
 
 
 class Signals(Case):
-    def start(self, *words):
+    def start(self, *words, data=None):
         r, w = os.pipe()
         self.addCleanup(os.close, w)
         p = subprocess.Popen([str(NRTOOL), "replay", "-", *words], stdin=r, cwd=self.dir,
                              stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         os.close(r)
         self.addCleanup(p.stderr.close)
-        os.write(w, HTTP_TLS.read_bytes()[:8000])
+        os.write(w, data or HTTP_TLS.read_bytes()[:8000])
         time.sleep(2 if IS_ASAN else 0.7)
         return p
 
@@ -264,6 +264,17 @@ class Signals(Case):
             self.assertEqual(self.query(f"{sig.name}.db",
                                         "SELECT interrupted, sha256, hash_note FROM source"),
                              [(1, None, "interrupted")])
+
+    def test_what_a_signal_cut_is_no_damage(self):
+        for name, data in (("plain", HTTP_TLS.read_bytes()[:8000]),
+                           ("gz", (DATA / "http-tls.pcap.gz").read_bytes()[:4000])):
+            p = self.start("-o", f"{name}.db", data=data)
+            p.send_signal(signal.SIGINT)
+            self.assertEqual(p.wait(30), 3, p.stderr.read())
+            self.assertNotIn("damaged", p.stderr.read())
+            self.assertEqual(self.query(f"{name}.db",
+                                        "SELECT interrupted, damage, packets > 5 FROM source"),
+                             [(1, None, 1)])
 
     def test_kill_leaves_no_database(self):
         p = self.start("-o", "a.db")
