@@ -3,7 +3,7 @@
 """seeds.py HARNESS OUT DIR…: a corpus for a harness from the captures below DIR.
 
 Each harness has its own form (the comment at its head says which): `source` and `archive` take a
-byte of options and a file (archives, JSON lines), `decode` and `engine` a list of packets."""
+byte of options and a file (archives, JSON lines), `decode`, `engine` and `flows` a list of packets."""
 
 import csv
 import hashlib
@@ -215,10 +215,10 @@ def engine_of_decode(b):
     return bytes([2, LINK_TYPES.index(link)]) + out
 
 
-def engine_of_corpora():
+def engine_of_corpora(harness):
     """What its parts were fed with may be fed to the whole."""
     from corpus import members
-    for parser in PARSERS:
+    for parser in PARSERS if harness == "engine" else []:
         for _, b in members("parser_" + parser):
             if len(b) > 5:
                 yield engine_of_parser(parser, b)
@@ -264,7 +264,7 @@ def main(harness, out, *dirs):
     files = (f for d in dirs for f in captures(d)
              if f.is_file() and f.stat().st_size <= MAX_FILE)
     found = chain((s for f in files for s in seeds(harness, f.read_bytes())),
-                  engine_of_corpora() if harness == "engine" else [])
+                  engine_of_corpora(harness) if harness in ("engine", "flows") else [])
     n = 0
     for s in found:
         if s and len(s) <= 1 << 16:
