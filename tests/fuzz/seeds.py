@@ -10,6 +10,7 @@ import hashlib
 import re
 import struct
 import sys
+from base64 import b64encode
 from itertools import chain
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def packets(b):
 
 def payload(link, b):
     """(protocol, source, destination, bytes of the transport's payload) of a frame, or None."""
-    at = {1: 14, 113: 16, 101: 0, 12: 0, 0: 4, 276: 20}.get(link)
+    at = {1: 14, 113: 16, 101: 0, 12: 0, 0: 4, 276: 20, 228: 0, 229: 0}.get(link)
     if at is None or len(b) < at + 20:
         return None
     if link == 1 and b[12:14] == b"\x81\x00":
@@ -70,6 +71,9 @@ PORTS = {6: {53: "dns", 21: "ftp", 25: "smtp", 587: "smtp", 22: "ssh", 443: "tls
               123: "ntp", 443: "quic", 4433: "dtls"}}
 
 
+DNS_PORTS = [53, 5353, 5355, 137]  # the order of nr_parser_dns.ports
+
+
 def parser_of(proto, ports, data):
     """The parser that a flow is good for: by its first bytes, else by its ports."""
     if proto in (1, 58):
@@ -91,9 +95,70 @@ def parser_seeds(name, link, rows):
         who = parser_of(kind, [int.from_bytes(e[-2:], "big") for e in ends], talk[0][1])
         if not who or name not in ("", who):
             continue
-        head = bytes([PARSERS.index(who), 0 if kind == 6 else 5 if kind == 58 else 1])
+        port = [DNS_PORTS.index(e) for e in (int.from_bytes(e[-2:], "big") for e in ends)
+                if who == "dns" and e in DNS_PORTS]
+        head = bytes([PARSERS.index(who) + len(PARSERS) * max(port, default=0),
+                      0 if kind == 6 else 5 if kind == 58 else 1])
         yield head + b"".join(struct.pack(">BH", src != talk[0][0], len(b)) + b
                               for src, b in talk)
+
+
+def ntlm(domain, user, unicode):
+    """The third message of NTLM (MS-NLMP, 2.2.1.3)."""
+    texts = [t.encode("utf-16-le" if unicode else "latin-1") for t in (domain, user)]
+    at, fields = 72, b""
+    for t in (b"", b"", *texts, b"", b""):
+        fields += struct.pack("<HHI", len(t), len(t), at)
+        at += len(t)
+    return b64encode(b"NTLMSSP\0" + struct.pack("<I", 3) + fields + struct.pack("<I", unicode) +
+                     bytes(8) + b"".join(texts)).decode()
+
+
+def auth(mechanism, *answers):
+    """A login of SMTP, each answer to a challenge."""
+    talk = [(1, "220 m ESMTP\r\n"), (0, "EHLO c\r\n"), (1, f"250-m\r\n250 AUTH {mechanism}\r\n"),
+            (0, f"AUTH {mechanism}\r\n")]
+    for a in answers:
+        talk += [(1, "334 PDEyM0BtPg==\r\n"), (0, a + "\r\n")]
+    return talk + [(1, "235 2.7.0 ok\r\n"), (0, "QUIT\r\n"), (1, "221 bye\r\n")]
+
+
+def b64(text):
+    return b64encode(text.encode()).decode()
+
+
+def request(*fields):
+    return [(0, "GET /p?token=t HTTP/1.1\r\nHost: h\r\n" + "".join(f + "\r\n" for f in fields) +
+             "\r\n"), (1, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"),
+            (0, "GET / HTTP/1.1\r\nHost: h\r\n" + "".join(f + "\r\n" for f in fields) + "\r\n"),
+            (1, "HTTP/1.1 200 Ok\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")]
+
+
+# What no mutation finds because it is encoded: (parser, what each side says).
+DIALOGUES = [
+    ("smtp", auth("XOAUTH2", b64("user=a@b\1auth=Bearer tok\1\1"))),
+    ("smtp", auth("OAUTHBEARER", b64("n,a=a@b,\1host=h\1auth=Bearer tok\1\1"))),
+    ("smtp", auth("CRAM-MD5", b64("user 0123456789abcdef0123456789abcdef"))),
+    ("smtp", auth("DIGEST-MD5", b64('username="u",realm="r",nonce="n",response=00'), "")),
+    ("smtp", auth("SCRAM-SHA-256", b64("n,,n=user,r=nonce"), b64("c=biws,r=nonce,p=AAAA"))),
+    ("smtp", auth("NTLM", b64("NTLMSSP\0\1\0\0\0\0\0\0\0"), ntlm("DOM", "us\U0001f600er", 1))),
+    ("smtp", auth("NTLM", "TlRMTVNTUAAB", ntlm("DOM", "user", 0))),
+    ("smtp", auth("LOGIN", b64("user"), "*")),
+    ("smtp", auth("PLAIN", b64("z\0user\0pass"))),
+    ("http", request("Authorization: Basic " + b64("user:pass"))),
+    ("http", request('Proxy-Authorization: Digest username="u", realm="r", response="00"')),
+    ("http", request("Cookie: a=b; session=c", "Authorization: Bearer t", "X-Api-Key: k")),
+    ("ftp", [(1, "220 f\r\n"), (0, "AUTH TLS\r\n"), (1, "234 go\r\n")]),
+]
+
+
+def dialogues(name):
+    """For one parser or, named "", for all."""
+    for parser, talk in DIALOGUES:
+        for options in (0, 0x20) if name in ("", parser) else ():
+            yield bytes([PARSERS.index(parser), options]) + b"".join(
+                struct.pack(">BH", side, len(text)) + text.encode("latin-1")
+                for side, text in talk)
 
 
 def quic_seed(rows):
@@ -140,14 +205,15 @@ def decode_seed(link, rows):
 class Conversation:
     """What a parser was told, input of harness `parser`, as packets of harness `engine`."""
 
-    PORT = {"dns": 53, "ftp": 21, "smtp": 25, "ssh": 22, "tls": 443, "http": 80, "socks": 1080,
+    PORT = {"ftp": 21, "smtp": 25, "ssh": 22, "tls": 443, "http": 80, "socks": 1080,
             "starttls": 110, "dhcp": 67, "ntp": 123, "quic": 443, "dtls": 4433, "icmp": 0}
     DATAGRAMS = {"dhcp", "ntp", "quic", "dtls"}
 
-    def __init__(self, parser, options):
+    def __init__(self, parser, which, options):
         self.proto = ((58 if options & 4 else 1) if parser == "icmp" else
                       17 if options & 1 or parser in self.DATAGRAMS else 6)
-        self.ports = 40000, self.PORT[parser]
+        self.ports = 40000, (DNS_PORTS[which // len(PARSERS) % 4] if parser == "dns" else
+                             self.PORT[parser])
         self.seq = [1000, 2000]
         self.packets = []
         if self.proto == 6:
@@ -193,7 +259,7 @@ class Conversation:
 
 
 def engine_of_parser(parser, b):
-    c = Conversation(parser, b[1])
+    c = Conversation(parser, b[0], b[1])
     at = 2
     while at + 3 < len(b):
         n = struct.unpack_from(">H", b, at + 1)[0]
@@ -222,6 +288,8 @@ def engine_of_corpora(harness):
         for _, b in members("parser_" + parser):
             if len(b) > 5:
                 yield engine_of_parser(parser, b)
+        for b in dialogues(parser):
+            yield engine_of_parser(parser, b)
     for _, b in members("decode"):
         yield engine_of_decode(b)
 
@@ -264,7 +332,8 @@ def main(harness, out, *dirs):
     files = (f for d in dirs for f in captures(d)
              if f.is_file() and f.stat().st_size <= MAX_FILE)
     found = chain((s for f in files for s in seeds(harness, f.read_bytes())),
-                  engine_of_corpora(harness) if harness in ("engine", "flows") else [])
+                  engine_of_corpora(harness) if harness in ("engine", "flows") else [],
+                  dialogues(harness[len("parser_"):]) if harness.startswith("parser") else [])
     n = 0
     for s in found:
         if s and len(s) <= 1 << 16:
