@@ -6,14 +6,20 @@ Each harness has its own form (the comment at its head says which): `source` and
 byte of options and a file (archives, JSON lines), `decode`, `engine` and `flows` a list of packets."""
 
 import csv
+import gzip
 import hashlib
+import lzma
 import re
+import shutil
 import struct
+import subprocess
 import sys
+import tempfile
 from base64 import b64encode
 from itertools import chain
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
 MAX_FILE = 16 << 10
 FREE = re.compile("BSD-3-Clause|MIT|Unlicense")
 LINK_TYPES = [1, 0, 101, 113, 105, 127, 9, 50, 51, 107, 100, 228, 229, 108, 239, 117, 10, 6]
@@ -57,7 +63,7 @@ def payload(link, b):
     return (proto, src, dst, l4) if proto in (1, 58) else None
 
 
-PARSERS = sorted(re.findall(r"^  '(\w+)': \[", Path(__file__).resolve().parents[2].joinpath(
+PARSERS = sorted(re.findall(r"^  '(\w+)': \[", HERE.parents[1].joinpath(
     "parsers/meson.build").read_text(), re.M))
 SIGNS = [("tls", rb"\x16\x03|\x80.\x01\x03"), ("ssh", b"SSH-"),
          ("http", rb"[A-Z]{3,12} \S+ HTTP/|HTTP/1"), ("smtp", b"(?i)220 .*SMTP|EHLO|HELO"),
@@ -186,6 +192,75 @@ def recall_seed(b):
     return s + bytes([1]) + struct.pack("<IIi", 1, 24, 0) + b
 
 
+def snoop(rows):
+    """RFC 1761."""
+    s = b"snoop\0\0\0" + struct.pack(">II", 2, 4)
+    for sec, data, wire in rows:
+        pad = -len(data) % 4
+        s += struct.pack(">IIIIII", wire, len(data), 24 + len(data) + pad, 0, sec, 1) + data
+        s += bytes(pad)
+    return s
+
+
+def secrets(rows):
+    """A pcapng with a block of TLS keys (11.2 of its draft) before the packets."""
+    def block(kind, body):
+        body += bytes(-len(body) % 4)
+        return struct.pack("<II", kind, 12 + len(body)) + body + struct.pack("<I", 12 + len(body))
+
+    keys = b"CLIENT_RANDOM 00 11\n"
+    s = block(0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1))
+    s += block(1, struct.pack("<HHI", 1, 0, 0))
+    s += block(10, struct.pack("<II", 0x544c534b, len(keys)) + keys)
+    for sec, data, wire in rows[:3]:
+        s += block(6, struct.pack("<IIIII", 0, 0, sec, len(data), wire) + data)
+    return s
+
+
+def through(tool, b):
+    """What a tool makes of it, if it is there."""
+    if not shutil.which(tool[0]):
+        return b""
+    return subprocess.run(tool, input=b, capture_output=True).stdout
+
+
+def archived(link, data):
+    """An archive of several frames, with packets inside and outside the time that the harness asks
+    for, where a build has nrtool."""
+    nrtool = next(iter(sorted(HERE.parents[1].glob("build*/cli/nrtool"))), None)
+    if not nrtool:
+        return b""
+    b = struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, link)
+    for k in range(60):
+        b += struct.pack("<IIII", 950000000 + k * 10 ** 7, 0, 3000, 3000)
+        b += data[:200].ljust(3000, b"\0")
+    with tempfile.TemporaryDirectory() as d:
+        Path(d, "a.pcap").write_bytes(b)
+        subprocess.run([nrtool, "archive", "-q", "--frame-size=64K", "-w", f"{d}/a.pcapng.zst",
+                        f"{d}/a.pcap"], capture_output=True)
+        return Path(d, "a.pcapng.zst").read_bytes() if Path(d, "a.pcapng.zst").is_file() else b""
+
+
+def source_seeds(b):
+    """The file, and small ones in other forms; the first byte asks for part of an archive."""
+    yield b"\0" + b
+    link, rows = packets(b) or (0, [])
+    if len(b) > 2000 or not rows:
+        return
+    half = len(b) // 2
+    yield b"\0" + gzip.compress(b[:half], 9, mtime=0) + bytes(30) + gzip.compress(b[half:], mtime=0)
+    yield b"\0" + lzma.compress(b)
+    yield b"\0" + through(["zstd", "-qc"], b[:half]) + through(["zstd", "-qc"], b[half:])
+    yield b"\0" + through(["lz4", "-qc"], b)
+    yield b"\0" + secrets(rows)
+    if link == 1:
+        yield b"\0" + snoop(rows)
+    if len(b) < 400:
+        a = archived(link, rows[0][1])
+        yield b"\0" + a
+        yield b"\x10" + a
+
+
 def engine_seed(link, rows):
     s = bytes([0, LINK_TYPES.index(link)])
     for k, (sec, data, wire) in enumerate(rows):
@@ -297,7 +372,7 @@ def engine_of_corpora(harness):
 def seeds(harness, b):
     """What a file is for a harness: any number of inputs."""
     if harness == "source":
-        return [b"\x00" + b]
+        return source_seeds(b)
     if harness == "archive":
         if b[:4] == b"\x28\xb5\x2f\xfd":
             return [b"\x00" + b]
