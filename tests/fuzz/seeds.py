@@ -344,6 +344,23 @@ def engine_of_parser(parser, b):
     return c.seed()
 
 
+def engine_of_many():
+    """More flows than the smallest table has room for, and more holes than a flow remembers."""
+    c = Conversation("ntp", 0, 1)
+    for port in range(1400):
+        c.ports = 1024 + port, 9
+        c.told(0, 0, b"")
+    yield c.seed()
+    c = Conversation("socks", 0, 0)
+    for k in range(100):
+        c.seq[0] += 2 if k % 3 else 5
+        c.segment(0, 0x18, b"x")
+    for k in range(40):
+        c.seq[0] -= 4
+        c.segment(0, 0x18, b"y")
+    yield c.seed()
+
+
 def engine_of_decode(b):
     link, at, out = int.from_bytes(b[:2], "big"), 2, b""
     if link not in LINK_TYPES:
@@ -367,6 +384,7 @@ def engine_of_corpora(harness):
             yield engine_of_parser(parser, b)
     for _, b in members("decode"):
         yield engine_of_decode(b)
+    yield from engine_of_many()
 
 
 def seeds(harness, b):
