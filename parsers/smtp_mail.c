@@ -235,12 +235,18 @@ bool nr_smtp_path(const char *arg, size_t n, const char *prefix, const char **pa
 
 bool nr_smtp_list_add(struct nr_kept *t, struct nr_account *a, const char *json, size_t n)
 {
+	uint32_t before = t->len;
+
 	if (t->cut || t->len + n + 1 > LIST_MAX) {
 		t->cut += n;
 		return true;
 	}
-	return (!t->len || nr_kept_add(t, a, ",", 1, LIST_MAX)) &&
-	       nr_kept_add(t, a, json, n, LIST_MAX);
+	if ((!before || nr_kept_add(t, a, ",", 1, LIST_MAX)) &&
+	    nr_kept_add(t, a, json, n, LIST_MAX))
+		return true;
+	t->len = before; /* no comma without what it separates */
+	t->cut += n;
+	return false;
 }
 
 static void put_text(struct nr_parse *p, struct nr_record *r, unsigned field,

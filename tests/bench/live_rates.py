@@ -44,10 +44,10 @@ RECEIVERS = {
 }
 
 
-def words_of(net, name, folder, ring):
+def words_of(net, name, folder, args):
     if RECEIVERS[name] is None:
-        return TCPDUMP + ["-B", ring, "-w", f"{folder}/t.pcap"]
-    return [net.NRTOOL, *CAPTURE, "--ring-size", f"{ring}K",
+        return TCPDUMP + ["-B", args.ring, "-w", f"{folder}/t.pcap"]
+    return [net.NRTOOL, *CAPTURE, "--ring-size", f"{args.ring}K", *args.options.split(),
             *(w.replace("{}", folder) for w in RECEIVERS[name])]
 
 
@@ -63,9 +63,9 @@ def spent(pid):
 class Receiver:
     """A tool that listens, from before the first packet until it was told to end."""
 
-    def __init__(self, net, space, name, folder, ring):
+    def __init__(self, net, space, name, folder, args):
         self.name = name
-        self.p = net.Process(space, FIRST + words_of(net, name, folder, ring))
+        self.p = net.Process(space, FIRST + words_of(net, name, folder, args))
         if RECEIVERS[name] is None:
             self.p.wait_for("listening on")
 
@@ -96,7 +96,7 @@ def round_of(net, names, folder, args):
     """One sender, the receivers named; (sent, seconds, receivers)."""
     n = net.Network()
     try:
-        all_of = [Receiver(net, n.b, x, folder, args.ring) for x in names]
+        all_of = [Receiver(net, n.b, x, folder, args) for x in names]
         time.sleep(1)
         for r in all_of:
             r.begin()
@@ -145,6 +145,7 @@ def main():
     a.add_argument("--rate", type=int, default=0, help="packets a second [as fast as it can]")
     a.add_argument("--ring", type=int, default=262144, help="KiB of each ring")
     a.add_argument("--only", help="part of the names of nrtool's rows")
+    a.add_argument("--options", default="", help="more of nrtool capture, in one word")
     a.add_argument("--dir", help="where files are written")
     a = a.parse_args()
     os.environ["NRTOOL_BUILD"] = str(Path(a.build).resolve())

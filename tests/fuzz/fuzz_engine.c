@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The whole engine: decoder, defragmenter, flow table, records.
+ * The whole engine: decoder, defragmenter, flow table, sessions, records; as harness
+ * `flows` without the sessions.
  *
  * Input: options (1), link type (1), then packets, each: time step (2, signed, scaled by
  * its own size), wire length beyond the captured (2), captured length (2), bytes. They
@@ -114,6 +115,9 @@ static uint64_t replay(const char *path, unsigned options, unsigned batch)
 	c.no_flip = options & 16;
 	c.overlap = (options >> 5) % 6;
 	c.flow_start = options & 128;
+#ifdef NR_FUZZ_NO_SESSIONS
+	c.no_sessions = true;
+#endif
 	c.max_flows = NR_BATCH_MAX; /* the smallest cap: evictions happen */
 	mo.max_jump_ns = c.max_jump;
 	if (!sink)

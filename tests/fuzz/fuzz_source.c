@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The file readers. The input's first byte says how many views a read may give and how
- * large the blocks are; the rest is the file. Every byte of every view is touched, and
- * what was read must not depend on batch and block size.
+ * The file readers. The input's first byte says how many views a read may give (bits 0
+ * and 1), how large the blocks are (2, 3) and, of an archive, whether only a part is
+ * wanted (4); the rest is the file. Every byte of every view is touched, and what was
+ * read must not depend on batch and block size.
  */
 #include "../sum.h"
 
@@ -44,11 +45,16 @@ static uint64_t mix_view(uint64_t h, const struct nr_packet *v)
 	return mix_text(h, e->interface.hardware);
 }
 
-static uint64_t run(const char *path, unsigned max, size_t block, uint64_t *views)
+static uint64_t run(const char *path, unsigned max, size_t block, bool part,
+		    uint64_t *views)
 {
 	static struct nr_batch b;
-	struct nr_merge_options opt = { .max_jump_ns = 3600000000000,
-					.block_size = block };
+	struct nr_merge_options opt = {
+		.max_jump_ns = 3600000000000,
+		.block_size = block,
+		.from_ns = part ? INT64_C(1000000000000000000) : 0,
+		.to_ns = part ? INT64_C(1200000000000000000) : 0,
+	};
 	int64_t clock = INT64_MIN;
 	uint64_t h = 14695981039346656037u, total = 0;
 	struct nr_merge *m;
@@ -86,8 +92,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (fd < 0 || write(fd, data + 1, n - 1) != (ssize_t)(n - 1))
 		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	one = run(path, batches[data[0] & 3], blocks[data[0] >> 2 & 3], &v1);
-	two = run(path, NR_BATCH_MAX, 0, &v2);
+	one = run(path, batches[data[0] & 3], blocks[data[0] >> 2 & 3], data[0] & 16,
+		  &v1);
+	two = run(path, NR_BATCH_MAX, 0, data[0] & 16, &v2);
 	close(fd);
 	if (one && two && (one != two || v1 != v2))
 		abort();

@@ -3,16 +3,23 @@
 """seeds.py HARNESS OUT DIR…: a corpus for a harness from the captures below DIR.
 
 Each harness has its own form (the comment at its head says which): `source` and `archive` take a
-byte of options and a file (archives, JSON lines), `decode` and `engine` a list of packets."""
+byte of options and a file (archives, JSON lines), `decode`, `engine` and `flows` a list of packets."""
 
 import csv
+import gzip
 import hashlib
+import lzma
 import re
+import shutil
 import struct
+import subprocess
 import sys
+import tempfile
+from base64 import b64encode
 from itertools import chain
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
 MAX_FILE = 16 << 10
 FREE = re.compile("BSD-3-Clause|MIT|Unlicense")
 LINK_TYPES = [1, 0, 101, 113, 105, 127, 9, 50, 51, 107, 100, 228, 229, 108, 239, 117, 10, 6]
@@ -34,7 +41,7 @@ def packets(b):
 
 def payload(link, b):
     """(protocol, source, destination, bytes of the transport's payload) of a frame, or None."""
-    at = {1: 14, 113: 16, 101: 0, 12: 0, 0: 4, 276: 20}.get(link)
+    at = {1: 14, 113: 16, 101: 0, 12: 0, 0: 4, 276: 20, 228: 0, 229: 0}.get(link)
     if at is None or len(b) < at + 20:
         return None
     if link == 1 and b[12:14] == b"\x81\x00":
@@ -56,7 +63,7 @@ def payload(link, b):
     return (proto, src, dst, l4) if proto in (1, 58) else None
 
 
-PARSERS = sorted(re.findall(r"^  '(\w+)': \[", Path(__file__).resolve().parents[2].joinpath(
+PARSERS = sorted(re.findall(r"^  '(\w+)': \[", HERE.parents[1].joinpath(
     "parsers/meson.build").read_text(), re.M))
 SIGNS = [("tls", rb"\x16\x03|\x80.\x01\x03"), ("ssh", b"SSH-"),
          ("http", rb"[A-Z]{3,12} \S+ HTTP/|HTTP/1"), ("smtp", b"(?i)220 .*SMTP|EHLO|HELO"),
@@ -68,6 +75,9 @@ PORTS = {6: {53: "dns", 21: "ftp", 25: "smtp", 587: "smtp", 22: "ssh", 443: "tls
              1080: "socks", 110: "starttls", 143: "starttls", 5222: "starttls"},
          17: {53: "dns", 5353: "dns", 5355: "dns", 137: "dns", 67: "dhcp", 68: "dhcp",
               123: "ntp", 443: "quic", 4433: "dtls"}}
+
+
+DNS_PORTS = [53, 5353, 5355, 137]  # the order of nr_parser_dns.ports
 
 
 def parser_of(proto, ports, data):
@@ -91,9 +101,70 @@ def parser_seeds(name, link, rows):
         who = parser_of(kind, [int.from_bytes(e[-2:], "big") for e in ends], talk[0][1])
         if not who or name not in ("", who):
             continue
-        head = bytes([PARSERS.index(who), 0 if kind == 6 else 5 if kind == 58 else 1])
+        port = [DNS_PORTS.index(e) for e in (int.from_bytes(e[-2:], "big") for e in ends)
+                if who == "dns" and e in DNS_PORTS]
+        head = bytes([PARSERS.index(who) + len(PARSERS) * max(port, default=0),
+                      0 if kind == 6 else 5 if kind == 58 else 1])
         yield head + b"".join(struct.pack(">BH", src != talk[0][0], len(b)) + b
                               for src, b in talk)
+
+
+def ntlm(domain, user, unicode):
+    """The third message of NTLM (MS-NLMP, 2.2.1.3)."""
+    texts = [t.encode("utf-16-le" if unicode else "latin-1") for t in (domain, user)]
+    at, fields = 72, b""
+    for t in (b"", b"", *texts, b"", b""):
+        fields += struct.pack("<HHI", len(t), len(t), at)
+        at += len(t)
+    return b64encode(b"NTLMSSP\0" + struct.pack("<I", 3) + fields + struct.pack("<I", unicode) +
+                     bytes(8) + b"".join(texts)).decode()
+
+
+def auth(mechanism, *answers):
+    """A login of SMTP, each answer to a challenge."""
+    talk = [(1, "220 m ESMTP\r\n"), (0, "EHLO c\r\n"), (1, f"250-m\r\n250 AUTH {mechanism}\r\n"),
+            (0, f"AUTH {mechanism}\r\n")]
+    for a in answers:
+        talk += [(1, "334 PDEyM0BtPg==\r\n"), (0, a + "\r\n")]
+    return talk + [(1, "235 2.7.0 ok\r\n"), (0, "QUIT\r\n"), (1, "221 bye\r\n")]
+
+
+def b64(text):
+    return b64encode(text.encode()).decode()
+
+
+def request(*fields):
+    return [(0, "GET /p?token=t HTTP/1.1\r\nHost: h\r\n" + "".join(f + "\r\n" for f in fields) +
+             "\r\n"), (1, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"),
+            (0, "GET / HTTP/1.1\r\nHost: h\r\n" + "".join(f + "\r\n" for f in fields) + "\r\n"),
+            (1, "HTTP/1.1 200 Ok\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")]
+
+
+# What no mutation finds because it is encoded: (parser, what each side says).
+DIALOGUES = [
+    ("smtp", auth("XOAUTH2", b64("user=a@b\1auth=Bearer tok\1\1"))),
+    ("smtp", auth("OAUTHBEARER", b64("n,a=a@b,\1host=h\1auth=Bearer tok\1\1"))),
+    ("smtp", auth("CRAM-MD5", b64("user 0123456789abcdef0123456789abcdef"))),
+    ("smtp", auth("DIGEST-MD5", b64('username="u",realm="r",nonce="n",response=00'), "")),
+    ("smtp", auth("SCRAM-SHA-256", b64("n,,n=user,r=nonce"), b64("c=biws,r=nonce,p=AAAA"))),
+    ("smtp", auth("NTLM", b64("NTLMSSP\0\1\0\0\0\0\0\0\0"), ntlm("DOM", "us\U0001f600er", 1))),
+    ("smtp", auth("NTLM", "TlRMTVNTUAAB", ntlm("DOM", "user", 0))),
+    ("smtp", auth("LOGIN", b64("user"), "*")),
+    ("smtp", auth("PLAIN", b64("z\0user\0pass"))),
+    ("http", request("Authorization: Basic " + b64("user:pass"))),
+    ("http", request('Proxy-Authorization: Digest username="u", realm="r", response="00"')),
+    ("http", request("Cookie: a=b; session=c", "Authorization: Bearer t", "X-Api-Key: k")),
+    ("ftp", [(1, "220 f\r\n"), (0, "AUTH TLS\r\n"), (1, "234 go\r\n")]),
+]
+
+
+def dialogues(name):
+    """For one parser or, named "", for all."""
+    for parser, talk in DIALOGUES:
+        for options in (0, 0x20) if name in ("", parser) else ():
+            yield bytes([PARSERS.index(parser), options]) + b"".join(
+                struct.pack(">BH", side, len(text)) + text.encode("latin-1")
+                for side, text in talk)
 
 
 def quic_seed(rows):
@@ -121,6 +192,75 @@ def recall_seed(b):
     return s + bytes([1]) + struct.pack("<IIi", 1, 24, 0) + b
 
 
+def snoop(rows):
+    """RFC 1761."""
+    s = b"snoop\0\0\0" + struct.pack(">II", 2, 4)
+    for sec, data, wire in rows:
+        pad = -len(data) % 4
+        s += struct.pack(">IIIIII", wire, len(data), 24 + len(data) + pad, 0, sec, 1) + data
+        s += bytes(pad)
+    return s
+
+
+def secrets(rows):
+    """A pcapng with a block of TLS keys (11.2 of its draft) before the packets."""
+    def block(kind, body):
+        body += bytes(-len(body) % 4)
+        return struct.pack("<II", kind, 12 + len(body)) + body + struct.pack("<I", 12 + len(body))
+
+    keys = b"CLIENT_RANDOM 00 11\n"
+    s = block(0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1))
+    s += block(1, struct.pack("<HHI", 1, 0, 0))
+    s += block(10, struct.pack("<II", 0x544c534b, len(keys)) + keys)
+    for sec, data, wire in rows[:3]:
+        s += block(6, struct.pack("<IIIII", 0, 0, sec, len(data), wire) + data)
+    return s
+
+
+def through(tool, b):
+    """What a tool makes of it, if it is there."""
+    if not shutil.which(tool[0]):
+        return b""
+    return subprocess.run(tool, input=b, capture_output=True).stdout
+
+
+def archived(link, data):
+    """An archive of several frames, with packets inside and outside the time that the harness asks
+    for, where a build has nrtool."""
+    nrtool = next(iter(sorted(HERE.parents[1].glob("build*/cli/nrtool"))), None)
+    if not nrtool:
+        return b""
+    b = struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, link)
+    for k in range(60):
+        b += struct.pack("<IIII", 950000000 + k * 10 ** 7, 0, 3000, 3000)
+        b += data[:200].ljust(3000, b"\0")
+    with tempfile.TemporaryDirectory() as d:
+        Path(d, "a.pcap").write_bytes(b)
+        subprocess.run([nrtool, "archive", "-q", "--frame-size=64K", "-w", f"{d}/a.pcapng.zst",
+                        f"{d}/a.pcap"], capture_output=True)
+        return Path(d, "a.pcapng.zst").read_bytes() if Path(d, "a.pcapng.zst").is_file() else b""
+
+
+def source_seeds(b):
+    """The file, and small ones in other forms; the first byte asks for part of an archive."""
+    yield b"\0" + b
+    link, rows = packets(b) or (0, [])
+    if len(b) > 2000 or not rows:
+        return
+    half = len(b) // 2
+    yield b"\0" + gzip.compress(b[:half], 9, mtime=0) + bytes(30) + gzip.compress(b[half:], mtime=0)
+    yield b"\0" + lzma.compress(b)
+    yield b"\0" + through(["zstd", "-qc"], b[:half]) + through(["zstd", "-qc"], b[half:])
+    yield b"\0" + through(["lz4", "-qc"], b)
+    yield b"\0" + secrets(rows)
+    if link == 1:
+        yield b"\0" + snoop(rows)
+    if len(b) < 400:
+        a = archived(link, rows[0][1])
+        yield b"\0" + a
+        yield b"\x10" + a
+
+
 def engine_seed(link, rows):
     s = bytes([0, LINK_TYPES.index(link)])
     for k, (sec, data, wire) in enumerate(rows):
@@ -140,14 +280,15 @@ def decode_seed(link, rows):
 class Conversation:
     """What a parser was told, input of harness `parser`, as packets of harness `engine`."""
 
-    PORT = {"dns": 53, "ftp": 21, "smtp": 25, "ssh": 22, "tls": 443, "http": 80, "socks": 1080,
+    PORT = {"ftp": 21, "smtp": 25, "ssh": 22, "tls": 443, "http": 80, "socks": 1080,
             "starttls": 110, "dhcp": 67, "ntp": 123, "quic": 443, "dtls": 4433, "icmp": 0}
     DATAGRAMS = {"dhcp", "ntp", "quic", "dtls"}
 
-    def __init__(self, parser, options):
+    def __init__(self, parser, which, options):
         self.proto = ((58 if options & 4 else 1) if parser == "icmp" else
                       17 if options & 1 or parser in self.DATAGRAMS else 6)
-        self.ports = 40000, self.PORT[parser]
+        self.ports = 40000, (DNS_PORTS[which // len(PARSERS) % 4] if parser == "dns" else
+                             self.PORT[parser])
         self.seq = [1000, 2000]
         self.packets = []
         if self.proto == 6:
@@ -193,7 +334,7 @@ class Conversation:
 
 
 def engine_of_parser(parser, b):
-    c = Conversation(parser, b[1])
+    c = Conversation(parser, b[0], b[1])
     at = 2
     while at + 3 < len(b):
         n = struct.unpack_from(">H", b, at + 1)[0]
@@ -201,6 +342,23 @@ def engine_of_parser(parser, b):
         c.told(b[at], n, text)
         at += 3 + len(text)
     return c.seed()
+
+
+def engine_of_many():
+    """More flows than the smallest table has room for, and more holes than a flow remembers."""
+    c = Conversation("ntp", 0, 1)
+    for port in range(1400):
+        c.ports = 1024 + port, 9
+        c.told(0, 0, b"")
+    yield c.seed()
+    c = Conversation("socks", 0, 0)
+    for k in range(100):
+        c.seq[0] += 2 if k % 3 else 5
+        c.segment(0, 0x18, b"x")
+    for k in range(40):
+        c.seq[0] -= 4
+        c.segment(0, 0x18, b"y")
+    yield c.seed()
 
 
 def engine_of_decode(b):
@@ -215,21 +373,24 @@ def engine_of_decode(b):
     return bytes([2, LINK_TYPES.index(link)]) + out
 
 
-def engine_of_corpora():
+def engine_of_corpora(harness):
     """What its parts were fed with may be fed to the whole."""
     from corpus import members
-    for parser in PARSERS:
+    for parser in PARSERS if harness == "engine" else []:
         for _, b in members("parser_" + parser):
             if len(b) > 5:
                 yield engine_of_parser(parser, b)
+        for b in dialogues(parser):
+            yield engine_of_parser(parser, b)
     for _, b in members("decode"):
         yield engine_of_decode(b)
+    yield from engine_of_many()
 
 
 def seeds(harness, b):
     """What a file is for a harness: any number of inputs."""
     if harness == "source":
-        return [b"\x00" + b]
+        return source_seeds(b)
     if harness == "archive":
         if b[:4] == b"\x28\xb5\x2f\xfd":
             return [b"\x00" + b]
@@ -264,7 +425,8 @@ def main(harness, out, *dirs):
     files = (f for d in dirs for f in captures(d)
              if f.is_file() and f.stat().st_size <= MAX_FILE)
     found = chain((s for f in files for s in seeds(harness, f.read_bytes())),
-                  engine_of_corpora() if harness == "engine" else [])
+                  engine_of_corpora(harness) if harness in ("engine", "flows") else [],
+                  dialogues(harness[len("parser_"):]) if harness.startswith("parser") else [])
     n = 0
     for s in found:
         if s and len(s) <= 1 << 16:

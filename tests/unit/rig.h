@@ -356,6 +356,18 @@ static inline char *rig_run(const struct nr_parser *parser, uint16_t port,
 	return rows;
 }
 
+static inline void assert_has(const char *text, const char *part)
+{
+	if (!text || !strstr(text, part))
+		fail_msg("no %s in:\n%s", part, text ? text : "-");
+}
+
+static inline void assert_has_not(const char *text, const char *part)
+{
+	if (!text || strstr(text, part))
+		fail_msg("%s in:\n%s", part, text ? text : "-");
+}
+
 /* How often text has what. */
 static inline unsigned rig_count(const char *text, const char *what)
 {

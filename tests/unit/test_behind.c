@@ -4,6 +4,8 @@
 #include "record/tables.h"
 #include "sink/sink.h"
 
+#include "tmpdir.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -34,7 +36,7 @@ static const struct nr_record_type row = {
 };
 
 struct env {
-	char dir[64], path[96];
+	char dir[TMPDIR_LEN], path[TMPFILE_LEN];
 	int reader;
 };
 
@@ -42,8 +44,7 @@ static int setup(void **state)
 {
 	struct env *e = calloc(1, sizeof(*e));
 
-	strcpy(e->dir, "/tmp/nrtool-test-XXXXXX");
-	assert_non_null(mkdtemp(e->dir));
+	tmpdir_make(e->dir);
 	snprintf(e->path, sizeof(e->path), "%s/x.jsonl", e->dir);
 	assert_int_equal(mkfifo(e->path, 0600), 0);
 	e->reader = open(e->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

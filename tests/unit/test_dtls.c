@@ -18,8 +18,7 @@ static void say(struct rig *r, const struct rig_line *l)
 
 static void has(struct rig *r, const char *text)
 {
-	if (!strstr(rig_rows(r), text))
-		fail_msg("no %s in %s", text, r->text.p);
+	assert_has(rig_rows(r), text);
 }
 
 /* As tshark 4.0 shows it: the certificate comes in four fragments. */

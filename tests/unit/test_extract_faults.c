@@ -6,10 +6,11 @@
  */
 #include "cli.h"
 
+#include "tmpdir.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -65,7 +66,8 @@ STAND_IN int fchmod(int fd, mode_t mode)
 }
 
 struct env {
-	char dir[64], db[96], out[96], key[96], pub[96];
+	char dir[TMPDIR_LEN], db[TMPFILE_LEN], out[TMPFILE_LEN], key[TMPFILE_LEN],
+		pub[TMPFILE_LEN];
 };
 
 /* nr_main() moves the words about: what is to be freed is kept apart. */
@@ -97,8 +99,7 @@ static int setup(void **state)
 {
 	struct env *e = calloc(1, sizeof(*e));
 
-	strcpy(e->dir, "/tmp/nrtool-test-XXXXXX");
-	assert_non_null(mkdtemp(e->dir));
+	tmpdir_make(e->dir);
 	snprintf(e->db, sizeof(e->db), "%s/a.db", e->dir);
 	snprintf(e->out, sizeof(e->out), "%s/out", e->dir);
 	snprintf(e->key, sizeof(e->key), "%s/k.key", e->dir);
@@ -130,18 +131,6 @@ static size_t slurp(const char *path, char *buf, size_t room)
 	if (f)
 		fclose(f);
 	return n;
-}
-
-/* Files in the directory, all names counted. */
-static unsigned files_in(const char *dir)
-{
-	DIR *d = opendir(dir);
-	unsigned n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n - 2;
 }
 
 static void replay(const struct env *e)
@@ -188,7 +177,7 @@ static void fail_each(const struct env *e, const char *const *words, unsigned fi
 				assert_int_equal(n_now, n_good);
 				assert_memory_equal(now, good, n_good);
 			}
-			assert_int_equal(files_in(e->dir), files + (n_now > 0));
+			assert_int_equal(tmpdir_count(e->dir), files + (n_now > 0));
 		}
 	}
 	unlink(e->out);
@@ -218,7 +207,7 @@ static void test_extract_of_much_fails_at_each_write(void **state)
 static void test_keygen_leaves_a_pair_or_nothing(void **state)
 {
 	struct env *e = *state;
-	char prefix[96];
+	char prefix[TMPFILE_LEN];
 	const char *const words[] = { "keygen", prefix, NULL };
 	int calls;
 

@@ -5,44 +5,15 @@
 
 #include <stdio.h>
 
-extern const struct nr_parser nr_parser_http;
-
-#define OK(n, body)                                                                      \
-	{                                                                                \
-		1, "HTTP/1.1 200 OK\r\nContent-Length: " #n "\r\n\r\n" body, 0           \
-	}
-
-/* Rows, then anomalies. */
-static char *run(const struct rig_line *script)
-{
-	return rig_run(&nr_parser_http, 80, script, 0, false);
-}
-
-static void expect(const char *rows, const char *part)
-{
-	if (!rows || !strstr(rows, part)) {
-		print_error("no %s in:\n%s\n", part, rows ? rows : "-");
-		fail();
-	}
-}
-
-static void expect_not(const char *rows, const char *part)
-{
-	if (!rows || strstr(rows, part)) {
-		print_error("%s in:\n%s\n", part, rows ? rows : "-");
-		fail();
-	}
-}
-
 /* What the script gives, whole and cut anywhere: n rows, and all the parts. */
 static void check(const struct rig_line *script, unsigned n, const char *const *parts)
 {
-	char *rows = run(script);
+	char *rows = http_run(script);
 
 	if (rig_count(rows, "http {") != n)
 		fail_msg("not %u rows:\n%s", n, rows);
 	for (; *parts; parts++)
-		expect(rows, *parts);
+		assert_has(rows, *parts);
 	nr_free(rows);
 	rig_invariant(&nr_parser_http, 80, script);
 }
@@ -50,10 +21,6 @@ static void check(const struct rig_line *script, unsigned n, const char *const *
 #define CHECK(n, script, ...)                                                            \
 	check((const struct rig_line[])script, n,                                        \
 	      (const char *const[]){ __VA_ARGS__, NULL })
-#define SAY(...)                                                                         \
-	{                                                                                \
-		__VA_ARGS__, END                                                         \
-	}
 
 static void test_http_one_row_for_a_transaction(void **state)
 {
@@ -215,8 +182,8 @@ static void test_http_connect_and_upgrade_hand_over(void **state)
 		assert_null(r.p.next);
 		assert_int_equal(r.p.rest_len, i ? 3 : 6);
 		rig_end(&r);
-		expect(rig_rows(&r), talks[i][2]);
-		expect(rig_rows(&r), "\"complete\":1");
+		assert_has(rig_rows(&r), talks[i][2]);
+		assert_has(rig_rows(&r), "\"complete\":1");
 		rig_free(&r);
 	}
 }
@@ -258,7 +225,7 @@ static void test_http_early_bytes_of_a_tunnel(void **state)
 	assert_int_equal(rig_say(&r, 1, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"),
 			 NR_MORE);
 	rig_end(&r);
-	expect(rig_anomalies(&r), "5");
+	assert_has(rig_anomalies(&r), "5");
 	rig_free(&r);
 }
 
@@ -290,13 +257,11 @@ static void test_http_response_side_may_be_the_initiator(void **state)
 /* Seen where a capture begins in the middle of a connection. */
 static void test_http_keep_alive_byte_before_a_request(void **state)
 {
-	char *rows = rig_run(
-		&nr_parser_http, 80,
-		(const struct rig_line[]){ { 0, "\0GET /1 HTTP/1.1\r\n\r\n", 20 }, END },
-		0, false);
+	char *rows = http_run(
+		(const struct rig_line[]){ { 0, "\0GET /1 HTTP/1.1\r\n\r\n", 20 }, END });
 
-	expect(rows, "\"uri\":\"/1\"");
-	expect(rows, "NUL byte before the start line");
+	assert_has(rows, "\"uri\":\"/1\"");
+	assert_has(rows, "NUL byte before the start line");
 	nr_free(rows);
 }
 
@@ -346,8 +311,8 @@ static void test_http_signs_of_smuggling(void **state)
 
 		snprintf(head, sizeof(head), "POST /1 HTTP/1.1\r\n%s\r\n0\r\n\r\n",
 			 t[i].fields);
-		rows = run(script);
-		expect(rows, t[i].signs);
+		rows = http_run(script);
+		assert_has(rows, t[i].signs);
 		nr_free(rows);
 		rig_invariant(&nr_parser_http, 80, script);
 	}
@@ -357,10 +322,10 @@ static void test_http_target_and_host_that_differ(void **state)
 {
 	CHECK(1, SAY({ 0, "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n" }),
 	      "Host differs from the target's authority");
-	char *rows = run((const struct rig_line[])SAY(
+	char *rows = http_run((const struct rig_line[])SAY(
 		{ 0, "GET http://u@A:80/ HTTP/1.1\r\nHost: a\r\n\r\n" }));
 
-	expect_not(rows, "differs");
+	assert_has_not(rows, "differs");
 	nr_free(rows);
 }
 
@@ -388,336 +353,6 @@ static void test_http_folded_value_is_one_line(void **state)
 	      "[\"X\",\"a b c\"]");
 }
 
-static void test_http_gap_in_a_body_is_counted(void **state)
-{
-	struct rig r;
-
-	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-	rig_say(&r, 0, "GET /1 HTTP/1.1\r\n\r\n");
-	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nabc");
-	rig_gap(&r, 1, 999000);
-	for (unsigned i = 0; i < 997; i++)
-		rig_say(&r, 1, "x");
-	rig_say(&r, 0, "GET /2 HTTP/1.1\r\n\r\n");
-	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-	rig_end(&r);
-	expect(rig_rows(&r), "http {\"complete\":0,\"trans_depth\":1");
-	expect(rig_rows(&r), "\"response_body_bytes\":1000000,\"missed_bytes\":999000");
-	expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":2");
-	assert_string_equal(rig_anomalies(&r), "");
-	rig_free(&r);
-}
-
-static void test_http_gap_in_a_chunk_is_counted(void **state)
-{
-	struct rig r;
-
-	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nab");
-	rig_gap(&r, 1, 14);
-	rig_say(&r, 1, "\r\n0\r\n\r\nHTTP/1.1 204 No\r\n\r\n");
-	rig_end(&r);
-	expect(rig_rows(&r), "\"response_body_bytes\":16,\"missed_bytes\":14");
-	expect(rig_rows(&r), "\"trans_depth\":2,\"status\":204");
-	rig_free(&r);
-}
-
-static void test_http_gap_in_a_head_is_an_incomplete_row(void **state)
-{
-	struct rig r;
-
-	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-	rig_say(&r, 0, "GET /1 HTTP/1.1\r\nHost: h\r\nCook");
-	rig_gap(&r, 0, 100);
-	rig_say(&r, 0, "rest: 1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
-	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-	rig_say(&r, 1, "HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n");
-	rig_end(&r);
-	expect(rig_rows(&r), "http {\"complete\":0,\"trans_depth\":1,\"method\":\"GET\","
-			     "\"host\":\"h\",\"uri\":\"/1\",\"request_version\":\"1.1\","
-			     "\"status\":200");
-	expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":2,\"method\":\"GET\","
-			     "\"uri\":\"/2\",\"request_version\":\"1.1\",\"status\":201");
-	assert_string_equal(rig_anomalies(&r), "http_resync 0 {\"bytes\":11}\n");
-	rig_free(&r);
-}
-
-/* Responses to 1 and 2 are lost; a client that does not pipeline has them. */
-static void test_http_response_behind_a_gap_belongs_to_the_newest_request(void **state)
-{
-	struct rig r;
-
-	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-	rig_say(&r, 0, "GET /1 HTTP/1.1\r\n\r\n");
-	rig_gap(&r, 1, 500);
-	rig_say(&r, 0, "GET /2 HTTP/1.1\r\n\r\n");
-	rig_gap(&r, 1, 500);
-	rig_say(&r, 0, "GET /3 HTTP/1.1\r\n\r\n");
-	rig_say(&r, 1, "HTTP/1.1 203 OK\r\nContent-Length: 0\r\n\r\n");
-	rig_end(&r);
-	assert_int_equal(rig_count(rig_rows(&r), "http {"), 3);
-	expect(rig_rows(&r), "\"uri\":\"/3\",\"request_version\":\"1.1\",\"status\":203");
-	rig_free(&r);
-}
-
-static void test_http_request_lost_before_its_response(void **state)
-{
-	struct rig r;
-
-	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-	rig_say(&r, 0, "GET /1 HTTP/1.1\r\n\r\n");
-	rig_say(&r, 1, "HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n");
-	rig_say(&r, 1, "HTTP/1.1 202 OK\r\nContent-Length: 0\r\n\r\n");
-	rig_gap(&r, 0, 100);
-	rig_say(&r, 0, "GET /3 HTTP/1.1\r\n\r\n");
-	rig_say(&r, 1, "HTTP/1.1 203 OK\r\nContent-Length: 0\r\n\r\n");
-	rig_gap(&r, 0, 100);
-	rig_say(&r, 1, "HTTP/1.1 204 OK\r\n\r\n");
-	rig_say(&r, 0, "GET /5 HTTP/1.1\r\n\r\n");
-	rig_say(&r, 1, "HTTP/1.1 205 OK\r\nContent-Length: 0\r\n\r\n");
-	rig_end(&r);
-	assert_int_equal(rig_count(rig_rows(&r), "http {"), 5);
-	expect(rig_rows(&r), "\"uri\":\"/1\",\"request_version\":\"1.1\",\"status\":201");
-	expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":2,\"status\":202");
-	expect(rig_rows(&r), "\"uri\":\"/3\",\"request_version\":\"1.1\",\"status\":203");
-	expect(rig_rows(&r), "http {\"complete\":0,\"trans_depth\":4,\"status\":204");
-	expect(rig_rows(&r), "\"uri\":\"/5\",\"request_version\":\"1.1\",\"status\":205");
-	rig_free(&r);
-}
-
-static void test_http_what_ends_early_is_a_row(void **state)
-{
-	static const char *const cut[] = {
-		"GET /long/pa", "GET /long/path HTTP/1.1\r\nHo",
-		"POST /long/path HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"
-	};
-
-	for (unsigned i = 0; i < 3; i++) {
-		struct rig r;
-
-		rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-		rig_say(&r, 0, cut[i]);
-		rig_end(&r);
-		expect(rig_rows(&r),
-		       "http {\"complete\":0,\"trans_depth\":1,\"method\":");
-		expect(rig_rows(&r), "\"uri\":\"/long/pa");
-		rig_free(&r);
-	}
-}
-
-static void test_http_secrets_are_masked_everywhere(void **state)
-{
-	static const struct rig_line script[] = {
-		{ 0,
-		  "GET http://u:s3cret0@h/p;jsessionid=s3cret1?a=1&Pass%77ord=s3cret2&b="
-		  "%2Fx%3Ftoken%3Ds3cret3 HTTP/1.1\r\n"
-		  "Authorization: Basic dXNlcjpzM2NyZXQ0\r\n"
-		  "Proxy-Authorization:\r\n Bearer s3cret5\r\n"
-		  "Cookie: a=s3cret6; s3cret7; b=s3cret8\r\n"
-		  "Referer: http://x/?access_token=s3cret9\r\n"
-		  "X-Api-Key : s3cret10\r\nX-Auth-Token: s3cret11\r\n"
-		  "Authorization Basic s3cret12\r\n"
-		  "Origin: http://u:s3cret13@h\r\n\r\n" },
-		{ 1,
-		  "HTTP/1.1 103 Hi\r\nSet-Cookie: e=s3cret14\r\n\r\n"
-		  "HTTP/1.1 401 No\r\nSet-Cookie: c=s3cret15; Path=/; HttpOnly\r\n"
-		  "Set-Cookie: s3cret16\r\nSet-Cookie: d=s3cret17; path=/, e=s3cret18\r\n"
-		  "Location: /l?sid=s3cret19#access_token=s3cret20\r\n"
-		  "Transfer-Encoding: chunked\r\n\r\n0\r\nSet-Cookie: "
-		  "t=s3cret21\r\n\r\n" },
-		END
-	};
-	char *rows = run(script);
-
-	expect_not(rows, "s3cret");
-	expect_not(rows, "dXNlcjpz");
-	expect(rows, "\"uri\":\"http://u:*******@h/p;jsessionid=*******?a=1&Pass%77ord="
-		     "*******&b=%2Fx%3Ftoken%3D*******\"");
-	expect(rows, "[\"Authorization\",\"Basic ****************\"]");
-	expect(rows, "[\"Proxy-Authorization\",\"Bearer *******\"]");
-	expect(rows, "[\"Cookie\",\"a=*******; *******; b=*******\"]");
-	expect(rows, "[\"Set-Cookie\",\"c=********; Path=/; HttpOnly\"]");
-	expect(rows, "\"location\":\"/l?sid=******************************\"");
-	expect(rows, "\"user\":\"user\"");
-	expect(rows, "credential {\"service\":\"http\",\"user\":\"user\","
-		     "\"secret\":\"*******\",\"mechanism\":\"basic\",\"success\":0}");
-	nr_free(rows);
-	rig_invariant(&nr_parser_http, 80, script);
-}
-
-static void note_secret(void *arg, uint64_t flow_id, const uint8_t *p, size_t n)
-{
-	nr_buf_add(arg, p, n);
-	nr_buf_char(arg, '|');
-}
-
-static void test_http_secrets_are_told_and_can_be_stored(void **state)
-{
-	struct nr_buf told = { 0 };
-	struct rig r;
-
-	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-	r.options = (struct nr_parse_options){ .store_secrets = true,
-					       .secret_seen = note_secret,
-					       .secret_arg = &told };
-	rig_say(&r, 0, "GET /?pwd=abc HTTP/1.1\r\nAuthorization: Basic dTpw\r\n\r\n");
-	rig_end(&r);
-	expect(rig_rows(&r), "\"uri\":\"/?pwd=abc\"");
-	expect(rig_rows(&r), "Basic dTpw");
-	expect(rig_rows(&r), "\"secret\":\"p\",\"mechanism\":\"basic\"}");
-	expect(told.p, "abc|");
-	expect(told.p, "dTpw|");
-	expect(told.p, "|p|");
-	nr_buf_fini(&told);
-	rig_free(&r);
-}
-
-static void test_http_same_credential_is_one_row(void **state)
-{
-#define ASK "GET / HTTP/1.1\r\nAuthorization: Basic dTpw\r\n\r\n"
-	char *rows = run((const struct rig_line[])SAY({ 0, ASK }, OK(0, ""), { 0, ASK },
-						      OK(0, "")));
-
-	assert_int_equal(rig_count(rows, "credential {"), 1);
-	expect(rows, "\"success\":1");
-	nr_free(rows);
-}
-
-/* Limits */
-
-static void test_http_long_head_is_cut_and_said(void **state)
-{
-	struct rig r;
-	char field[128];
-
-	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-	rig_say(&r, 0, "POST / HTTP/1.1\r\n");
-	for (unsigned i = 0; i < 20000; i++) {
-		snprintf(field, sizeof(field), "X-%u: %0100u\r\n", i, i);
-		rig_say(&r, 0, field);
-	}
-	assert_true(r.account.used < 200000);
-	/* what says the length is read all the same */
-	rig_say(&r, 0, "Content-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\n\r\n");
-	rig_end(&r);
-	assert_int_equal(rig_count(rig_rows(&r), "http {"), 2);
-	expect(rig_rows(&r), "\"request_body_bytes\":3");
-	expect(rig_anomalies(&r), "http_limit 0 {\"what\":\"head\"");
-	rig_free(&r);
-}
-
-static void test_http_long_line_is_cut_and_said(void **state)
-{
-	static char field[300000], uri[100000];
-	struct rig r;
-
-	memset(field, 'f', sizeof(field) - 1);
-	memset(uri, 'u', sizeof(uri) - 1);
-	for (unsigned drip = 0; drip < 2; drip++) {
-		rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-		rig_say(&r, 0, "HEAD /");
-		for (size_t i = 0; drip && i < sizeof(uri) - 1; i++)
-			rig_data(&r, 0, &uri[i], 1);
-		if (!drip)
-			rig_say(&r, 0, uri);
-		rig_say(&r, 0, " HTTP/1.0\r\nX: ");
-		rig_say(&r, 0, field);
-		rig_say(&r, 0, "\r\n a\r\nHost: h\r\n\r\n");
-		rig_end(&r);
-		expect(rig_rows(&r), "\"request_version\":\"1.0\"");
-		expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":1,\"method\":"
-				     "\"HEAD\",\"host\":\"h\",\"uri\":\"/uuu");
-		expect(rig_anomalies(&r), "http_limit 0 {\"what\":\"head\"");
-		rig_free(&r);
-	}
-}
-
-static void test_http_open_transactions_are_capped(void **state)
-{
-	struct rig r;
-
-	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-	for (unsigned i = 1; i <= 1000; i++) {
-		char get[64];
-
-		snprintf(get, sizeof(get), "GET /%u HTTP/1.1\r\n\r\n", i);
-		rig_say(&r, 0, get);
-	}
-	for (unsigned i = 1; i <= 1000; i++) {
-		char ok[64];
-
-		snprintf(ok, sizeof(ok), "HTTP/1.1 %u OK\r\nContent-Length: 0\r\n\r\n",
-			 200 + i % 100);
-		rig_say(&r, 1, ok);
-	}
-	rig_end(&r);
-	expect(rig_rows(&r),
-	       "\"uri\":\"/127\",\"request_version\":\"1.1\",\"status\":227");
-	expect(rig_rows(&r),
-	       "\"uri\":\"/1000\",\"request_version\":\"1.1\",\"status\":200");
-	expect(rig_rows(&r), "\"trans_depth\":500,\"method\":\"GET\"");
-	expect(rig_rows(&r), "\"trans_depth\":500,\"status\":200");
-	assert_int_equal(rig_count(rig_anomalies(&r), "http_limit 0 {\"what\":\"open"),
-			 1);
-	rig_free(&r);
-}
-
-static void test_http_interim_responses_are_capped(void **state)
-{
-	struct rig r;
-
-	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-	rig_say(&r, 0, "GET / HTTP/1.1\r\n\r\n");
-	for (unsigned i = 0; i < 1000; i++)
-		rig_say(&r, 1, "HTTP/1.1 102 Wait\r\n\r\n");
-	rig_say(&r, 1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-	rig_end(&r);
-	assert_int_equal(rig_count(rig_rows(&r), "\"status\":102"), NR_HTTP_INTERIM_MAX);
-	assert_int_equal(rig_count(rig_anomalies(&r), "http_limit"), 1);
-	rig_free(&r);
-}
-
-/* Each byte of a slowly dripping head is looked at a bounded number of times. */
-static void test_http_slow_drip_is_linear(void **state)
-{
-	static char field[60000];
-	uint64_t work[2];
-
-	memset(field, 'f', sizeof(field) - 1);
-	for (unsigned drip = 0; drip < 2; drip++) {
-		struct rig r;
-
-		rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-		rig_say(&r, 0, "GET / HTTP/1.1\r\nX: ");
-		for (size_t i = 0; i + 60 < sizeof(field); i += drip ? 1 : 60) {
-			rig_data(&r, 0, field + i, drip ? 1 : 60);
-			if (i % 6000 == 0)
-				rig_say(&r, 0, "\r\n ");
-		}
-		rig_say(&r, 0, "\r\n\r\n");
-		work[drip] = ((struct nr_http *)r.ctx)->work;
-		rig_end(&r);
-		assert_true(work[drip] < 3 * sizeof(field));
-		rig_free(&r);
-	}
-}
-
-static void test_http_account_at_its_cap_is_overflow(void **state)
-{
-	struct rig r;
-	enum nr_verdict v = NR_MORE;
-
-	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-	r.account.max = r.account.used + 2000;
-	rig_say(&r, 0, "GET / HTTP/1.1\r\n");
-	for (unsigned i = 0; i < 1000 && v == NR_MORE; i++)
-		v = rig_say(&r, 0, "Name: value\r\n");
-	assert_int_equal(v, NR_OVERFLOW);
-	rig_end(&r);
-	expect(rig_rows(&r), "http {\"complete\":0");
-	rig_free(&r);
-}
-
 static void test_http_what_is_no_http_is_not_mine(void **state)
 {
 	struct rig r;
@@ -731,61 +366,6 @@ static void test_http_what_is_no_http_is_not_mine(void **state)
 	assert_string_equal(rig_rows(&r), "");
 	assert_string_equal(rig_anomalies(&r), "");
 	rig_free(&r);
-}
-
-/* Any bytes, any cuts, gaps anywhere: an end, and all memory given back. */
-static void test_http_noise(void **state)
-{
-	static const char *const words[] = {
-		"GET ",
-		"/",
-		" HTTP/1.1",
-		"\r\n",
-		"\n",
-		"HTTP/1.1 ",
-		"200 OK\r\n",
-		"Content-Length: ",
-		"5",
-		"Transfer-Encoding: chunked\r\n",
-		"\r\n\r\n",
-		"0\r\n",
-		"a",
-		" ",
-		":",
-		"CONNECT h:1 HTTP/1.1\r\n\r\n",
-		"HTTP/1.1 100 C",
-		"Expect: 100-continue\r\n",
-		"\0\xff\xfe",
-		"HEAD / HTTP/1.1\r\n\r\n",
-		"HTTP/1.1 417 x",
-		"POST / HTTP/1.1\r\n",
-		"Cookie: a=b; c=",
-		"Authorization: Basic eDp5\r\n",
-	};
-	uint64_t seed = 1;
-
-	for (unsigned round = 0; round < 4000; round++) {
-		struct rig r;
-
-		rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
-		for (unsigned i = 0; i < 60 && rig_is_open(&r); i++) {
-			unsigned pick;
-
-			seed = seed * 6364136223846793005u + 1442695040888963407u;
-			pick = (unsigned)(seed >> 33);
-			if (pick % 23 == 0)
-				rig_gap(&r, pick >> 8 & 1, 1 + (pick >> 9) % 20);
-			else
-				rig_say(&r, pick >> 8 & 1,
-					words[(pick >> 10) %
-					      (sizeof(words) / sizeof(*words))]);
-			if (pick % 97 == 0)
-				rig_fin(&r, pick >> 8 & 1);
-		}
-		rig_end(&r);
-		rig_rows(&r);
-		rig_free(&r);
-	}
 }
 
 /* Probing */
@@ -858,10 +438,10 @@ static void test_http_ssdp(void **state)
 	assert_string_equal(r.service, "ssdp");
 	rig_end(&r);
 	assert_int_equal(rig_count(rig_rows(&r), "http {"), 3);
-	expect(rig_rows(&r),
-	       "http {\"complete\":1,\"trans_depth\":1,\"method\":\"M-SEARCH\"");
-	expect(rig_rows(&r), "http {\"complete\":0,\"trans_depth\":2");
-	expect(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":3,\"status\":200");
+	assert_has(rig_rows(&r),
+		   "http {\"complete\":1,\"trans_depth\":1,\"method\":\"M-SEARCH\"");
+	assert_has(rig_rows(&r), "http {\"complete\":0,\"trans_depth\":2");
+	assert_has(rig_rows(&r), "http {\"complete\":1,\"trans_depth\":3,\"status\":200");
 	rig_free(&r);
 }
 
@@ -891,24 +471,7 @@ int main(void)
 		cmocka_unit_test(test_http_both_lengths_read_as_chunked),
 		cmocka_unit_test(test_http_10_has_no_chunks),
 		cmocka_unit_test(test_http_folded_value_is_one_line),
-		cmocka_unit_test(test_http_gap_in_a_body_is_counted),
-		cmocka_unit_test(test_http_gap_in_a_chunk_is_counted),
-		cmocka_unit_test(test_http_gap_in_a_head_is_an_incomplete_row),
-		cmocka_unit_test(
-			test_http_response_behind_a_gap_belongs_to_the_newest_request),
-		cmocka_unit_test(test_http_request_lost_before_its_response),
-		cmocka_unit_test(test_http_what_ends_early_is_a_row),
-		cmocka_unit_test(test_http_secrets_are_masked_everywhere),
-		cmocka_unit_test(test_http_secrets_are_told_and_can_be_stored),
-		cmocka_unit_test(test_http_same_credential_is_one_row),
-		cmocka_unit_test(test_http_long_head_is_cut_and_said),
-		cmocka_unit_test(test_http_long_line_is_cut_and_said),
-		cmocka_unit_test(test_http_open_transactions_are_capped),
-		cmocka_unit_test(test_http_interim_responses_are_capped),
-		cmocka_unit_test(test_http_slow_drip_is_linear),
-		cmocka_unit_test(test_http_account_at_its_cap_is_overflow),
 		cmocka_unit_test(test_http_what_is_no_http_is_not_mine),
-		cmocka_unit_test(test_http_noise),
 		cmocka_unit_test(test_http_probe),
 		cmocka_unit_test(test_http_ssdp),
 	};

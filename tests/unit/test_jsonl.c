@@ -4,6 +4,8 @@
 #include "record/tables.h"
 #include "sink/sink.h"
 
+#include "tmpdir.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -20,7 +22,7 @@
 struct env {
 	struct nr_arena arena;
 	struct nr_records rs;
-	char dir[64], path[96], partial[96];
+	char dir[TMPDIR_LEN], path[TMPFILE_LEN], partial[TMPFILE_LEN];
 	sqlite3 *db;
 };
 
@@ -29,8 +31,7 @@ static int setup(void **state)
 	struct env *e = calloc(1, sizeof(*e));
 
 	e->rs.arena = &e->arena;
-	strcpy(e->dir, "/tmp/nrtool-test-XXXXXX");
-	assert_non_null(mkdtemp(e->dir));
+	tmpdir_make(e->dir);
 	snprintf(e->path, sizeof(e->path), "%s/x.jsonl", e->dir);
 	snprintf(e->partial, sizeof(e->partial), "%s/.x.jsonl.partial", e->dir);
 	assert_int_equal(sqlite3_open(":memory:", &e->db), SQLITE_OK);

@@ -5,6 +5,7 @@
 #include "source/source.h"
 
 #include "capfile.h"
+#include "tmpdir.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,30 +19,26 @@
 /* 2026-11-23T12:00:00Z */
 #define T0 (INT64_C(1795435200) * S)
 
-static char dir[200];
+static char dir[TMPDIR_LEN];
 
 static int make_dir(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	(void)state;
 	signal(SIGXFSZ, SIG_IGN);
-	snprintf(dir, sizeof(dir), "%s/nrtool-keep-XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
+	tmpdir_make(dir);
+	return 0;
 }
 
 static int remove_dir(void **state)
 {
-	char cmd[300];
-
 	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -r '%s'", dir);
-	return system(cmd);
+	tmpdir_remove(dir);
+	return 0;
 }
 
 static const char *target(const char *name)
 {
-	static char path[300];
+	static char path[TMPFILE_LEN];
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	return path;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "capfile.h"
+#include "tmpdir.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -8,7 +9,7 @@
 
 #define HOUR INT64_C(3600000000000)
 
-static char dir[200];
+static char dir[TMPDIR_LEN];
 static ino_t bad_file; /* its disk does not give the bytes from bad_from on; 0: none */
 static off_t bad_from;
 static const char *taken_away; /* a file that is gone once all were probed; or NULL */
@@ -27,22 +28,6 @@ __attribute__((visibility("default"))) ssize_t read(int fd, void *p, size_t n)
 		n = (off_t)n < bad_from - at ? n : (size_t)(bad_from - at);
 	}
 	return syscall(SYS_read, fd, p, n);
-}
-
-static void make_dir(void)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(dir, sizeof(dir), "%s/nrtool-merge-XXXXXX", tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(dir));
-}
-
-static void remove_dir(void)
-{
-	char cmd[300];
-
-	snprintf(cmd, sizeof(cmd), "rm -r '%s'", dir);
-	assert_int_equal(system(cmd), 0);
 }
 
 static char *path_of(const char *name)
@@ -95,7 +80,7 @@ static void add_merged(struct text *t, const struct nr_packet *v)
 
 static void move(const char *from, const char *to)
 {
-	char a[300], b[300];
+	char a[TMPFILE_LEN], b[TMPFILE_LEN];
 
 	snprintf(a, sizeof(a), "%s/%s%s", dir, taken_away, from);
 	snprintf(b, sizeof(b), "%s/%s%s", dir, taken_away, to);
@@ -168,7 +153,7 @@ static void expect_merge(const char *names, const char *want)
 static void test_merge_orders_by_clock_and_input(void **state)
 {
 	(void)state;
-	make_dir();
+	tmpdir_make(dir);
 	CAPTURE("a", 1000, 3000, 5000);
 	CAPTURE("b", 1000, 2000, 3000, 6000);
 	expect_merge("a", "(0 0:1000 0:3000 0:5000 0) ");
@@ -177,18 +162,18 @@ static void test_merge_orders_by_clock_and_input(void **state)
 	expect_merge("b a",
 		     "(0 0:1000 (1 1:1000 0:2000 0:3000 1:3000 1:5000 1) 0:6000 0) ");
 	expect_merge("a a", "(0 0:1000 (1 1:1000 0:3000 1:3000 0:5000 0) 1:5000 1) ");
-	remove_dir();
+	tmpdir_remove(dir);
 }
 
 static void test_merge_keeps_backward_packets_of_a_file_in_place(void **state)
 {
 	(void)state;
-	make_dir();
+	tmpdir_make(dir);
 	CAPTURE("a", 1000, 9000, 2000, 10000);
 	CAPTURE("b", 1500, 3000, 9000);
 	expect_merge("a b",
 		     "(0 0:1000 (1 1:1500 1:3000 0:9000 0:2000 1:9000 1) 0:10000 0) ");
-	remove_dir();
+	tmpdir_remove(dir);
 }
 
 static void test_merge_goes_from_file_to_file_of_a_rotation(void **state)
@@ -196,7 +181,7 @@ static void test_merge_goes_from_file_to_file_of_a_rotation(void **state)
 	struct text want = { 0 };
 
 	(void)state;
-	make_dir();
+	tmpdir_make(dir);
 	/* more than stay open; names that sort otherwise than their times */
 	for (uint32_t i = 0; i < 20; i++) {
 		char name[20];
@@ -215,7 +200,7 @@ static void test_merge_goes_from_file_to_file_of_a_rotation(void **state)
 	add(&want, "0:20001 0) ");
 	expect_merge(".", want.p);
 	free(want.p);
-	remove_dir();
+	tmpdir_remove(dir);
 }
 
 static void test_merge_walks_directories_and_names_what_is_skipped(void **state)
@@ -224,7 +209,7 @@ static void test_merge_walks_directories_and_names_what_is_skipped(void **state)
 	char *path;
 
 	(void)state;
-	make_dir();
+	tmpdir_make(dir);
 	path = path_of("sub");
 	assert_int_equal(mkdir(path, 0700), 0);
 	free(path);
@@ -247,7 +232,7 @@ static void test_merge_walks_directories_and_names_what_is_skipped(void **state)
 	assert_non_null(strstr(nr_merge_skipped(m, 1), "(text)"));
 	nr_merge_close(m);
 	free(path);
-	remove_dir();
+	tmpdir_remove(dir);
 }
 
 static void test_merge_fails_on_a_named_file_that_is_no_capture(void **state)
@@ -257,7 +242,7 @@ static void test_merge_fails_on_a_named_file_that_is_no_capture(void **state)
 	char *paths[2];
 
 	(void)state;
-	make_dir();
+	tmpdir_make(dir);
 	CAPTURE("a", 1000);
 	write_file("b", "%PDF-1.4", 8);
 	paths[0] = path_of("a");
@@ -271,7 +256,7 @@ static void test_merge_fails_on_a_named_file_that_is_no_capture(void **state)
 			 -ENOENT);
 	free(paths[0]);
 	free(paths[1]);
-	remove_dir();
+	tmpdir_remove(dir);
 }
 
 static void test_merge_hands_out_files_without_packets(void **state)
@@ -279,7 +264,7 @@ static void test_merge_hands_out_files_without_packets(void **state)
 	struct buf b = { 0 };
 
 	(void)state;
-	make_dir();
+	tmpdir_make(dir);
 	pcap_header(&b, 0xa1b2c3d4, 2, 4, 1);
 	put_fill(&b, 1, 7);
 	write_file("none", b.p, 24);
@@ -287,7 +272,7 @@ static void test_merge_hands_out_files_without_packets(void **state)
 	CAPTURE("a", 1000);
 	expect_merge("a none cut", "(1 1) (2 2! 2) (0 0:1000 0) ");
 	free(b.p);
-	remove_dir();
+	tmpdir_remove(dir);
 }
 
 static void test_merge_needs_few_descriptors(void **state)
@@ -301,7 +286,7 @@ static void test_merge_needs_few_descriptors(void **state)
 	size_t n = 0;
 
 	(void)state;
-	make_dir();
+	tmpdir_make(dir);
 	for (uint32_t i = 0; i < FILES; i++) { /* all of them overlap */
 		char name[20];
 
@@ -328,7 +313,7 @@ static void test_merge_needs_few_descriptors(void **state)
 	nr_merge_close(m);
 	free(path);
 	free(b);
-	remove_dir();
+	tmpdir_remove(dir);
 }
 
 /* The digest by another program. */
@@ -368,7 +353,7 @@ static void test_merge_hashes_files_as_stored(void **state)
 
 	(void)state;
 	for (size_t k = 0; k < 2; k++) {
-		make_dir();
+		tmpdir_make(dir);
 		for (uint32_t i = 0; i < many[k]; i++) {
 			char name[20];
 
@@ -400,7 +385,7 @@ static void test_merge_hashes_files_as_stored(void **state)
 		nr_batch_release(b);
 		nr_merge_close(m);
 		free(path);
-		remove_dir();
+		tmpdir_remove(dir);
 	}
 	free(b);
 	free(f.p);
@@ -414,7 +399,7 @@ static void test_merge_goes_on_where_a_disk_fails(void **state)
 	char *path;
 
 	(void)state;
-	make_dir();
+	tmpdir_make(dir);
 	for (uint32_t i = 0; i < 40; i++)
 		ms[i] = i + 1;
 	capture("b", ms, 40);
@@ -431,14 +416,14 @@ static void test_merge_goes_on_where_a_disk_fails(void **state)
 	bad_file = 0;
 	free(want.p);
 	free(path);
-	remove_dir();
+	tmpdir_remove(dir);
 }
 
 /* More than stay open, so that each is opened again when its time has come. */
 static void test_merge_goes_on_without_a_file_that_is_gone(void **state)
 {
 	(void)state;
-	make_dir();
+	tmpdir_make(dir);
 	for (uint32_t i = 0; i < 10; i++) {
 		char name[20];
 
@@ -452,7 +437,7 @@ static void test_merge_goes_on_without_a_file_that_is_gone(void **state)
 		     "(6 6:6001 6:6500 6) (7 7:7001 7:7500 7) (8 8:8001 8:8500 8) "
 		     "(9 9:9001 9:9500 9) ");
 	taken_away = NULL;
-	remove_dir();
+	tmpdir_remove(dir);
 }
 
 int main(void)

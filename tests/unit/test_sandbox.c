@@ -2,6 +2,8 @@
 /* The sandbox from inside: each forbidden act is tried in a child that has entered it. */
 #include "sandbox.h"
 
+#include "tmpdir.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -34,8 +36,8 @@
 #define IS_SANITIZER false
 #endif
 
-static char dir[] = "/tmp/nrtool-sandbox.XXXXXX";
-static char in[64], out[64], beside[64], outside[64];
+static char dir[TMPDIR_LEN], in[TMPFILE_LEN], out[TMPFILE_LEN], beside[TMPFILE_LEN],
+	outside[TMPFILE_LEN];
 static bool has_seccomp, has_landlock;
 
 static int act_socket(void)
@@ -218,8 +220,7 @@ static int setup(void **state)
 {
 	int how, fd;
 
-	if (!mkdtemp(dir))
-		return -1;
+	tmpdir_make(dir);
 	snprintf(in, sizeof(in), "%s/in", dir);
 	fd = open(in, O_WRONLY | O_CREAT, 0600);
 	if (fd < 0)
@@ -239,7 +240,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char path[64];
+	char path[TMPFILE_LEN];
 
 	snprintf(path, sizeof(path), "%s/out", dir);
 	unlink(in);

@@ -7,10 +7,11 @@
 #include "record/tables.h"
 #include "sink/sink.h"
 
+#include "tmpdir.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -80,7 +81,7 @@ STAND_IN int renameat2(int a, const char *from, int b, const char *to, unsigned 
 struct env {
 	struct nr_arena arena;
 	struct nr_records rs;
-	char dir[64], path[96];
+	char dir[TMPDIR_LEN], path[TMPFILE_LEN];
 	struct nr_err err;
 };
 
@@ -89,8 +90,7 @@ static int setup(void **state)
 	struct env *e = calloc(1, sizeof(*e));
 
 	e->rs.arena = &e->arena;
-	strcpy(e->dir, "/tmp/nrtool-test-XXXXXX");
-	assert_non_null(mkdtemp(e->dir));
+	tmpdir_make(e->dir);
 	*state = e;
 	return 0;
 }
@@ -105,17 +105,6 @@ static int teardown(void **state)
 	nr_arena_fini(&e->arena);
 	free(e);
 	return 0;
-}
-
-static unsigned files_in(const char *dir)
-{
-	DIR *d = opendir(dir);
-	unsigned n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n - 2;
 }
 
 /* One run with 200 flows, from flow_id first on. */
@@ -234,10 +223,10 @@ static void new_file_by(struct env *e, const char *name, int code, bool all,
 			assert_int_equal(unlink(e->path), 0);
 			continue;
 		}
-		assert_int_equal(files_in(e->dir), 0);
+		assert_int_equal(tmpdir_count(e->dir), 0);
 	}
 	assert_true(failed >= 4);
-	assert_int_equal(files_in(e->dir), 1);
+	assert_int_equal(tmpdir_count(e->dir), 1);
 }
 
 static void new_file(struct env *e, const char *name, int code, bool all)
@@ -339,7 +328,7 @@ static void append(struct env *e, int code, bool all)
 		assert_int_equal(write_run(e, 3, 2000000, &o), 0);
 		assert_int_equal(query(e, "SELECT count(*) FROM run"), runs + 1);
 		unlink(e->path);
-		assert_int_equal(files_in(e->dir), 0);
+		assert_int_equal(tmpdir_count(e->dir), 0);
 	}
 	assert_true(failed >= 4);
 }

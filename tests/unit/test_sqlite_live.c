@@ -3,6 +3,8 @@
 #include "record/tables.h"
 #include "sink/sink.h"
 
+#include "tmpdir.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -24,7 +26,7 @@ struct env {
 	struct nr_arena arena;
 	struct nr_records rs;
 	struct nr_sink *s;
-	char dir[64], path[96];
+	char dir[TMPDIR_LEN], path[TMPFILE_LEN];
 	struct nr_err err;
 };
 
@@ -33,9 +35,7 @@ static int setup(void **state)
 	struct env *e = calloc(1, sizeof(*e));
 
 	e->rs.arena = &e->arena;
-	strcpy(e->dir, "/tmp/nrtool-test-XXXXXX");
-	if (!mkdtemp(e->dir))
-		return -1;
+	tmpdir_make(e->dir);
 	snprintf(e->path, sizeof(e->path), "%s/x.db", e->dir);
 	*state = e;
 	return 0;
@@ -44,12 +44,11 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct env *e = *state;
-	char cmd[100];
 
-	snprintf(cmd, sizeof(cmd), "rm -r %s", e->dir);
+	tmpdir_remove(e->dir);
 	nr_arena_fini(&e->arena);
 	free(e);
-	return system(cmd);
+	return 0;
 }
 
 static void open_live(struct env *e, struct nr_sink_options o)
@@ -154,7 +153,7 @@ static void wait_for(struct env *e, const char *sql, const char *want)
 
 static bool exists(struct env *e, const char *ending)
 {
-	char path[120];
+	char path[TMPFILE_LEN + 8];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s%s", e->path, ending);
@@ -326,7 +325,7 @@ static void an_overload_drops_records_and_counts_them(void **state)
 
 static char *member(struct env *e, const char *when)
 {
-	static char path[120];
+	static char path[TMPFILE_LEN];
 
 	snprintf(path, sizeof(path), "%s/x-20261123T%sZ.db", e->dir, when);
 	return path;

@@ -4,10 +4,11 @@
 #include "sink/sink.h"
 #include "sink/sqlite_vfs.h"
 
+#include "tmpdir.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,7 +23,7 @@
 struct env {
 	struct nr_arena arena;
 	struct nr_records rs;
-	char dir[64], path[96], partial[96];
+	char dir[TMPDIR_LEN], path[TMPFILE_LEN], partial[TMPFILE_LEN];
 	struct nr_err err;
 };
 
@@ -31,8 +32,7 @@ static int setup(void **state)
 	struct env *e = calloc(1, sizeof(*e));
 
 	e->rs.arena = &e->arena;
-	strcpy(e->dir, "/tmp/nrtool-test-XXXXXX");
-	assert_non_null(mkdtemp(e->dir));
+	tmpdir_make(e->dir);
 	snprintf(e->path, sizeof(e->path), "%s/x.db", e->dir);
 	snprintf(e->partial, sizeof(e->partial), "%s/.x.db.partial", e->dir);
 	*state = e;
@@ -122,17 +122,6 @@ static void query_is(struct env *e, const char *sql, const char *want)
 	assert_string_equal(got ? got : "(NULL)", want);
 	sqlite3_finalize(st);
 	sqlite3_close(db);
-}
-
-static bool dir_is_empty(struct env *e)
-{
-	DIR *d = opendir(e->dir);
-	unsigned n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n == 2;
 }
 
 static void test_sqlite_empty_run_is_a_whole_database(void **state)
@@ -256,7 +245,7 @@ static void test_sqlite_strict_and_key_errors_surface(void **state)
 	nr_set_str(add_flow(e, 16, 1), NR_FLOW_src_port, "http");
 	assert_int_equal(write_all(e, NULL), -EINVAL);
 	assert_non_null(strstr(e->err.text, "cannot store TEXT value in INTEGER column"));
-	assert_true(dir_is_empty(e));
+	assert_int_equal(tmpdir_count(e->dir), 0);
 	add_run(e, 1, 1, 0);
 	add_flow(e, 16, 1);
 	add_flow(e, 16, 1);
@@ -266,7 +255,7 @@ static void test_sqlite_strict_and_key_errors_surface(void **state)
 	add_flow(e, 16, 2); /* there is no source 2 */
 	assert_int_equal(write_all(e, NULL), -EBADMSG);
 	assert_non_null(strstr(e->err.text, "of flow refers to a row of source"));
-	assert_true(dir_is_empty(e));
+	assert_int_equal(tmpdir_count(e->dir), 0);
 }
 
 /* Its pages and its references are checked side by side. */
@@ -284,7 +273,7 @@ static void test_sqlite_large_database_is_checked(void **state)
 			nr_set_str(add_flow(e, i * 16, broken && i == 30000 ? 2 : 1),
 				   NR_FLOW_history, history);
 		assert_int_equal(write_all(e, NULL), broken ? -EBADMSG : 0);
-		assert_int_equal(dir_is_empty(e), broken);
+		assert_int_equal(tmpdir_count(e->dir), !broken);
 		if (broken)
 			assert_non_null(strstr(e->err.text, "row 480000 of flow refers "
 							    "to a row of source"));
@@ -308,7 +297,7 @@ static void test_sqlite_error_stops_the_writes(void **state)
 	assert_int_equal(rc, -EINVAL);
 	assert_int_equal(nr_sink_finish(s, &e->err), -EINVAL);
 	nr_sink_close(s);
-	assert_true(dir_is_empty(e));
+	assert_int_equal(tmpdir_count(e->dir), 0);
 }
 
 static void test_sqlite_existing_target_is_refused(void **state)
@@ -380,7 +369,7 @@ static void test_sqlite_disk_full_at_every_size(void **state)
 		if (rc != -EFBIG)
 			fail_msg("%d at %lu: %s", rc, (unsigned long)n, e->err.text);
 		assert_non_null(strstr(e->err.text, "File too large"));
-		assert_true(dir_is_empty(e));
+		assert_int_equal(tmpdir_count(e->dir), 0);
 	}
 	assert_true(failed > 10);
 	assert_int_equal(stat(e->path, &st), 0);
@@ -409,7 +398,7 @@ static void test_sqlite_close_without_finish_leaves_nothing(void **state)
 	assert_int_equal(nr_sink_open(&s, e->path, NULL, &e->err), 0);
 	assert_int_equal(nr_sink_write(s, e->rs.r, e->rs.n, &e->err), 0);
 	nr_sink_close(s);
-	assert_true(dir_is_empty(e));
+	assert_int_equal(tmpdir_count(e->dir), 0);
 }
 
 static void test_sqlite_append_adds_a_run(void **state)
@@ -566,7 +555,7 @@ static void test_sqlite_temporary_files_lie_beside_the_output(void **state)
 
 	fclose(f);
 	assert_int_equal(spill(e, e->path), SQLITE_OK);
-	assert_true(dir_is_empty(e)); /* and they vanish at once */
+	assert_int_equal(tmpdir_count(e->dir), 0); /* and they vanish at once */
 	assert_int_equal(spill(e, "/nonexistent/tmp"), SQLITE_CANTOPEN);
 }
 

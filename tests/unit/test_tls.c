@@ -14,14 +14,12 @@ static void begin(struct rig *r)
 
 static void has(struct rig *r, const char *text)
 {
-	if (!strstr(rig_rows(r), text))
-		fail_msg("no %s in %s", text, r->text.p);
+	assert_has(rig_rows(r), text);
 }
 
 static void has_not(struct rig *r, const char *text)
 {
-	if (strstr(rig_rows(r), text))
-		fail_msg("%s in %s", text, r->text.p);
+	assert_has_not(rig_rows(r), text);
 }
 
 /* Fingerprints and names as tshark 4.0 and openssl x509 show them. */
