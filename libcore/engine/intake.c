@@ -22,13 +22,20 @@ static uint64_t next_ordinal(const struct nr_engine *e)
 	return e->cfg.first_ordinal + e->stats.packets + 1;
 }
 
+static inline bool is_out_of_range(const struct nr_engine *e, const struct nr_packet *p)
+{
+	return p->ts_ns < e->cfg.from ||
+	       (e->cfg.to != INT64_MAX && p->ts_ns >= e->cfg.to);
+}
+
+/* What lies outside of --from and --to ends no flow: of an archive it may not be read. */
 bool nr_intake_clock(struct nr_engine *e, const struct nr_packet *p,
 		     struct nr_step_mark *m)
 {
 	int64_t mark;
 
 	if (nr_intake_no_mark(e->mark_ns, p->clock_ns) ||
-	    (p->event && p->event->kind != NR_EVENT_TICK))
+	    (p->event ? p->event->kind != NR_EVENT_TICK : is_out_of_range(e, p)))
 		return false;
 	mark = mark_before(p->clock_ns);
 	if (mark <= e->mark_ns)
@@ -176,7 +183,7 @@ void nr_intake_prepare(struct nr_engine *e, struct nr_work *w, const struct nr_p
 			expire_fragments(e, p->clock_ns);
 		return;
 	}
-	if (p->ts_ns < e->cfg.from || (e->cfg.to != INT64_MAX && p->ts_ns >= e->cfg.to)) {
+	if (is_out_of_range(e, p)) {
 		w->bucket = NR_BUCKET_OUT_OF_RANGE;
 		return;
 	}

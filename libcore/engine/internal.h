@@ -251,7 +251,9 @@ void nr_part_woken(void *engine, struct nr_flow *f, int64_t mark_ns);
 /* Fills w, whose room is set, with what is to be done for a packet or event. */
 void nr_intake_prepare(struct nr_engine *e, struct nr_work *w, const struct nr_packet *p,
 		       struct nr_arena *frags);
-/* Whether a packet, or a tick of the host's clock, crosses a clock mark: *m then is it.
+/*
+ * Whether a packet that is in the range of times wanted, or a tick of the host's clock,
+ * crosses a clock mark: *m then is it.
  */
 bool nr_intake_clock(struct nr_engine *e, const struct nr_packet *p,
 		     struct nr_step_mark *m);

@@ -118,6 +118,17 @@ class Archive(Case):
         self.assertEqual(self.query("p.db", "SELECT hex(blob) FROM flow_packets ORDER BY 1"),
                          self.query("q.db", "SELECT hex(blob) FROM flow_packets ORDER BY 1"))
 
+    def test_what_lies_outside_of_a_time_range_ends_no_flow(self):
+        a = self.make(n=8000, step_us=20000)
+        span = ("--to", "1700000030")  # --udp-timeout later there are packets
+        self.nrtool("replay", a, "-q", *span, "-o", "p.db")
+        self.assertEqual(self.query("p.db", "SELECT hash_note FROM source"), [("partial_read",)])
+        for name, threads in (("q.db", 1), ("r.db", 2)):
+            self.nrtool("replay", "x.pcap", "-q", *span, "--threads", threads, "-o", name)
+            for sql in ("SELECT * FROM flow ORDER BY flow_id",
+                        "SELECT end_reason, count(*) FROM flow GROUP BY 1"):
+                self.assertEqual(self.query("p.db", sql), self.query(name, sql))
+
     def test_the_hash_of_a_whole_archive(self):
         a = self.make()
         self.nrtool("replay", a, "-q", "-o", "p.db")
