@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "outputs.h"
 #include "progress.h"
 #include "replay.h"
 #include "sandbox.h"
@@ -13,7 +14,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct archive {
 	const char *write;
@@ -92,13 +92,8 @@ static int complain(const struct run *r, int rc, bool output)
 
 static int is_input(const struct run *r)
 {
-	struct stat out, in;
-
-	if (stat(r->c->write, &out) || !S_ISREG(out.st_mode))
-		return 0;
 	for (size_t i = 0; i < nr_merge_n_sources(r->merge); i++)
-		if (stat(nr_merge_info(r->merge, i)->path, &in) == 0 &&
-		    in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+		if (nr_output_is_input(r->c->write, nr_merge_info(r->merge, i)->path))
 			return nr_complain(NR_EXIT_USAGE, "archive",
 					   "%s is an input too; name another output "
 					   "with -w",

@@ -6,6 +6,7 @@
 #include "way_back/carriers.h"
 #include "database/database.h"
 #include "way_back/extract.h"
+#include "outputs.h"
 #include "sandbox.h"
 #include "way_back/select.h"
 #include "database/sqlfunc.h"
@@ -15,7 +16,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct extract {
 	struct nr_selection selection;
@@ -141,25 +141,13 @@ static int select_all(struct run *r)
 	return rc ? failed(r, rc) : 0;
 }
 
-static bool same_file(const struct stat *a, const char *path)
-{
-	struct stat b;
-
-	return path && stat(path, &b) == 0 && a->st_dev == b.st_dev &&
-	       a->st_ino == b.st_ino;
-}
-
 /* --force must never cost the evidence. */
 static int check_output(const struct run *r)
 {
-	struct stat st;
-	bool is_input;
+	bool is_input = nr_output_is_input(r->c->write, r->path);
 
-	if (!strcmp(r->c->write, "-") || stat(r->c->write, &st) || !S_ISREG(st.st_mode))
-		return 0;
-	is_input = same_file(&st, r->path);
 	for (size_t i = 0; i < nr_recall_n_sources(r->recall); i++)
-		is_input |= same_file(&st, nr_recall_path(r->recall, i));
+		is_input |= nr_output_is_input(r->c->write, nr_recall_path(r->recall, i));
 	if (!is_input)
 		return 0;
 	return nr_complain(NR_EXIT_USAGE, "extract",

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <sqlite3.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { BATCH = 2048, BATCH_BYTES = 4 << 20 };
 
@@ -122,10 +121,7 @@ static int confine(const struct run *r, const char *const *reads, size_t n)
 /* The output must not be the input. */
 static int check_target(const struct run *r, const char *input)
 {
-	struct stat in, out;
-
-	if (!stat(input, &in) && !stat(r->c->output, &out) && in.st_ino == out.st_ino &&
-	    in.st_dev == out.st_dev)
+	if (nr_output_is_input(r->c->output, input))
 		return nr_complain(NR_EXIT_USAGE, r->verb,
 				   "%s is the input too; name another output",
 				   r->c->output);

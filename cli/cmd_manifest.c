@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "database/database.h"
+#include "outputs.h"
 #include "verify/manifest.h"
 #include "sandbox.h"
 #include "sink/outfile.h"
@@ -130,6 +131,26 @@ static int confine(const struct manifest *c, const struct nr_manifest_file *f, s
 	return rc ? complain(&err, rc) : 0;
 }
 
+/* Neither what is signed, nor the captures it was made from, nor the key. */
+static int check_output(const struct manifest *c, const struct nr_manifest_file *f,
+			size_t n)
+{
+	bool is_input = nr_output_is_input(c->write, c->key);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t m = f[i].recall ? nr_recall_n_sources(f[i].recall) : 0;
+
+		is_input |= nr_output_is_input(c->write, f[i].path);
+		for (size_t j = 0; j < m; j++)
+			is_input |= nr_output_is_input(c->write,
+						       nr_recall_path(f[i].recall, j));
+	}
+	if (!is_input)
+		return 0;
+	return nr_complain(NR_EXIT_USAGE, "manifest",
+			   "%s is an input too; name another output with -w", c->write);
+}
+
 static int write_out(const struct manifest *c, const struct nr_buf *b)
 {
 	struct nr_outfile f;
@@ -192,6 +213,8 @@ static int sign_all(const struct manifest *c, const struct nr_call *call)
 				 "%s", err.text);
 	for (size_t i = 0; i < n && !rc; i++)
 		rc = open_file(&f[i], call->operands[i], &c->o);
+	if (!rc)
+		rc = check_output(c, f, n);
 	if (!rc)
 		rc = confine(c, f, n);
 	if (!rc)

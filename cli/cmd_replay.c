@@ -21,7 +21,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -186,24 +185,14 @@ static void on_progress(void *arg)
 	nr_progress_draw(&r->progress, nr_engine_stats(r->engine)->packets, done, total);
 }
 
-static bool same_file(const struct stat *a, const char *path)
-{
-	struct stat b;
-
-	return stat(path, &b) == 0 && a->st_dev == b.st_dev && a->st_ino == b.st_ino;
-}
-
 /* --force must never cost the evidence: no output is an input. */
 static int check_outputs(const struct run *r)
 {
 	for (size_t i = 0; i < r->c->outputs.n; i++) {
 		const char *target = r->c->outputs.v[i];
-		struct stat st;
 
-		if (stat(target, &st) || !S_ISREG(st.st_mode))
-			continue;
 		for (size_t k = 0; k < nr_merge_n_sources(r->merge); k++) {
-			if (same_file(&st, nr_merge_info(r->merge, k)->path))
+			if (nr_output_is_input(target, nr_merge_info(r->merge, k)->path))
 				return nr_complain(NR_EXIT_USAGE, "replay",
 						   "%s is an input too; name another "
 						   "output with -o",

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* The private part of a guard. */
 struct guard {
@@ -200,6 +202,17 @@ bool nr_outputs_is_database(const char *target)
 			return false;
 	}
 	return true;
+}
+
+bool nr_output_is_input(const char *target, const char *input)
+{
+	struct stat out, in;
+	int rc;
+
+	if (!input || !strcmp(target, "-") || stat(target, &out) || !S_ISREG(out.st_mode))
+		return false;
+	rc = strcmp(input, "-") ? stat(input, &in) : fstat(STDIN_FILENO, &in);
+	return !rc && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
 }
 
 void nr_outputs_close(struct nr_outputs *out)

@@ -33,4 +33,9 @@ int nr_outputs_finish(struct nr_outputs *out, struct nr_err *err);
 void nr_outputs_report_archives(const struct nr_outputs *out, FILE *f);
 /* Does -o take it for the name of a database? */
 bool nr_outputs_is_database(const char *target);
+/*
+ * Is the target a regular file that this input is read from? --force must never cost the
+ * evidence. "-" is standard input and output; NULL: no input.
+ */
+bool nr_output_is_input(const char *target, const char *input);
 void nr_outputs_close(struct nr_outputs *out);

@@ -66,7 +66,8 @@ struct nr_stream {
 	bool owns_fd;
 	bool park; /* open the file for each read only: very many inputs at once */
 	bool raw_eof;
-	int64_t size; /* as stored, -1 unknown */
+	bool is_stopped; /* raw_eof, but the pipe has not ended: the run is to */
+	int64_t size;    /* as stored, -1 unknown */
 	dev_t dev;
 	ino_t ino;
 	uint64_t position; /* stored bytes read */
@@ -222,7 +223,10 @@ void nr_source_damage(struct nr_source *s, uint64_t offset, const char *fmt, ...
  */
 void nr_source_bad(struct nr_source *s, uint64_t offset, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The content ended inside a record: damage that names the cause, and the end. */
+/*
+ * The content ended inside a record: damage that names the cause, and the end. Where a
+ * signal ended it, it is the end alone.
+ */
 void nr_source_cut(struct nr_source *s, const char *what);
 
 /* A block with an event and n_text bytes behind it; *text is where they go. */

@@ -54,13 +54,15 @@ void nr_source_cut(struct nr_source *s, const char *what)
 {
 	uint64_t at = nr_window_offset(&s->win, s->win.p);
 
+	s->ended = true;
+	if (s->stream.is_stopped) /* the rest was not waited for */
+		return;
 	if (s->stream.damage[0])
 		nr_source_damage(s, at, "%s", s->stream.damage);
 	else
 		nr_source_damage(s, at, "%s is cut short: %zu bytes are left", what,
 				 nr_window_left(&s->win));
 	s->stream.damage[0] = '\0';
-	s->ended = true;
 }
 
 struct nr_block *nr_event_new(struct nr_event **e, size_t n_text, char **text)

@@ -160,6 +160,7 @@ ssize_t nr_stream_read_raw(struct nr_stream *st, struct nr_block *block, uint8_t
 		return rc;
 	for (;;) {
 		if (!st->is_regular && !wait_for_pipe(st)) {
+			st->is_stopped = true;
 			got = 0;
 			break;
 		}

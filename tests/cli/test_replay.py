@@ -117,6 +117,30 @@ class Evidence(Case):
             self.assertIn("is an input too", p.stderr)
         self.assertEqual(mine.read_bytes(), HTTP_TLS.read_bytes())
 
+    def test_nor_standard_input(self):
+        lines = self.nrtool("replay", HTTP_TLS, "-q", "-o", "-").stdout.encode()
+        for name, content, words in (
+                ("mine.db", HTTP_TLS.read_bytes(), ("replay", "-", "-q", "-o")),
+                ("mine.pcapng", HTTP_TLS.read_bytes(), ("archive", "-", "-q", "-w")),
+                ("rows.db", lines, ("import", "-", "-q", "-o"))):
+            mine = self.dir / name
+            mine.write_bytes(content)
+            with open(mine, "rb") as f:
+                p = self.nrtool(*words, name, "--force", stdin=f, status=2)
+            self.assertIn("input too", p.stderr)
+            self.assertEqual(mine.read_bytes(), content)
+
+    def test_nor_what_a_manifest_signs(self):
+        mine = self.dir / "mine.pcap"
+        mine.write_bytes(HTTP_TLS.read_bytes())
+        self.nrtool("replay", mine, "-q", "-o", "a.db")
+        self.nrtool("keygen", "k")
+        for target in ("mine.pcap", "a.db", "k.key"):
+            before = (self.dir / target).read_bytes()
+            p = self.nrtool("manifest", "a.db", "-k", "k.key", "-w", target, "--force", status=2)
+            self.assertIn("is an input too", p.stderr)
+            self.assertEqual((self.dir / target).read_bytes(), before)
+
 
 class OlderSchema(Case):
     """testdata/schema-1.db.gz: written by the last nrtool of schema 1."""
@@ -221,14 +245,14 @@ class Inputs(Case):
 
 
 class Signals(Case):
-    def start(self, *words):
+    def start(self, *words, data=None):
         r, w = os.pipe()
         self.addCleanup(os.close, w)
         p = subprocess.Popen([str(NRTOOL), "replay", "-", *words], stdin=r, cwd=self.dir,
                              stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         os.close(r)
         self.addCleanup(p.stderr.close)
-        os.write(w, HTTP_TLS.read_bytes()[:8000])
+        os.write(w, data or HTTP_TLS.read_bytes()[:8000])
         time.sleep(2 if IS_ASAN else 0.7)
         return p
 
@@ -240,6 +264,17 @@ class Signals(Case):
             self.assertEqual(self.query(f"{sig.name}.db",
                                         "SELECT interrupted, sha256, hash_note FROM source"),
                              [(1, None, "interrupted")])
+
+    def test_what_a_signal_cut_is_no_damage(self):
+        for name, data in (("plain", HTTP_TLS.read_bytes()[:8000]),
+                           ("gz", (DATA / "http-tls.pcap.gz").read_bytes()[:4000])):
+            p = self.start("-o", f"{name}.db", data=data)
+            p.send_signal(signal.SIGINT)
+            self.assertEqual(p.wait(30), 3, p.stderr.read())
+            self.assertNotIn("damaged", p.stderr.read())
+            self.assertEqual(self.query(f"{name}.db",
+                                        "SELECT interrupted, damage, packets > 5 FROM source"),
+                             [(1, None, 1)])
 
     def test_kill_leaves_no_database(self):
         p = self.start("-o", "a.db")
