@@ -1,59 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Lines are read back with SQLite's JSON functions. */
+#include "sink_env.h"
+
 #include "base/text.h"
-#include "record/tables.h"
-#include "sink/sink.h"
 
-#include "tmpdir.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-struct env {
-	struct nr_arena arena;
-	struct nr_records rs;
-	char dir[TMPDIR_LEN], path[TMPFILE_LEN], partial[TMPFILE_LEN];
-	sqlite3 *db;
-};
 
 static int setup(void **state)
 {
-	struct env *e = calloc(1, sizeof(*e));
-
-	e->rs.arena = &e->arena;
-	tmpdir_make(e->dir);
-	snprintf(e->path, sizeof(e->path), "%s/x.jsonl", e->dir);
-	snprintf(e->partial, sizeof(e->partial), "%s/.x.jsonl.partial", e->dir);
-	assert_int_equal(sqlite3_open(":memory:", &e->db), SQLITE_OK);
-	*state = e;
+	*state = env_new("x.jsonl");
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct env *e = *state;
-
-	unlink(e->path);
-	assert_int_equal(rmdir(e->dir), 0); /* nothing else was left behind */
-	sqlite3_close(e->db);
-	nr_arena_fini(&e->arena);
-	free(e);
+	env_free_strict(*state);
 	return 0;
-}
-
-static struct nr_record *add(struct env *e, const struct nr_record_type *t)
-{
-	return nr_records_add(&e->rs, t, (struct nr_order){ 0 });
 }
 
 /* Writes all records to e->path and returns the file's content. */
@@ -80,13 +44,15 @@ static char *written(struct env *e)
 }
 
 /* SQLite's value of $.key in the line, as text; NULL where it is absent. */
-static char *value(struct env *e, const char *line, const char *key)
+static char *value(const char *line, const char *key)
 {
 	sqlite3_stmt *st;
+	sqlite3 *db;
 	char *out = NULL;
 
+	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
 	assert_int_equal(
-		sqlite3_prepare_v2(e->db,
+		sqlite3_prepare_v2(db,
 				   "SELECT json_valid(?1), json_extract(?1, '$.' || ?2)",
 				   -1, &st, NULL),
 		SQLITE_OK);
@@ -97,12 +63,13 @@ static char *value(struct env *e, const char *line, const char *key)
 	if (sqlite3_column_type(st, 1) != SQLITE_NULL)
 		out = strdup((const char *)sqlite3_column_text(st, 1));
 	sqlite3_finalize(st);
+	sqlite3_close(db);
 	return out;
 }
 
-static void has(struct env *e, const char *line, const char *key, const char *want)
+static void has(const char *line, const char *key, const char *want)
 {
-	char *got = value(e, line, key);
+	char *got = value(line, key);
 
 	if (!want)
 		assert_null(got);
@@ -129,7 +96,7 @@ static void test_jsonl_flow_line(void **state)
 		      "\"flow_id\":16,\"proto\":\"tcp\",\"first_ns\":1500000000123456789,"
 		      "\"src_bytes\":-9223372036854775808,\"flipped\":1,"
 		      "\"syn_options\":{\"mss\":1460}}\n");
-	has(e, text, "syn_options.mss", "1460");
+	has(text, "syn_options.mss", "1460");
 	free(text);
 }
 
@@ -180,7 +147,7 @@ static void test_jsonl_any_byte_gives_a_valid_line(void **state)
 		struct nr_buf want = { 0 };
 
 		nr_buf_utf8(&want, (char[]){ 'x', (char)c, 'y' }, 3);
-		has(e, line, "text", want.p);
+		has(line, "text", want.p);
 		assert_int_equal(nr_utf8_span(line, strcspn(line, "\n")),
 				 strcspn(line, "\n"));
 		nr_buf_fini(&want);
@@ -197,8 +164,8 @@ static void test_jsonl_broken_json_becomes_a_string(void **state)
 	nr_set_str(add(e, &nr_rt_anomaly), NR_ANOMALY_detail, "{\"a\":1}}");
 	nr_set_str(add(e, &nr_rt_anomaly), NR_ANOMALY_detail, "[1,\n2]");
 	text = written(e);
-	has(e, text, "detail", "{\"a\":1}}");
-	has(e, strchr(text, '\n') + 1, "detail", "[1,\n2]");
+	has(text, "detail", "{\"a\":1}}");
+	has(strchr(text, '\n') + 1, "detail", "[1,\n2]");
 	free(text);
 }
 
@@ -210,7 +177,7 @@ static void test_jsonl_blobs_are_base64(void **state)
 	nr_set_text(add(e, &nr_rt_flow_packets), NR_FLOW_PACKETS_blob, "\x01\x80\x02\xff",
 		    4);
 	text = written(e);
-	has(e, text, "blob", "AYAC/w==");
+	has(text, "blob", "AYAC/w==");
 	free(text);
 }
 

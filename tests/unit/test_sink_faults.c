@@ -3,24 +3,14 @@
  * Every call by which a sink changes the disk fails once, for each of them in turn. The
  * functions below stand in for the C library's, also for SQLite's calls.
  */
+#include "sink_env.h"
+
 #include "archive/pcapng_write.h"
-#include "record/tables.h"
-#include "sink/sink.h"
 
-#include "tmpdir.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 static int countdown; /* the call that fails; 0: none */
 static int fault_errno;
@@ -78,32 +68,16 @@ STAND_IN int renameat2(int a, const char *from, int b, const char *to, unsigned 
 	return is_faulty(-1) ? -1 : (int)syscall(SYS_renameat2, a, from, b, to, flags);
 }
 
-struct env {
-	struct nr_arena arena;
-	struct nr_records rs;
-	char dir[TMPDIR_LEN], path[TMPFILE_LEN];
-	struct nr_err err;
-};
-
 static int setup(void **state)
 {
-	struct env *e = calloc(1, sizeof(*e));
-
-	e->rs.arena = &e->arena;
-	tmpdir_make(e->dir);
-	*state = e;
+	*state = env_new("x.db");
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct env *e = *state;
-
 	countdown = 0;
-	unlink(e->path);
-	assert_int_equal(rmdir(e->dir), 0);
-	nr_arena_fini(&e->arena);
-	free(e);
+	env_free_strict(*state);
 	return 0;
 }
 
@@ -111,27 +85,12 @@ static int teardown(void **state)
 static int write_run(struct env *e, int64_t source_id, int64_t first,
 		     const struct nr_sink_options *o)
 {
-	struct nr_record *r = nr_records_add(&e->rs, &nr_rt_run, (struct nr_order){ 0 });
 	struct nr_sink *s;
 	int rc;
 
-	nr_set_int(r, NR_RUN_run_id, 1);
-	nr_set_str(r, NR_RUN_tool_version, "test");
-	nr_set_int(r, NR_RUN_schema_version, NR_SCHEMA_VERSION);
-	r = nr_records_add(&e->rs, &nr_rt_source, (struct nr_order){ 0 });
-	nr_set_int(r, NR_SOURCE_source_id, source_id);
-	nr_set_int(r, NR_SOURCE_run_id, 1);
-	nr_set_str(r, NR_SOURCE_name, "x.pcap");
-	nr_set_int(r, NR_SOURCE_interrupted, 0);
-	for (int i = 0; i < 200; i++) {
-		r = nr_records_add(&e->rs, &nr_rt_flow, (struct nr_order){ 0 });
-		nr_set_int(r, NR_FLOW_flow_id, first + i * 16);
-		nr_set_int(r, NR_FLOW_source_id, source_id);
-		nr_set_str(r, NR_FLOW_proto, "udp");
-		nr_set_str(r, NR_FLOW_src_ip, "192.0.2.1");
-		nr_set_str(r, NR_FLOW_dst_ip, "192.0.2.2");
-		nr_set_int(r, NR_FLOW_first_ns, i);
-	}
+	add_run(e, 1, source_id, 0);
+	for (int i = 0; i < 200; i++)
+		add_flow(e, first + i * 16, source_id);
 	e->err.text[0] = '\0';
 	rc = nr_sink_open(&s, e->path, o, &e->err);
 	if (rc == 0) {

@@ -1,53 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "record/schema.h"
-#include "record/tables.h"
-#include "sink/sink.h"
+#include "sink_env.h"
 
-#include "tmpdir.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 /* 2026-11-23T12:00:00Z */
 #define T0 (INT64_C(1795435200) * 1000000000)
 
-struct env {
-	struct nr_arena arena;
-	struct nr_records rs;
-	struct nr_sink *s;
-	char dir[TMPDIR_LEN], path[TMPFILE_LEN];
-	struct nr_err err;
-};
-
 static int setup(void **state)
 {
-	struct env *e = calloc(1, sizeof(*e));
-
-	e->rs.arena = &e->arena;
-	tmpdir_make(e->dir);
-	snprintf(e->path, sizeof(e->path), "%s/x.db", e->dir);
-	*state = e;
+	*state = env_new("x.db");
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct env *e = *state;
-
-	tmpdir_remove(e->dir);
-	nr_arena_fini(&e->arena);
-	free(e);
+	env_free(*state);
 	return 0;
 }
 
@@ -59,11 +29,6 @@ static void open_live(struct env *e, struct nr_sink_options o)
 	assert_true(nr_sink_wants_open(e->s));
 }
 
-static struct nr_record *add(struct env *e, const struct nr_record_type *t)
-{
-	return nr_records_add(&e->rs, t, (struct nr_order){ 0 });
-}
-
 static void give(struct env *e)
 {
 	assert_int_equal(nr_sink_write(e->s, e->rs.r, e->rs.n, &e->err), 0);
@@ -71,31 +36,12 @@ static void give(struct env *e)
 	nr_arena_reset(&e->arena);
 }
 
-static void add_frame(struct env *e, int64_t run_id, int64_t source_id)
+/* A flow as it is by now; end NULL: it is open. */
+static void add_flow_now(struct env *e, int64_t flow_id, int64_t source_id,
+			 int64_t packets, const char *end)
 {
-	struct nr_record *r = add(e, &nr_rt_run);
+	struct nr_record *r = add_flow(e, flow_id, source_id);
 
-	nr_set_int(r, NR_RUN_run_id, run_id);
-	nr_set_str(r, NR_RUN_tool_version, "test");
-	nr_set_int(r, NR_RUN_schema_version, NR_SCHEMA_VERSION);
-	r = add(e, &nr_rt_source);
-	nr_set_int(r, NR_SOURCE_source_id, source_id);
-	nr_set_int(r, NR_SOURCE_run_id, run_id);
-	nr_set_str(r, NR_SOURCE_name, "x.pcapng");
-	nr_set_int(r, NR_SOURCE_interrupted, 0);
-}
-
-static void add_flow(struct env *e, int64_t flow_id, int64_t source_id, int64_t packets,
-		     const char *end)
-{
-	struct nr_record *r = add(e, &nr_rt_flow);
-
-	nr_set_int(r, NR_FLOW_flow_id, flow_id);
-	nr_set_int(r, NR_FLOW_source_id, source_id);
-	nr_set_str(r, NR_FLOW_proto, "udp");
-	nr_set_str(r, NR_FLOW_src_ip, "192.0.2.1");
-	nr_set_str(r, NR_FLOW_dst_ip, "192.0.2.2");
-	nr_set_int(r, NR_FLOW_first_ns, flow_id);
 	nr_set_int(r, NR_FLOW_src_packets, packets);
 	nr_set_str(r, NR_FLOW_end_reason, end);
 }
@@ -114,41 +60,12 @@ static void add_anomaly(struct env *e, int64_t flow_id, int64_t source_id, size_
 	nr_set_text(r, NR_ANOMALY_detail, detail, room + 2);
 }
 
-/* The first value of a query, as text. Opens and closes the database, as others do. */
-static const char *ask_path(const char *path, const char *sql)
-{
-	static char text[200];
-	sqlite3_stmt *st = NULL;
-	sqlite3 *db;
-	int rc;
-
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), 0);
-	rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
-	if (!rc)
-		rc = sqlite3_step(st);
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-	snprintf(text, sizeof(text), "%s",
-		 rc == SQLITE_DONE ? "none"
-		 : sqlite3_column_type(st, 0) == SQLITE_NULL
-			 ? "NULL"
-			 : (const char *)sqlite3_column_text(st, 0));
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return text;
-}
-
-static const char *ask(struct env *e, const char *sql)
-{
-	return ask_path(e->path, sql);
-}
-
 /* Asks until the answer is that one: what was given is committed soon. */
 static void wait_for(struct env *e, const char *sql, const char *want)
 {
 	for (int i = 0; i < 1000 && strcmp(ask(e, sql), want) != 0; i++)
 		usleep(10000);
-	assert_string_equal(ask(e, sql), want);
+	query_is(e, sql, want);
 }
 
 static bool exists(struct env *e, const char *ending)
@@ -171,27 +88,25 @@ static void readers_see_open_flows_and_their_renewals(void **state)
 	struct env *e = *state;
 
 	open_live(e, (struct nr_sink_options){ 0 });
-	assert_string_equal(ask(e, "SELECT count(*) FROM flow_v"), "0");
-	add_frame(e, 1, 1);
-	add_flow(e, 16, 1, 5, NULL);
+	query_is(e, "SELECT count(*) FROM flow_v", "0");
+	add_run(e, 1, 1, 0);
+	add_flow_now(e, 16, 1, 5, NULL);
 	add_anomaly(e, 16, 1, 10);
 	give(e);
 	nr_sink_flush(e->s, &e->err);
 	wait_for(e, "SELECT src_packets FROM flow", "5");
-	assert_string_equal(ask(e, "SELECT end_reason FROM flow"), "NULL");
-	assert_string_equal(ask(e, "SELECT count(*) FROM anomaly_v"), "1");
-	add_flow(e, 16, 1, 9, NULL);
+	query_is(e, "SELECT end_reason FROM flow", "(NULL)");
+	query_is(e, "SELECT count(*) FROM anomaly_v", "1");
+	add_flow_now(e, 16, 1, 9, NULL);
 	give(e);
 	nr_sink_flush(e->s, &e->err);
 	wait_for(e, "SELECT src_packets FROM flow", "9");
-	add_flow(e, 16, 1, 12, "fin");
+	add_flow_now(e, 16, 1, 12, "fin");
 	give(e);
 	finish(e);
 	nr_sink_close(e->s);
-	assert_string_equal(
-		ask(e, "SELECT count(*) || end_reason || src_packets FROM flow"),
-		"1fin12");
-	assert_string_equal(ask(e, "PRAGMA journal_mode"), "delete");
+	query_is(e, "SELECT count(*) || end_reason || src_packets FROM flow", "1fin12");
+	query_is(e, "PRAGMA journal_mode", "delete");
 	assert_false(exists(e, "-wal"));
 	assert_false(exists(e, "-shm"));
 	assert_true(atoi(ask(e, "SELECT count(*) FROM sqlite_schema WHERE type = 'index' "
@@ -210,13 +125,14 @@ static void a_killed_capture_leaves_what_was_committed(void **state)
 	assert_true(child >= 0);
 	if (!child) {
 		open_live(e, (struct nr_sink_options){ .sync_ns = 1000000000 });
-		add_frame(e, 1, 1);
+		add_run(e, 1, 1, 0);
 		for (int64_t i = 1; i <= 3000; i++)
-			add_flow(e, i * 16, 1, i, NULL);
+			add_flow_now(e, i * 16, 1, i, NULL);
 		give(e);
 		nr_sink_flush(e->s, &e->err);
 		wait_for(e, "SELECT count(*) FROM flow", "3000");
-		add_flow(e, 16, 1, 77, NULL); /* not committed, or so: either is fine */
+		/* not committed, or so: either is fine */
+		add_flow_now(e, 16, 1, 77, NULL);
 		give(e);
 		nr_sink_flush(e->s, &e->err);
 		if (write(fd[1], "x", 1) != 1)
@@ -229,19 +145,19 @@ static void a_killed_capture_leaves_what_was_committed(void **state)
 	assert_true(WIFSIGNALED(status));
 	close(fd[0]);
 	close(fd[1]);
-	assert_string_equal(ask(e, "PRAGMA integrity_check"), "ok");
-	assert_string_equal(ask(e, "SELECT count(*) FROM flow"), "3000");
+	query_is(e, "PRAGMA integrity_check", "ok");
+	query_is(e, "SELECT count(*) FROM flow", "3000");
 	/* the next run does not write into it unasked; with force it does */
 	assert_int_equal(nr_sink_open(&e->s, e->path,
 				      &(struct nr_sink_options){ .live = true }, &e->err),
 			 -EEXIST);
 	open_live(e, (struct nr_sink_options){ .force = true });
-	add_frame(e, 1, 1);
+	add_run(e, 1, 1, 0);
 	give(e);
 	finish(e);
 	nr_sink_close(e->s);
-	assert_string_equal(ask(e, "SELECT count(*) FROM flow"), "0");
-	assert_string_equal(ask(e, "PRAGMA integrity_check"), "ok");
+	query_is(e, "SELECT count(*) FROM flow", "0");
+	query_is(e, "PRAGMA integrity_check", "ok");
 }
 
 static void a_reader_that_stays_leaves_the_log_and_it_is_said(void **state)
@@ -251,8 +167,8 @@ static void a_reader_that_stays_leaves_the_log_and_it_is_said(void **state)
 	sqlite3 *db;
 
 	open_live(e, (struct nr_sink_options){ 0 });
-	add_frame(e, 1, 1);
-	add_flow(e, 16, 1, 5, "fin");
+	add_run(e, 1, 1, 0);
+	add_flow_now(e, 16, 1, 5, "fin");
 	give(e);
 	nr_sink_flush(e->s, &e->err);
 	wait_for(e, "SELECT count(*) FROM flow", "1");
@@ -263,13 +179,13 @@ static void a_reader_that_stays_leaves_the_log_and_it_is_said(void **state)
 	assert_non_null(strstr(e->s->note, "left with its log"));
 	nr_sink_close(e->s);
 	sqlite3_finalize(st);
-	assert_string_equal(ask(e, "SELECT end_reason FROM flow"), "fin");
+	query_is(e, "SELECT end_reason FROM flow", "fin");
 	sqlite3_close(db);
 	assert_int_equal(sqlite3_open(e->path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode = DELETE", 0, 0, 0), 0);
 	sqlite3_close(db);
 	assert_false(exists(e, "-wal"));
-	assert_string_equal(ask(e, "SELECT end_reason FROM flow"), "fin");
+	query_is(e, "SELECT end_reason FROM flow", "fin");
 }
 
 /* Another program holds the database: nothing waits, flows go last, no row is left
@@ -283,7 +199,7 @@ static void an_overload_drops_records_and_counts_them(void **state)
 	sqlite3 *db;
 
 	open_live(e, (struct nr_sink_options){ 0 });
-	add_frame(e, 1, 1);
+	add_run(e, 1, 1, 0);
 	give(e);
 	nr_sink_flush(e->s, &e->err);
 	wait_for(e, "SELECT count(*) FROM source", "1");
@@ -292,13 +208,13 @@ static void an_overload_drops_records_and_counts_them(void **state)
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), 0);
 	for (int64_t i = 1; i <= N; i++) { /* 90 MB */
 		add_anomaly(e, i * 16, 1, ROOM);
-		add_flow(e, i * 16, 1, i, "fin");
+		add_flow_now(e, i * 16, 1, i, "fin");
 		give(e);
 	}
 	dropped = nr_sink_dropped(e->s);
 	assert_true(dropped > 300 && dropped < N);  /* no flow went */
 	for (int64_t i = N + 1; i <= 60 * N; i++) { /* flows alone, until they go too */
-		add_flow(e, i * 16, 1, i, "fin");
+		add_flow_now(e, i * 16, 1, i, "fin");
 		give(e);
 	}
 	assert_true(nr_sink_dropped(e->s) > dropped);
@@ -318,9 +234,10 @@ static void an_overload_drops_records_and_counts_them(void **state)
 	n_anomalies = atoll(ask(e, "SELECT count(*) FROM anomaly"));
 	assert_true(n_flows >= N);
 	assert_int_equal(n_flows + n_anomalies + (int64_t)dropped, 60 * N + N + 1);
-	assert_string_equal(ask(e, "SELECT count(*) FROM anomaly WHERE flow_id NOT IN "
-				   "(SELECT flow_id FROM flow)"),
-			    "0");
+	query_is(e,
+		 "SELECT count(*) FROM anomaly WHERE flow_id NOT IN "
+		 "(SELECT flow_id FROM flow)",
+		 "0");
 }
 
 static char *member(struct env *e, const char *when)
@@ -347,8 +264,9 @@ static void a_set_has_a_whole_database_for_each_interval(void **state)
 				usleep(10000);
 			assert_int_equal(rc, 0);
 		}
-		add_frame(e, i + 1, i + 1);
-		add_flow(e, 16 * (i + 1), i + 1, 5, i < 3 ? "rotated" : "end_of_input");
+		add_run(e, i + 1, i + 1, 0);
+		add_flow_now(e, 16 * (i + 1), i + 1, 5,
+			     i < 3 ? "rotated" : "end_of_input");
 		/* what completes later may name the source of the file before */
 		add_anomaly(e, 16 * (i + 1), i ? i : 1, 10);
 		give(e);
@@ -373,12 +291,12 @@ static void a_reference_to_what_never_was_fails(void **state)
 	struct env *e = *state;
 
 	open_live(e, (struct nr_sink_options){ .is_set = true, .now_ns = T0 });
-	add_frame(e, 1, 1);
-	add_flow(e, 16, 1, 5, "fin");
+	add_run(e, 1, 1, 0);
+	add_flow_now(e, 16, 1, 5, "fin");
 	give(e);
 	assert_int_equal(nr_sink_rotate(e->s, T0, &e->err), 0);
-	add_frame(e, 2, 2);
-	add_flow(e, 32, 2, 5, "fin");
+	add_run(e, 2, 2, 0);
+	add_flow_now(e, 32, 2, 5, "fin");
 	add_anomaly(e, 48, 2, 10);
 	give(e);
 	assert_int_equal(nr_sink_finish(e->s, &e->err), -EBADMSG);

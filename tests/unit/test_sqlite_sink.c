@@ -1,41 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "record/schema.h"
-#include "record/tables.h"
-#include "sink/sink.h"
+#include "sink_env.h"
+
 #include "sink/sqlite_vfs.h"
 
-#include "tmpdir.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-struct env {
-	struct nr_arena arena;
-	struct nr_records rs;
-	char dir[TMPDIR_LEN], path[TMPFILE_LEN], partial[TMPFILE_LEN];
-	struct nr_err err;
-};
 
 static int setup(void **state)
 {
-	struct env *e = calloc(1, sizeof(*e));
-
-	e->rs.arena = &e->arena;
-	tmpdir_make(e->dir);
-	snprintf(e->path, sizeof(e->path), "%s/x.db", e->dir);
-	snprintf(e->partial, sizeof(e->partial), "%s/.x.db.partial", e->dir);
-	*state = e;
+	*state = env_new("x.db");
 	return 0;
 }
 
@@ -44,44 +19,8 @@ static int teardown(void **state)
 	struct env *e = *state;
 
 	chmod(e->dir, 0700);
-	unlink(e->path);
-	assert_int_equal(rmdir(e->dir), 0); /* nothing else was left behind */
-	nr_arena_fini(&e->arena);
-	free(e);
+	env_free_strict(e);
 	return 0;
-}
-
-static struct nr_record *add(struct env *e, const struct nr_record_type *t)
-{
-	return nr_records_add(&e->rs, t, (struct nr_order){ 0 });
-}
-
-static void add_run(struct env *e, int64_t run_id, int64_t source_id, int64_t packets)
-{
-	struct nr_record *r = add(e, &nr_rt_run);
-
-	nr_set_int(r, NR_RUN_run_id, run_id);
-	nr_set_str(r, NR_RUN_tool_version, "test");
-	nr_set_int(r, NR_RUN_schema_version, NR_SCHEMA_VERSION);
-	r = add(e, &nr_rt_source);
-	nr_set_int(r, NR_SOURCE_source_id, source_id);
-	nr_set_int(r, NR_SOURCE_run_id, run_id);
-	nr_set_str(r, NR_SOURCE_name, "x.pcap");
-	nr_set_int(r, NR_SOURCE_packets, packets);
-	nr_set_int(r, NR_SOURCE_interrupted, 0);
-}
-
-static struct nr_record *add_flow(struct env *e, int64_t flow_id, int64_t source_id)
-{
-	struct nr_record *r = add(e, &nr_rt_flow);
-
-	nr_set_int(r, NR_FLOW_flow_id, flow_id);
-	nr_set_int(r, NR_FLOW_source_id, source_id);
-	nr_set_str(r, NR_FLOW_proto, "udp");
-	nr_set_str(r, NR_FLOW_src_ip, "192.0.2.1");
-	nr_set_str(r, NR_FLOW_dst_ip, "192.0.2.2");
-	nr_set_int(r, NR_FLOW_first_ns, flow_id);
-	return r;
 }
 
 /* Opens, writes the records in batches of 100, finishes, closes. */
@@ -102,26 +41,6 @@ static int write_all(struct env *e, const struct nr_sink_options *o)
 	nr_sink_close(s);
 	nr_records_clear(&e->rs);
 	return rc;
-}
-
-/* The first value of a query on the database, as text. */
-static void query_is(struct env *e, const char *sql, const char *want)
-{
-	sqlite3 *db;
-	sqlite3_stmt *st;
-	const char *got;
-
-	assert_int_equal(sqlite3_open_v2(e->path, &db, SQLITE_OPEN_READONLY, NULL),
-			 SQLITE_OK);
-	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
-		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-	if (sqlite3_step(st) == SQLITE_ROW)
-		got = (const char *)sqlite3_column_text(st, 0);
-	else
-		got = "(no row)";
-	assert_string_equal(got ? got : "(NULL)", want);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
 }
 
 static void test_sqlite_empty_run_is_a_whole_database(void **state)
