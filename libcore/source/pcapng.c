@@ -489,8 +489,8 @@ static unsigned run(struct nr_source *s, struct nr_ng *g, struct nr_batch *b,
 		uint32_t len = nr_ng_32(g, p + 4);
 		unsigned got;
 
-		if (nr_ng_32(g, p) != B_PACKET || len < 32 || len % 4 ||
-		    nr_window_left(w) < len || nr_ng_32(g, p + len - 4) != len)
+		if (nr_ng_32(g, p) != B_PACKET || len < 32 || len > BLOCK_MAX ||
+		    len % 4 || nr_window_left(w) < len || nr_ng_32(g, p + len - 4) != len)
 			break;
 		__builtin_prefetch(p + PREFETCH);
 		got = take_packet(s, g, B_PACKET, b, nr_cursor(p + 8, len - FRAME_LEN),

@@ -237,11 +237,11 @@ __attribute__((unused)) static char *read_all(const char *path, unsigned max,
 __attribute__((unused)) static void expect(struct buf *b, const char *want)
 {
 	static const unsigned batches[] = { 1, 3, 256 };
-	static const size_t blocks[] = { 0, 1, 5000 };
+	static const size_t blocks[] = { 0, 1, 5000, 64 << 20 };
 	char *path = tmp_file(b);
 
 	for (size_t i = 0; i < 3; i++)
-		for (size_t j = 0; j < 3; j++) {
+		for (size_t j = 0; j < 4; j++) {
 			char *got = read_all(path, batches[i], blocks[j]);
 
 			assert_string_equal(got, want);

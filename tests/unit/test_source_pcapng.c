@@ -507,6 +507,23 @@ static void test_pcapng_reads_unknown_versions_and_says_so(void **state)
 	       "as 1.0\n" IF0 "1 @48 if0 link1 0.000001000 4/4 01\nend\n");
 }
 
+static void test_pcapng_refuses_a_block_that_is_too_large_however_it_is_read(void **state)
+{
+	struct buf b = { 0 };
+	size_t at;
+
+	(void)state;
+	section(&b);
+	interface(&b, 1, 0);
+	at = packet_begin(&b, 0, 1, 4, 4, 1);
+	put_fill(&b, 0, 17 << 20); /* behind the end of its options */
+	end(&b, at);
+	packet(&b, 0, 2, 4, 4, 2);
+	expect(&b,
+	       "start\n" IF0 "damage record 1 at offset 48: impossible length of a block "
+	       "(17825828); what follows cannot be read\nend\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,6 +541,8 @@ int main(void)
 		cmocka_unit_test(test_pcapng_goes_on_where_the_first_length_fits),
 		cmocka_unit_test(test_pcapng_reads_lengths_without_padding),
 		cmocka_unit_test(test_pcapng_reads_unknown_versions_and_says_so),
+		cmocka_unit_test(
+			test_pcapng_refuses_a_block_that_is_too_large_however_it_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
