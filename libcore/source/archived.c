@@ -112,6 +112,8 @@ bool nr_source_next_piece(struct nr_source *s)
 
 	if (!p || p->at == p->n || s->stream.damage[0])
 		return false;
+	if (p->at && (!w->eof || nr_window_left(w))) /* framing was lost in the last */
+		return false;
 	piece = &p->piece[p->at++];
 	nr_block_unref(w->block);
 	*w = (struct nr_window){ .stream = &s->stream };
