@@ -202,7 +202,10 @@ static int check_outputs(const struct run *r)
 	return NR_EXIT_OK;
 }
 
-/* --append: ids go on behind the highest of all databases that exist. */
+/*
+ * --append: ids go on behind the highest of all databases that exist. They are open: no
+ * other run adds to them meanwhile.
+ */
 static int next_ids(struct run *r)
 {
 	for (size_t i = 0; r->c->append && i < r->c->outputs.n; i++) {
@@ -312,10 +315,9 @@ static int run_all(struct run *r, int n, char **files)
 	rc = check_outputs(r);
 	if (rc)
 		return rc;
-	rc = next_ids(r);
+	rc = nr_outputs_open(&r->out, r->c->outputs.v, r->c->outputs.n, &so, &r->err);
 	if (!rc)
-		rc = nr_outputs_open(&r->out, r->c->outputs.v, r->c->outputs.n, &so,
-				     &r->err);
+		rc = next_ids(r);
 	if (rc)
 		return nr_complain(rc == -EINVAL ? NR_EXIT_USAGE : NR_EXIT_FAILED,
 				   "replay", "%s", r->err.text);

@@ -71,6 +71,24 @@ class Outputs(Case):
         self.assertEqual(self.query("case.db", "SELECT min(flow_id) FROM flow WHERE proto = 'icmp'"),
                          [(37 * 16,)])
 
+    def test_two_may_append_at_a_time(self):
+        self.nrtool("replay", DATA / "icmp-echo.pcap", "-q", "-o", "case.db")
+        r, w = os.pipe()
+        words = [str(NRTOOL), "replay", "-q", "-o", "case.db", "--append"]
+        one = subprocess.Popen([*words, "-"], stdin=r, cwd=self.dir, stderr=subprocess.PIPE)
+        os.close(r)
+        self.addCleanup(one.stderr.close)
+        os.write(w, HTTP_TLS.read_bytes())
+        time.sleep(2 if IS_ASAN else 0.7)
+        two = subprocess.Popen([*words, str(DATA / "ntp.pcap")], cwd=self.dir,
+                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(two.stderr.close)
+        time.sleep(2 if IS_ASAN else 0.7)
+        os.close(w)
+        self.assertEqual((one.wait(30), two.wait(30)), (0, 0), two.stderr.read())
+        self.assertEqual(self.query("case.db", "SELECT source_id, run_id, name FROM source ORDER BY 1"),
+                         [(1, 1, "icmp-echo.pcap"), (2, 2, "stdin"), (3, 3, "ntp.pcap")])
+
     def test_several_outputs_hold_the_same(self):
         p = self.nrtool("replay", HTTP_TLS, "-o", "a.db", "-o", "a.jsonl", "-o", "-", "-o", "null:")
         self.assertEqual(p.stdout, (self.dir / "a.jsonl").read_text())
