@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void add(struct nr_paths *p, char *path, bool from_dir)
 {
@@ -108,32 +109,66 @@ static int by_bytes(const void *a, const void *b)
 		      ((const struct nr_path *)b)->path);
 }
 
+/* Pipes and the like among the operands: what one reader takes another does not get. */
+struct streams {
+	struct stat *s;
+	size_t n;
+};
+
+static bool is_taken(struct streams *all, const struct stat *sb)
+{
+	if (S_ISREG(sb->st_mode) || S_ISDIR(sb->st_mode))
+		return false;
+	for (size_t i = 0; i < all->n; i++)
+		if (all->s[i].st_dev == sb->st_dev && all->s[i].st_ino == sb->st_ino)
+			return true;
+	all->s = nr_xrealloc(all->s, (all->n + 1) * sizeof(*all->s));
+	all->s[all->n++] = *sb;
+	return false;
+}
+
+static int collect_one(struct nr_paths *p, struct streams *streams, const char *path,
+		       struct nr_err *err)
+{
+	bool is_stdin = !strcmp(path, "-");
+	size_t first = p->n;
+	struct stat sb;
+	int rc;
+
+	rc = is_stdin ? fstat(STDIN_FILENO, &sb) : stat(path, &sb);
+	if (rc == 0 && is_taken(streams, &sb))
+		return nr_fail(err, -EINVAL,
+			       "%s is given twice: what was read of it cannot be read "
+			       "again",
+			       is_stdin ? "stdin (-)" : path);
+	if (rc < 0 || is_stdin || !S_ISDIR(sb.st_mode)) {
+		add(p, nr_xstrdup(path), false);
+		return 0;
+	}
+	rc = walk(p, path, err);
+	if (rc == 0 && p->n > first)
+		qsort(p->path + first, p->n - first, sizeof(*p->path), by_bytes);
+	return rc;
+}
+
 int nr_paths_collect(struct nr_paths *p, const char *const *paths, size_t n,
 		     struct nr_err *err)
 {
+	struct streams streams = { 0 };
 	bool saw_stdin = false;
+	int rc = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && rc == 0; i++) {
 		bool is_stdin = !strcmp(paths[i], "-");
-		size_t first = p->n;
-		struct stat sb;
-		int rc;
 
 		if (is_stdin && saw_stdin)
-			return nr_fail(err, -EINVAL, "stdin (-) is given twice");
+			rc = nr_fail(err, -EINVAL, "stdin (-) is given twice");
+		else
+			rc = collect_one(p, &streams, paths[i], err);
 		saw_stdin |= is_stdin;
-		if (!is_stdin && stat(paths[i], &sb) == 0 && S_ISDIR(sb.st_mode)) {
-			rc = walk(p, paths[i], err);
-			if (rc < 0)
-				return rc;
-			if (p->n > first)
-				qsort(p->path + first, p->n - first, sizeof(*p->path),
-				      by_bytes);
-		} else {
-			add(p, nr_xstrdup(paths[i]), false);
-		}
 	}
-	return 0;
+	nr_free(streams.s);
+	return rc;
 }
 
 bool nr_paths_is_regular(const char *path)

@@ -318,6 +318,16 @@ class Signals(Case):
             self.assertEqual(p.wait(10), 3, p.stderr.read())
         self.assertEqual(self.query("a.db", "SELECT interrupted FROM source"), [(1,)])
 
+    def test_a_pipe_cannot_be_read_twice(self):
+        os.mkfifo(self.dir / "pipe")
+        (self.dir / "link").symlink_to("pipe")
+        for words in (("pipe", "./pipe"), ("link", "pipe"), ("-", "/dev/stdin")):
+            p = subprocess.run([str(NRTOOL), "replay", "-q", "-o", "a.db", *words],
+                               input="", cwd=self.dir, timeout=20, check=False,
+                               capture_output=True, text=True)
+            self.assertEqual(p.returncode, 1, p.stderr)
+            self.assertIn("given twice", p.stderr)
+
     def test_a_fifo_that_nobody_opens(self):
         os.mkfifo(self.dir / "pipe")
         p = subprocess.Popen([str(NRTOOL), "replay", "pipe", "-o", "a.db"], cwd=self.dir,
