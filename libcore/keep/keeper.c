@@ -316,6 +316,8 @@ static void report_closed(struct nr_keeper *k, bool all)
 
 		if (c->failed)
 			note_failure(k, c->failed, c->said.text);
+		if (k->retain)
+			nr_retain_closed(k->retain, c->path);
 		count_lost(k, 0, c->lost);
 		k->st.packets -= c->lost;
 		if (k->cfg.closed)

@@ -52,7 +52,7 @@ void nr_retain_add(struct nr_retain *r, const char *path, int fd)
 {
 	struct stat st = { 0 };
 
-	if (r->n) { /* it grows no more, but for what is still being written of it */
+	if (r->n) { /* it grows no more, but for what nr_retain_closed() will see */
 		struct kept *last = &r->f[r->first + r->n - 1];
 
 		look(last);
@@ -83,6 +83,21 @@ void nr_retain_forget(struct nr_retain *r, const char *path)
 	k = newest(r);
 	if (k)
 		r->bytes -= k->bytes;
+}
+
+void nr_retain_closed(struct nr_retain *r, const char *path)
+{
+	for (size_t i = r->n; i-- > 0;) {
+		struct kept *k = &r->f[r->first + i];
+		uint64_t before = k->bytes;
+
+		if (strcmp(k->path, path) != 0)
+			continue;
+		look(k);
+		if (k != newest(r))
+			r->bytes += k->bytes - before;
+		return;
+	}
 }
 
 static void remove_beside(const char *path, const char *ending)
@@ -153,16 +168,10 @@ static bool is_beyond(struct nr_retain *r)
 unsigned nr_retain_enforce(struct nr_retain *r)
 {
 	unsigned removed = 0;
-	struct kept *k;
 
 	if (r->n < 2)
 		return 0;
-	k = &r->f[r->first + r->n - 1];
-	look(k--);
-	/* the one before may still be finished by a thread */
-	r->bytes -= k->bytes;
-	look(k);
-	r->bytes += k->bytes;
+	look(newest(r));
 	while (r->n > 1 && is_beyond(r))
 		removed += remove_oldest(r);
 	return removed;

@@ -21,9 +21,12 @@ struct nr_retain *nr_retain_new(const struct nr_retain_limits *l);
 void nr_retain_add(struct nr_retain *r, const char *path, int fd);
 /* Takes it back: it was not made after all. */
 void nr_retain_forget(struct nr_retain *r, const char *path);
+/* It has been finished, by now or long after others were added, and grows no more. */
+void nr_retain_closed(struct nr_retain *r, const char *path);
 /*
  * Removes what is beyond the limits, with `-wal` and `-shm` of a database; the sizes are
- * those that the files have now. Returns how many went.
+ * those that the newest file has now, others had when they were closed, or when the next
+ * one was added. Returns how many went.
  */
 unsigned nr_retain_enforce(struct nr_retain *r);
 uint64_t nr_retain_removed(const struct nr_retain *r);       /* files, in all */

@@ -212,6 +212,8 @@ static void join(struct nr_sink *s, struct file *f)
 			 "is reading it; sqlite3 %s 'PRAGMA journal_mode = DELETE' makes "
 			 "one file of them",
 			 f->path, f->path);
+	if (set->retain)
+		nr_retain_closed(set->retain, f->path);
 	if (s->path == f->path)
 		s->path = NULL;
 	file_free(f);

@@ -384,6 +384,41 @@ static void one_file_beyond_the_bytes_stays(void **state)
 	assert_int_equal(read_file("large.pcapng").packets, 100);
 }
 
+static int made_of(const char *name, size_t n)
+{
+	static const char zeros[5000];
+	int fd = open(target(name), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0 && n <= sizeof(zeros));
+	assert_int_equal(write(fd, zeros, n), n);
+	return fd;
+}
+
+/* Files that threads still finish while others have begun behind them. */
+static void what_files_grow_by_when_they_are_finished_counts(void **state)
+{
+	static const char *const names[] = { "grow-1", "grow-2", "grow-3", "grow-4" };
+	const struct nr_retain_limits limits = { .bytes = 12000 };
+	struct nr_retain *r = nr_retain_new(&limits);
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		int fd = made_of(names[i], 1000);
+
+		nr_retain_add(r, target(names[i]), fd);
+		close(fd);
+	}
+	assert_int_equal(nr_retain_enforce(r), 0);
+	for (size_t i = 0; i < 3; i++) {
+		close(made_of(names[i], 4000));
+		nr_retain_closed(r, target(names[i]));
+	}
+	assert_int_equal(nr_retain_enforce(r), 1); /* of 16 000 bytes 11 000 stay */
+	assert_int_equal(n_files("grow-"), 3);
+	assert_int_equal(nr_retain_removed_bytes(r), 5000);
+	nr_retain_free(r);
+}
+
 /* A file size limit stands for a full disk: the write that crosses it is cut short. */
 static void limit(rlim_t n)
 {
@@ -545,6 +580,7 @@ int main(void)
 		cmocka_unit_test(time_rotation_is_exact_when_nothing_comes),
 		cmocka_unit_test(retention_keeps_the_newest_and_what_others_wrote),
 		cmocka_unit_test(one_file_beyond_the_bytes_stays),
+		cmocka_unit_test(what_files_grow_by_when_they_are_finished_counts),
 		cmocka_unit_test(a_full_disk_ends_the_file_cleanly_and_is_counted),
 		cmocka_unit_test(a_full_disk_ends_an_archive_cleanly),
 		cmocka_unit_test(an_archive_can_be_read_while_it_grows),
