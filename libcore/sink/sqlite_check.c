@@ -57,6 +57,20 @@ static int check_pages(struct nr_db *d, struct nr_err *err)
 	return rc;
 }
 
+/*
+ * Whether the row was there before this run, which is appended: a database made of
+ * damaged lines lacks rows, and one of a rotated set refers to the file before it.
+ */
+static bool was_before(const struct nr_db *d, sqlite3_stmt *st)
+{
+	const char *table = (const char *)sqlite3_column_text(st, 0);
+
+	for (size_t i = 0; d->is_append && i < d->n_tables; i++)
+		if (!strcmp(d->tables[i].type->name, table))
+			return sqlite3_column_int64(st, 1) <= d->tables[i].last_before;
+	return false;
+}
+
 static int check_references(struct nr_db *d, struct nr_err *err)
 {
 	sqlite3_stmt *st;
@@ -67,7 +81,8 @@ static int check_references(struct nr_db *d, struct nr_err *err)
 		return nr_db_fail(d, "checking references", err);
 	do
 		step = sqlite3_step(st);
-	while (step == SQLITE_ROW && d->continues && nr_db_refers_back(d->db, st));
+	while (step == SQLITE_ROW &&
+	       (was_before(d, st) || (d->continues && nr_db_refers_back(d->db, st))));
 	switch (step) {
 	case SQLITE_DONE:
 		break;

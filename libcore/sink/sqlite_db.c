@@ -274,6 +274,22 @@ static int open_append(struct nr_db *d, const struct nr_record_type *const *type
 	return rc;
 }
 
+/* What was there before, whose references are not this run's to answer for. */
+static int note_rows_before(struct nr_db *d, struct nr_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < d->n_tables && rc == 0; i++) {
+		struct nr_buf sql = { 0 };
+
+		nr_buf_printf(&sql, "SELECT max(rowid) FROM main.%s",
+			      d->tables[i].type->name);
+		rc = get_int(d, sql.p, &d->tables[i].last_before, err);
+		nr_buf_fini(&sql);
+	}
+	return rc;
+}
+
 static const char *not_regular(const char *target)
 {
 	struct stat st;
@@ -315,6 +331,8 @@ int nr_db_open(struct nr_db *d, const char *target, const struct nr_sink_options
 				  : open_new(d, o, types, n, err);
 	if (rc == 0)
 		rc = nr_db_prepare(d, types, n, err);
+	if (rc == 0 && d->is_append)
+		rc = note_rows_before(d, err);
 	return rc;
 }
 
@@ -413,6 +431,43 @@ void nr_db_close(struct nr_db *d)
 	*d = (struct nr_db){ .file.fd = -1 };
 }
 
+/*
+ * New rows must not get an id that rows already name: that of a flow that is missing,
+ * because the database was made of damaged lines.
+ */
+static int check_named(struct nr_db *d, const char *key, int64_t highest,
+		       struct nr_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < nr_n_record_types; i++) {
+		const struct nr_record_type *t = nr_record_types[i];
+
+		for (unsigned k = 0; k < t->n_fields && rc == 0; k++) {
+			const struct nr_field *f = &t->fields[k];
+			struct nr_buf sql = { 0 };
+			int64_t named = 0;
+
+			if (!f->references || strcmp(f->references, key) != 0 ||
+			    sqlite3_table_column_metadata(d->db, "main", t->name, f->name,
+							  NULL, NULL, NULL, NULL, NULL))
+				continue;
+			nr_buf_printf(&sql, "SELECT max(%s) FROM %s", f->name, t->name);
+			rc = get_int(d, sql.p, &named, err);
+			nr_buf_fini(&sql);
+			if (rc == 0 && named > highest)
+				rc = nr_fail(err, -EINVAL,
+					     "cannot append to %s: rows of table %s name "
+					     "a %.*s that it does not hold, so it is not "
+					     "whole; name another database with -o, and "
+					     "nrtool query shows both as one",
+					     d->target, t->name, (int)strcspn(key, "("),
+					     key);
+		}
+	}
+	return rc;
+}
+
 int nr_sqlite_next_ids(const char *path, int64_t *run_id, int64_t *source_id,
 		       uint64_t *ordinal, struct nr_err *err)
 {
@@ -443,6 +498,12 @@ int nr_sqlite_next_ids(const char *path, int64_t *run_id, int64_t *source_id,
 	if (rc == 0)
 		rc = get_int(&d, "SELECT coalesce(max(flow_id), 0) FROM flow", &flow_id,
 			     err);
+	if (rc == 0)
+		rc = check_named(&d, "run(run_id)", *run_id - 1, err);
+	if (rc == 0)
+		rc = check_named(&d, "source(source_id)", *source_id - 1, err);
+	if (rc == 0)
+		rc = check_named(&d, "flow(flow_id)", flow_id, err);
 	sqlite3_close(d.db);
 	/* Frames outside --count or --from are in neither or in both: take the later. */
 	*ordinal = (uint64_t)(packets > flow_id / 16 ? packets : flow_id / 16);

@@ -21,6 +21,7 @@ struct nr_db_table {
 	sqlite3_stmt *insert;          /* inserts the rows below: sqlite_rows.h */
 	int run_id;                    /* column run_id; -1: none */
 	const struct nr_stored *first; /* what it inserts */
+	int64_t last_before;           /* append: highest rowid that was there */
 };
 
 struct nr_db {

@@ -224,6 +224,28 @@ class Archive(Case):
         n, m = (self.query(d, "SELECT count(*) FROM flow")[0][0] for d in ("b.db", "a.db"))
         self.assertTrue(0 < n < m, (n, m))
 
+    def test_a_run_is_appended_to_what_damaged_lines_have_left(self):
+        """What the database lacked before is not the run's to answer for, and it gets no id
+        that a row of before names."""
+        self.nrtool("replay", DATA / "http-tls.pcap", "-q", "-o", "a.jsonl")
+        lines = (self.dir / "a.jsonl").read_text().splitlines(keepends=True)
+        flows = [i for i, line in enumerate(lines) if line.startswith('{"type":"flow",')]
+        self.assertGreater(len(flows), 1)
+        for at, status in ((flows[0], 0), (flows[-1], None)):
+            with self.subTest(status=status):
+                (self.dir / "b.jsonl").write_text(
+                    "".join(lines[:at] + ["{no row\n"] + lines[at + 1:]))
+                self.nrtool("import", "b.jsonl", "-q", "--force", "-o", "b.db", status=3)
+                ids = {row[0] for row in self.query("b.db", "SELECT flow_id FROM flow")}
+                p = self.nrtool("replay", DATA / "gre.pcap", "-q", "--append", "-o", "b.db",
+                                status=2 if status is None else status)
+                more = {row[0] for row in self.query("b.db", "SELECT flow_id FROM flow")} - ids
+                if status is None:
+                    self.assertIn("not whole", p.stderr)
+                    self.assertEqual(more, set())
+                else:
+                    self.assertGreater(min(more), max(ids))
+
     def test_query_reads_only_what_the_sql_needs(self):
         (self.dir / "x.pcap").write_bytes(pcap(30000, size=0, step_us=120000,
                                              ports=30000))  # an hour
