@@ -84,15 +84,14 @@ static int slurp(const char *path, struct nr_buf *b)
 	return n ? nr_complain(NR_EXIT_FAILED, "query", "cannot read %s", path) : 0;
 }
 
-/* Integers as numbers, all else as text. */
+/* Integers as numbers, all else as text; 007 is a name, or its zeros would be lost. */
 static int bind_param(sqlite3_stmt *st, int at, const char *value)
 {
-	char *end;
-	long long i;
+	long long i = strtoll(value, NULL, 10);
+	char again[24];
 
-	errno = 0;
-	i = strtoll(value, &end, 10);
-	if (*value && !*end && !errno)
+	snprintf(again, sizeof(again), "%lld", i);
+	if (!strcmp(again, value))
 		return sqlite3_bind_int64(st, at, i);
 	return sqlite3_bind_text(st, at, value, -1, SQLITE_STATIC);
 }
@@ -106,6 +105,26 @@ static bool is_optional(const char *name)
 		if (!strcmp(names[i], name))
 			return true;
 	return false;
+}
+
+/* To strftime() in a report a number is a day, and what it cannot read no limit at all.
+ */
+static bool is_bad_time(sqlite3 *db, const char *name, const char *value)
+{
+	sqlite3_stmt *st = NULL;
+	bool is = true;
+
+	if (strcmp(name, "from") != 0 && strcmp(name, "to") != 0)
+		return false;
+	if (!sqlite3_prepare_v2(db,
+				"SELECT ?1 GLOB '[0-9][0-9][0-9][0-9]-*'"
+				" AND strftime('%s', ?1) IS NOT NULL",
+				-1, &st, NULL) &&
+	    !sqlite3_bind_text(st, 1, value, -1, SQLITE_STATIC) &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		is = !sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return is;
 }
 
 static int bind_params(sqlite3_stmt *st, const struct nr_list *params, bool is_report)
@@ -123,6 +142,12 @@ static int bind_params(sqlite3_stmt *st, const struct nr_list *params, bool is_r
 		for (i = 0; i < params->n; i++)
 			if (!strncmp(params->v[i], name, n) && params->v[i][n] == '=')
 				break;
+		if (i < params->n && is_report &&
+		    is_bad_time(sqlite3_db_handle(st), name, params->v[i] + n + 1))
+			return nr_complain(NR_EXIT_USAGE, "query",
+					   "--param %s: write the time as "
+					   "YYYY-MM-DDTHH:MM:SS, in UTC",
+					   params->v[i]);
 		if (i < params->n)
 			bind_param(st, at, params->v[i] + n + 1);
 		else if (!is_report || !is_optional(name))

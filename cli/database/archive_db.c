@@ -230,11 +230,13 @@ static void want_all(struct plan *p)
 		want_rows(&p->w[i]);
 }
 
+/* What a set is joined by: ids, and keys of which the first row counts. */
 static void want_ids(struct plan *p)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (p->w[i].type == &nr_rt_run || p->w[i].type == &nr_rt_source ||
-		    p->w[i].type == &nr_rt_flow)
+		    p->w[i].type == &nr_rt_flow ||
+		    (p->w[i].is_read && p->w[i].type->flags & NR_R_FIRST))
 			want_rows(&p->w[i]);
 }
 
@@ -318,7 +320,8 @@ static int prepare_inserts(struct plan *p, sqlite3 *db, struct nr_err *err)
 		struct nr_buf sql = { 0 };
 		int rc;
 
-		nr_buf_printf(&sql, "INSERT INTO \"%s\" VALUES (?", t->name);
+		nr_buf_printf(&sql, "INSERT %sINTO \"%s\" VALUES (?",
+			      t->flags & NR_R_FIRST ? "OR IGNORE " : "", t->name);
 		for (unsigned k = 1; k < t->n_fields; k++)
 			nr_buf_str(&sql, ",?");
 		nr_buf_char(&sql, ')');

@@ -76,6 +76,7 @@ static int read_ranges(struct nr_dbset_member *m, struct nr_err *err)
 		if (rc)
 			return rc;
 	}
+	m->goes_on = m->lo[NR_DBSET_SOURCE] > 1;
 	return 0;
 }
 

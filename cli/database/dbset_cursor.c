@@ -7,6 +7,9 @@
  * hexadecimal mask, the order ("a7" ascending by column 7, "d7" descending, "-"), then
  * column and operator of each condition: "1f a12 2=12g12<". Conditions are handed down
  * only as far as they cannot lose a row; SQLite checks them again.
+ *
+ * Of a table of which the first row with a key counts (NR_R_FIRST) that holds of the set
+ * too: rows whose key an earlier database has are passed over.
  */
 #include "database/dbset_cursor.h"
 
@@ -34,7 +37,9 @@ struct condition {
 
 struct member_cursor {
 	sqlite3_stmt *st;
+	sqlite3_stmt *has_key; /* of a table with NR_R_FIRST */
 	bool has_row;
+	bool is_left_out; /* by a condition on column database */
 };
 
 struct cursor {
@@ -233,7 +238,8 @@ static void forget_statements(struct cursor *c, size_t n)
 {
 	for (size_t k = 0; k < n; k++) {
 		sqlite3_finalize(c->m[k].st);
-		c->m[k] = (struct member_cursor){ 0 };
+		c->m[k].st = NULL;
+		c->m[k].has_row = false;
 	}
 	nr_free(c->plan);
 	c->plan = NULL;
@@ -242,12 +248,20 @@ static void forget_statements(struct cursor *c, size_t n)
 static int vt_close(sqlite3_vtab_cursor *cur)
 {
 	struct cursor *c = cursor_of(cur);
+	size_t n = table_of(cur->pVtab)->set->n;
 
-	forget_statements(c, table_of(cur->pVtab)->set->n);
+	forget_statements(c, n);
+	for (size_t k = 0; k < n; k++)
+		sqlite3_finalize(c->m[k].has_key);
 	nr_free(c->m);
 	nr_free(c->place);
 	nr_free(c);
 	return SQLITE_OK;
+}
+
+static bool is_key_of_first(const struct nr_record_type *t, unsigned column)
+{
+	return t->flags & NR_R_FIRST && t->fields[column].flags & NR_F_KEY;
 }
 
 static void read_plan(struct cursor *c, const struct nr_record_type *t, const char *plan)
@@ -267,7 +281,8 @@ static void read_plan(struct cursor *c, const struct nr_record_type *t, const ch
 		c->c[c->n_conditions].op = *p++;
 	}
 	for (unsigned i = 0; i < t->n_fields; i++) {
-		bool used = c->columns >> (i < 63 ? i : 63) & 1 || (int)i == c->order;
+		bool used = c->columns >> (i < 63 ? i : 63) & 1 || (int)i == c->order ||
+			    is_key_of_first(t, i);
 
 		c->place[i] = used ? n++ : -1;
 	}
@@ -294,6 +309,32 @@ static bool is_exact(const struct table *t, const struct condition *k, sqlite3_v
 	       llabs(sqlite3_value_int64(v) / 2) < INT64_MAX / 4;
 }
 
+/* Whether a condition on column database asks for another one. */
+static bool is_left_out(const struct table *t, const struct cursor *c, size_t k,
+			sqlite3_value **v)
+{
+	for (unsigned i = 0; i < c->n_conditions; i++)
+		if (c->c[i].in_use && c->c[i].column == t->type->n_fields &&
+		    strcmp((const char *)sqlite3_value_text(v[i]), t->set->m[k].path) !=
+			    0)
+			return true;
+	return false;
+}
+
+/*
+ * Whether the column may name what is in an earlier file of a rotated set. The row's own
+ * flow has a new id in each file; what carried it, or was announced, may have ended.
+ */
+static bool may_refer_back(const struct table *t, unsigned column,
+			   const struct nr_dbset_member *m)
+{
+	const struct nr_field *f = &t->type->fields[column];
+
+	if (!f->references && !(f->flags & NR_F_KEY))
+		return true; /* `continues` */
+	return m->goes_on && !(f->flags & NR_F_KEY) && strcmp(f->name, "flow_id") != 0;
+}
+
 /* Can the database hold rows of these values at all? */
 static bool is_candidate(const struct table *t, const struct cursor *c, size_t k,
 			 sqlite3_value **v)
@@ -305,19 +346,11 @@ static bool is_candidate(const struct table *t, const struct cursor *c, size_t k
 		enum nr_dbset_id id = t->ids[column];
 		int64_t want;
 
-		if (!c->c[i].in_use || c->c[i].op != '=')
-			continue;
-		if (column == t->type->n_fields) {
-			if (strcmp((const char *)sqlite3_value_text(v[i]), m->path) != 0)
-				return false;
-			continue;
-		}
-		/* what `continues` names is in another database */
-		if (id == NR_DBSET_NO_ID || (!t->type->fields[column].references &&
-					     !(t->type->fields[column].flags & NR_F_KEY)))
+		if (!c->c[i].in_use || c->c[i].op != '=' || id == NR_DBSET_NO_ID)
 			continue;
 		want = sqlite3_value_int64(v[i]);
-		if (want < m->lo[id] || want > m->hi[id])
+		if (want > m->hi[id] ||
+		    (want < m->lo[id] && !may_refer_back(t, column, m)))
 			return false;
 	}
 	return true;
@@ -419,11 +452,72 @@ static void bind_all(const struct table *t, struct cursor *c, size_t k, sqlite3_
 	}
 }
 
+static int prepare_has_key(struct table *t, struct cursor *c, size_t k)
+{
+	const struct nr_record_type *type = t->type;
+	struct nr_buf sql = { 0 };
+	const char *sep = "WHERE";
+	int rc;
+
+	nr_buf_printf(&sql, "SELECT 1 FROM main.%s ", type->name);
+	for (unsigned i = 0; i < type->n_fields; i++) {
+		if (!is_key_of_first(type, i))
+			continue;
+		nr_buf_printf(&sql, "%s %s IS ?%u ", sep, type->fields[i].name, i + 1);
+		sep = "AND";
+	}
+	rc = sqlite3_prepare_v3(t->set->m[k].db, sql.p, -1, SQLITE_PREPARE_PERSISTENT,
+				&c->m[k].has_key, NULL);
+	nr_buf_fini(&sql);
+	return rc ? member_failed(t, k) : SQLITE_OK;
+}
+
+/* Whether database k has the key of the row that database `of` stands at. */
+static int look_for_key(struct table *t, struct cursor *c, size_t k, size_t of, bool *has)
+{
+	sqlite3_stmt *st;
+	int rc = c->m[k].has_key ? SQLITE_OK : prepare_has_key(t, c, k);
+
+	if (rc)
+		return rc;
+	st = c->m[k].has_key;
+	for (unsigned i = 0; i < t->type->n_fields; i++)
+		if (is_key_of_first(t->type, i))
+			sqlite3_bind_value(
+				st, (int)i + 1,
+				sqlite3_column_value(c->m[of].st, c->place[i]));
+	*has = sqlite3_step(st) == SQLITE_ROW;
+	return sqlite3_reset(st) ? member_failed(t, k) : SQLITE_OK;
+}
+
+/* Whether an earlier database has the key of the row that database `of` stands at. */
+static int came_before(struct table *t, struct cursor *c, size_t of, bool *before)
+{
+	int rc = SQLITE_OK;
+
+	*before = false;
+	if (!(t->type->flags & NR_R_FIRST))
+		return rc;
+	for (size_t k = 0; k < of && !rc && !*before; k++)
+		if (!c->m[k].is_left_out &&
+		    has_column(t->set->m[k].db, t->type->name, NULL))
+			rc = look_for_key(t, c, k, of, before);
+	return rc;
+}
+
 /* Steps one database's statement; it is reset at its end, so that no lock remains. */
 static int step(struct table *t, struct cursor *c, size_t k)
 {
-	int rc = sqlite3_step(c->m[k].st);
+	bool before = false;
+	int rc, failed = SQLITE_OK;
 
+	do {
+		rc = sqlite3_step(c->m[k].st);
+		if (rc == SQLITE_ROW)
+			failed = came_before(t, c, k, &before);
+	} while (rc == SQLITE_ROW && before && !failed);
+	if (failed)
+		return failed;
 	c->m[k].has_row = rc == SQLITE_ROW;
 	if (rc == SQLITE_ROW)
 		return SQLITE_OK;
@@ -502,7 +596,8 @@ static int vt_filter(sqlite3_vtab_cursor *cur, int idx, const char *plan, int ar
 		if (c->m[k].has_row)
 			sqlite3_reset(c->m[k].st);
 		c->m[k].has_row = false;
-		if (!is_candidate(t, c, k, argv) ||
+		c->m[k].is_left_out = is_left_out(t, c, k, argv);
+		if (c->m[k].is_left_out || !is_candidate(t, c, k, argv) ||
 		    !has_column(t->set->m[k].db, t->type->name, NULL))
 			continue;
 		if (!c->m[k].st)

@@ -15,6 +15,7 @@ struct nr_dbset_member {
 	/* ids as the set shows them, lo > hi where there is none; the file's: - offset */
 	int64_t lo[NR_DBSET_NO_ID], hi[NR_DBSET_NO_ID];
 	int64_t offset[NR_DBSET_NO_ID];
+	bool goes_on; /* a later file of a rotated set: rows may name earlier ones' */
 };
 
 struct nr_dbset {

@@ -169,11 +169,44 @@ static int grow_table(struct nr_db *d, const struct nr_record_type *t, struct nr
 	return rc;
 }
 
+/* Indexes that are there stay: they are large. */
+static void put_missing_indexes(struct nr_buf *sql, const struct nr_record_type *t)
+{
+	static const char create[] = "CREATE INDEX ";
+	struct nr_buf all = { 0 };
+
+	nr_schema_indexes(&all, t);
+	for (const char *p = all.len ? all.p : ""; *p;) {
+		size_t n = strcspn(p, "\n");
+
+		p += strlen(create);
+		nr_buf_printf(sql, "%sIF NOT EXISTS %.*s\n", create,
+			      (int)(n - strlen(create)), p);
+		p += n - strlen(create);
+		p += *p == '\n';
+	}
+	nr_buf_fini(&all);
+}
+
+/* All views anew: those of the older schema may have said something else. */
+static void put_views(struct nr_buf *sql)
+{
+	static const char create[] = "CREATE VIEW ";
+	const char *views = nr_sql_text("views");
+
+	for (const char *p = views; p && (p = strstr(p, create));) {
+		p += strlen(create);
+		nr_buf_printf(sql, "DROP VIEW IF EXISTS %.*s;", (int)strcspn(p, " \n"),
+			      p);
+	}
+	nr_buf_str(sql, views ? views : "");
+}
+
 /* Brings a database of an older schema to this one. */
 static int migrate(struct nr_db *d, const struct nr_record_type *const *types, size_t n,
 		   struct nr_err *err)
 {
-	char version_sql[48];
+	struct nr_buf sql = { 0 };
 	int64_t app = 0, version = 0;
 	int rc;
 
@@ -196,12 +229,16 @@ static int migrate(struct nr_db *d, const struct nr_record_type *const *types, s
 	if (version == NR_SCHEMA_VERSION)
 		return 0;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		if (!(types[i]->flags & NR_R_JSON_ONLY))
-			rc = grow_table(d, types[i], err);
+		if (types[i]->flags & NR_R_JSON_ONLY)
+			continue;
+		rc = grow_table(d, types[i], err);
+		put_missing_indexes(&sql, types[i]);
 	}
-	snprintf(version_sql, sizeof(version_sql), "PRAGMA user_version = %d",
-		 NR_SCHEMA_VERSION);
-	return rc ? rc : nr_db_run(d, version_sql, "migrating the schema", err);
+	put_views(&sql);
+	nr_buf_printf(&sql, "PRAGMA user_version = %d", NR_SCHEMA_VERSION);
+	rc = rc ? rc : nr_db_run(d, sql.p, "migrating the schema", err);
+	nr_buf_fini(&sql);
+	return rc;
 }
 
 static int open_append(struct nr_db *d, const struct nr_record_type *const *types,

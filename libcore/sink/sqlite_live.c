@@ -91,23 +91,43 @@ uint64_t nr_db_bytes(struct nr_db *d)
 	return n;
 }
 
+/*
+ * Rows of a flow that has none go; who only names it names nobody any more. In a later
+ * file of a set what lies before its flows is in an earlier one.
+ */
+static void put_orphans(struct nr_buf *sql, const struct nr_db *d, const char *table,
+			const char *column, bool is_own)
+{
+	if (is_own)
+		nr_buf_printf(sql, "DELETE FROM %s", table);
+	else
+		nr_buf_printf(sql, "UPDATE %s SET %s = NULL", table, column);
+	nr_buf_printf(sql,
+		      " WHERE %s IS NOT NULL AND %s NOT IN (SELECT flow_id FROM flow)",
+		      column, column);
+	if (d->continues && !is_own)
+		nr_buf_printf(sql, " AND %s > (SELECT min(flow_id) FROM flow)", column);
+}
+
 int nr_db_drop_orphans(struct nr_db *d, uint64_t *n, struct nr_err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < d->n_tables && rc == 0; i++) {
+	for (size_t i = 0; i < d->n_tables; i++) {
 		const struct nr_record_type *t = d->tables[i].type;
-		struct nr_buf sql = { 0 };
 
-		if (!(t->flags & NR_R_SESSION) && t != &nr_rt_flow_packets)
-			continue;
-		nr_buf_printf(&sql,
-			      "DELETE FROM %s WHERE flow_id IS NOT NULL AND flow_id NOT "
-			      "IN (SELECT flow_id FROM flow)",
-			      t->name);
-		rc = nr_db_run(d, sql.p, "removing rows without a flow", err);
-		*n += (uint64_t)sqlite3_changes(d->db);
-		nr_buf_fini(&sql);
+		for (unsigned k = 0; k < t->n_fields && rc == 0; k++) {
+			const struct nr_field *f = &t->fields[k];
+			bool is_own = strcmp(f->name, "flow_id") == 0;
+			struct nr_buf sql = { 0 };
+
+			if (!f->references || strcmp(f->references, "flow(flow_id)") != 0)
+				continue;
+			put_orphans(&sql, d, t->name, f->name, is_own);
+			rc = nr_db_run(d, sql.p, "removing rows without a flow", err);
+			*n += is_own ? (uint64_t)sqlite3_changes(d->db) : 0;
+			nr_buf_fini(&sql);
+		}
 	}
 	return rc;
 }

@@ -265,6 +265,16 @@ class Archive(Case):
         [(n,)] = self.query("a.db", "SELECT count(*) FROM flow")
         self.assertEqual((r["n"], r["m"]), (2 * n, 2 * n))
 
+    def test_a_certificate_may_come_again(self):
+        """As in the lines of a capture whose databases rotate: it is told for each of them."""
+        self.nrtool("replay", DATA / "tls-handshakes.pcap", "-q", "-o", "a.jsonl")
+        lines = (self.dir / "a.jsonl").read_text().splitlines(keepends=True)
+        again = [line for line in lines if line.startswith('{"type":"certificate"')]
+        self.assertGreater(len(again), 0)
+        (self.dir / "b.jsonl").write_text("".join(lines + again))
+        p = self.nrtool("query", "b.jsonl", "SELECT count(*) n FROM certificate", "--format=csv")
+        self.assertEqual((p.stdout, p.stderr), (f"n\n{len(again)}\n", ""))
+
     def test_what_it_refuses(self):
         a = self.make(n=10)
         self.assertIn("-w FILE", self.nrtool("archive", "x.pcap", status=2).stderr)

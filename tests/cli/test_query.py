@@ -106,6 +106,19 @@ class Query(Case):
         self.assertIn("…", self.nrtool("query", "a.db", sql).stdout)
         self.assertIn("x" * 100, self.nrtool("query", "a.db", sql, "--full").stdout)
 
+    def test_a_number_that_would_lose_its_zeros_is_text(self):
+        for value in ("007", " 7", "+7", "-0", "99999999999999999999"):
+            self.assertEqual(self.rows("SELECT :a AS a", "-p", f"a={value}"), [{"a": value}])
+
+    def test_a_time_that_no_report_can_read_is_refused(self):
+        """It was no limit at all: all flows were shown."""
+        flows = self.rows("between", "-p", "from=2000-01-01", "-p", "to=2100-01-01T00:00:00Z")
+        self.assertGreater(len(flows), 0)
+        for value in ("yesterday", "1700000000", "2024", "2024-13-01", ""):
+            for name in ("from", "to"):
+                p = self.nrtool("query", "a.db", "between", "-p", f"{name}={value}", status=2)
+                self.assertIn("YYYY-MM-DDTHH:MM:SS", p.stderr)
+
     def test_parameters(self):
         self.assertEqual(self.rows("SELECT :a AS a, :b AS b", "-p", "a=5", "--param=b=x=y"),
                          [{"a": 5, "b": "x=y"}])

@@ -122,6 +122,40 @@ class Set(Case):
         self.assertEqual(both[:2], [[0], [0]])
         self.assertGreater(both[2][0], 16000)
 
+    def test_what_a_later_file_says_of_an_earlier_one_is_found(self):
+        """A carrier may have ended in the file before: its name stays, as a transfer's does."""
+        for name, keep in (("one.db", "IS NULL"), ("two.db", "IS NOT NULL")):
+            (self.dir / name).write_bytes((self.dir / "vxlan.db").read_bytes())
+            db = sqlite3.connect(self.dir / name)
+            db.executescript("PRAGMA foreign_keys = OFF;"
+                             f"DELETE FROM flow WHERE NOT (parent_flow_id {keep});"
+                             "UPDATE source SET source_id = 2 WHERE 'two.db' = '" + name + "'")
+            [[parent]] = db.execute("SELECT max(parent_flow_id) FROM flow").fetchall()
+            db.close()
+        for column in ("parent_flow_id", "+parent_flow_id"):
+            with self.subTest(column):
+                got = self.rows("SELECT database FROM flow"
+                                f" WHERE {column} = {parent}", files=["one.db", "two.db"])
+                self.assertEqual(set(map(tuple, got)), {("two.db",)})
+
+    def test_what_counts_once_in_a_database_counts_once_in_a_set(self):
+        """A certificate that both hold must not double the handshakes that showed it."""
+        names = ["tls-handshakes.db", "again.db"]
+        (self.dir / "again.db").write_bytes((self.dir / names[0]).read_bytes())
+        [[n, certificates]] = self.query(
+            names[0], "SELECT (SELECT count(*) FROM tls_v), (SELECT count(*) FROM certificate)")
+        self.assertGreater(certificates, 0)
+        for name in list(names):
+            self.nrtool("export", name, name + ".jsonl", "-q")
+        for files in (names, [f + ".jsonl" for f in names]):
+            with self.subTest(files):
+                got = self.rows("SELECT (SELECT count(*) FROM tls_v) AS a,"
+                                " (SELECT count(*) FROM certificate) AS b,"
+                                " (SELECT count(*) FROM certificate WHERE ts_ns > 0) AS c,"
+                                " (SELECT count(*) FROM certificate WHERE database = '" +
+                                files[1] + "') AS d", files=files)
+                self.assertEqual(got, [[2 * n] + 3 * [certificates]])
+
     def test_refusals(self):
         self.assertIn("same file", self.nrtool("query", "gre.db", "./gre.db", "talkers",
                                                status=2).stderr)

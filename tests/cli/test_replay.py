@@ -192,6 +192,11 @@ class OlderSchema(Case):
                           ("vxlan.pcap", None), ("gre.pcap", 0)])
         self.assertEqual(self.query("old.db", "PRAGMA integrity_check"), [("ok",)])
         self.assertEqual(self.query("old.db", "PRAGMA foreign_key_check"), [])
+        for kind in ("index", "view"):
+            had, has = [self.query(db, f"SELECT name, sql FROM sqlite_schema WHERE type = '{kind}'"
+                                   " AND sql IS NOT NULL ORDER BY 1")
+                        for db in ("old.db", "new.db")]
+            self.assertEqual(had, has, kind)
 
     def test_it_is_asked_together_with_a_new_one(self):
         self.nrtool("replay", DATA / "gre.pcap", "-q", "-o", "new.db")

@@ -226,6 +226,9 @@ static void an_overload_drops_records_and_counts_them(void **state)
 	nr_sink_flush(e->s, &e->err);
 	usleep(200000);
 	add_anomaly(e, 60 * N * 16, 1, 10);
+	/* what it carried stays, without it */
+	add_flow_now(e, 60 * N * 16 + 1, 1, 1, "fin");
+	nr_set_int(e->rs.r[1], NR_FLOW_parent_flow_id, 60 * N * 16);
 	give(e);
 	finish(e);
 	dropped = nr_sink_dropped(e->s);
@@ -233,7 +236,9 @@ static void an_overload_drops_records_and_counts_them(void **state)
 	n_flows = atoll(ask(e, "SELECT count(*) FROM flow"));
 	n_anomalies = atoll(ask(e, "SELECT count(*) FROM anomaly"));
 	assert_true(n_flows >= N);
-	assert_int_equal(n_flows + n_anomalies + (int64_t)dropped, 60 * N + N + 1);
+	assert_int_equal(n_flows + n_anomalies + (int64_t)dropped, 60 * N + N + 2);
+	query_is(e, "SELECT parent_flow_id FROM flow ORDER BY flow_id DESC LIMIT 1",
+		 "(NULL)");
 	query_is(e,
 		 "SELECT count(*) FROM anomaly WHERE flow_id NOT IN "
 		 "(SELECT flow_id FROM flow)",
