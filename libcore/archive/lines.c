@@ -162,6 +162,8 @@ static int from_stream(struct nr_lines *l, const char **p, size_t *n, struct nr_
 			return rc;
 		if (rc == 0 && nr_window_left(w) == left) {
 			l->ended = true;
+			if (l->stream.is_stopped) /* the line was not waited for */
+				break;
 			if (l->stream.damage[0])
 				damaged(l, l->stream.damage);
 			else if (left) {

@@ -194,15 +194,33 @@ static struct nr_order item_order(const struct nr_item *it)
 				  .phase = NR_PHASE_PACKET };
 }
 
+/*
+ * What the part writes next comes behind all that it has written. Of one flow at a mark,
+ * or of one packet, that may be more than there is room for: it is to be merged before
+ * the same flow or packet goes on.
+ */
+static struct nr_order behind_written(const struct nr_part *p, struct nr_order next)
+{
+	const struct nr_records *rs = &p->out->records;
+	struct nr_order last;
+
+	if (!rs->n)
+		return next;
+	last = rs->r[rs->n - 1]->order;
+	last.seq++;
+	return nr_order_cmp(&next, &last) < 0 ? last : next;
+}
+
 struct nr_order nr_part_next(const struct nr_part *p)
 {
 	const struct nr_item *it = item_at(p, p->at_item);
 	const struct nr_step_mark *m = mark_before(p, it);
 
 	if (m)
-		return mark_order(m, nr_flow_shard_ahead(p->e->flows, p->shard, 0));
+		return behind_written(
+			p, mark_order(m, nr_flow_shard_ahead(p->e->flows, p->shard, 0)));
 	if (it)
-		return item_order(it);
+		return behind_written(p, item_order(it));
 	return (struct nr_order){ .ordinal = UINT64_MAX };
 }
 

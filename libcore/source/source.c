@@ -231,6 +231,8 @@ static void finish_hash(struct nr_source *s)
 	info->hash_note = NULL;
 	if (nr_stream_drain(&s->stream, &err) < 0)
 		info->hash_note = "the rest of the file could not be read";
+	else if (s->stream.is_stopped)
+		info->hash_note = "it was not read to its end";
 	else if (!nr_hasher_finish(s->stream.hasher, info->sha256))
 		info->hash_note = "libcrypto failed";
 	else if (info->is_regular && (uint64_t)info->bytes != s->stream.position)

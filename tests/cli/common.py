@@ -23,8 +23,9 @@ class Case(unittest.TestCase):
         self.dir = Path(t.name)
 
     def nrtool(self, *words, status=0, env=None, **more):
+        more.setdefault("timeout", 300)
         p = subprocess.run([str(NRTOOL), *map(str, words)], cwd=self.dir, text=True,
-                           errors="replace", capture_output=True, timeout=300, check=False,
+                           errors="replace", capture_output=True, check=False,
                            env={**os.environ, **(env or {})},
                            **({} if "input" in more or "stdin" in more
                               else {"stdin": subprocess.DEVNULL}), **more)

@@ -34,6 +34,30 @@ class Determinism(Case):
         self.verify("-", status=2)
         self.verify("absent.pcap", status=1)
 
+    def test_rows_of_one_flow_may_be_more_than_a_shard_has_room_for(self):
+        """Queries that nobody answers become rows where the flow, at the same clock mark, ends."""
+        def udp(sec, us, host, payload):
+            f = struct.pack(">HHHH", 4000, 53, 8 + len(payload), 0) + payload
+            f = struct.pack(">BBHHHBBHBBBBBBBB", 0x45, 0, 20 + len(f), 0, 0, 64, 17, 0,
+                            10, 0, 0, host, 10, 0, 0, 99) + f
+            f = b"\2\0\0\0\0\2\2\0\0\0\0\1\x08\0" + f
+            return struct.pack("<IIII", sec, us, len(f), len(f)) + f
+
+        name = b"".join(bytes([50]) + bytes([97 + i]) * 50 for i in range(4)) + b"\0"
+        out = [struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)]
+        out += [udp(1700000000, i * 100, 1, struct.pack(">HHHHHH", i, 0x100, 1, 0, 0, 0) +
+                    name + b"\0\1\0\1") for i in range(3000)]
+        out.append(udp(1700000100, 0, 2, b"x"))
+        (self.dir / "q.pcap").write_bytes(b"".join(out))
+        rows = []
+        for n in (1, 2, 5):
+            p = self.nrtool("replay", "-q", f"--threads={n}", "q.pcap", "-o", "-", timeout=60)
+            rows.append([line for line in p.stdout.splitlines()
+                         if not line.startswith('{"type":"run"')])
+        self.assertEqual(sum(line.startswith('{"type":"dns"') for line in rows[0]), 3000)
+        self.assertEqual(rows[0], rows[1])
+        self.assertEqual(rows[0], rows[2])
+
     def test_threads_are_recorded(self):
         for n in (1, 2, 5):
             self.nrtool("replay", "-q", f"--threads={n}", DATA / "http-tls.pcap", "-o",

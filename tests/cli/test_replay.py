@@ -299,6 +299,26 @@ class Signals(Case):
                                         "SELECT interrupted, damage, packets > 5 FROM source"),
                              [(1, None, 1)])
 
+    def test_what_a_signal_cut_has_no_hash_and_no_last_line(self):
+        lines = self.nrtool("replay", HTTP_TLS, "-q", "-o", "-").stdout.encode()
+        capture = HTTP_TLS.read_bytes()[:8000]
+        for words, data, status in ((("info", "-", "--json"), capture, 3),
+                                    (("archive", "-", "-w", "a.pcapng.zst"), capture, 3),
+                                    (("import", "-", "-o", "a.db"), lines[:3000], 3)):
+            r, w = os.pipe()
+            p = subprocess.Popen([str(NRTOOL), *words], stdin=r, cwd=self.dir, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            os.close(r)
+            os.write(w, data)
+            time.sleep(2 if IS_ASAN else 0.7)
+            p.send_signal(signal.SIGINT)
+            out, err = p.communicate(timeout=30)
+            os.close(w)
+            self.assertEqual(p.returncode, status, err)
+            self.assertNotIn("sha256\":\"", out)
+            self.assertNotIn("damaged", err)
+        self.assertNotIn(b'"sha256"', (self.dir / "a.pcapng.zst").read_bytes())
+
     def test_kill_leaves_no_database(self):
         p = self.start("-o", "a.db")
         p.kill()
