@@ -18,15 +18,21 @@ struct nr_dedup {
 	uint64_t copies;
 	uint32_t window, mask;
 	int64_t time_ns;
+	uint64_t salt[4]; /* secret: nobody makes frames that pass for copies */
 };
 
-struct nr_dedup *nr_dedup_new(uint32_t window, int64_t time_ns)
+struct nr_dedup *nr_dedup_new(uint32_t window, int64_t time_ns,
+			      struct nr_siphash_key secret)
 {
 	struct nr_dedup *d = nr_xcalloc(1, sizeof(*d));
 	uint32_t buckets = 64;
 
 	d->window = window;
 	d->time_ns = time_ns;
+	d->salt[0] = secret.k0 ^ 0xa0761d6478bd642f;
+	d->salt[1] = secret.k1 ^ 0xe7037ed1a0b428db;
+	d->salt[2] = secret.k0 ^ 0x8ebc6af09c88c6e3;
+	d->salt[3] = secret.k1 ^ 0x589965cc75374cc3;
 	while (buckets < d->window * 2 && buckets < 1u << 30)
 		buckets *= 2;
 	d->mask = buckets - 1;
@@ -50,20 +56,21 @@ void nr_dedup_counts(const struct nr_dedup *d, uint64_t *compared, uint64_t *cop
 	*copies = d->copies;
 }
 
-static void hash_bytes(uint64_t h[2], const uint8_t *p, size_t n)
+static void hash_bytes(const struct nr_dedup *d, uint64_t h[2], const uint8_t *p,
+		       size_t n)
 {
 	uint64_t w[2];
 
 	h[0] = nr_mix(h[0] ^ n, 0x9e3779b97f4a7c15);
 	for (; n >= 16; n -= 16, p += 16) {
 		memcpy(w, p, 16);
-		h[0] = nr_mix(h[0] ^ w[0], w[1] ^ 0xa0761d6478bd642f);
-		h[1] = nr_mix(h[1] ^ w[1], w[0] ^ 0xe7037ed1a0b428db);
+		h[0] = nr_mix(h[0] ^ w[0], w[1] ^ d->salt[0]);
+		h[1] = nr_mix(h[1] ^ w[1], w[0] ^ d->salt[1]);
 	}
 	w[0] = w[1] = 0;
 	memcpy(w, p, n);
-	h[0] = nr_mix(h[0] ^ w[0], w[1] ^ 0x8ebc6af09c88c6e3);
-	h[1] = nr_mix(h[1] ^ w[1], w[0] ^ 0x589965cc75374cc3);
+	h[0] = nr_mix(h[0] ^ w[0], w[1] ^ d->salt[2]);
+	h[1] = nr_mix(h[1] ^ w[1], w[0] ^ d->salt[3]);
 }
 
 /* Where the outermost IP header of a frame lies; NULL: not found without decoding. */
@@ -100,7 +107,7 @@ static const uint8_t *ip_header(const struct nr_packet *p)
 }
 
 /* The IP header without what a hop changes, then the rest. */
-static void hash_frame(uint64_t h[2], const struct nr_packet *p)
+static void hash_frame(const struct nr_dedup *d, uint64_t h[2], const struct nr_packet *p)
 {
 	const uint8_t *end = p->data + p->cap_len, *l3 = ip_header(p);
 	uint8_t head[40] = { 0 };
@@ -110,7 +117,7 @@ static void hash_frame(uint64_t h[2], const struct nr_packet *p)
 	h[1] = 0x1d8e4e27c47d124f;
 	n = l3 && *l3 >> 4 == 6 ? 40 : 20;
 	if (!l3 || (size_t)(end - l3) < n) {
-		hash_bytes(h, p->data, p->cap_len);
+		hash_bytes(d, h, p->data, p->cap_len);
 		return;
 	}
 	h[0] = 0; /* VLAN tags change the length */
@@ -119,8 +126,8 @@ static void hash_frame(uint64_t h[2], const struct nr_packet *p)
 		head[8] = head[10] = head[11] = 0; /* TTL and with it the checksum */
 	else
 		head[7] = 0; /* hop limit */
-	hash_bytes(h, head, n);
-	hash_bytes(h, l3 + n, (size_t)(end - l3) - n);
+	hash_bytes(d, h, head, n);
+	hash_bytes(d, h, l3 + n, (size_t)(end - l3) - n);
 }
 
 /* Takes the entry at pos out of its chain. */
@@ -143,7 +150,7 @@ bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p)
 	bool copy = false;
 	uint64_t h[2];
 
-	hash_frame(h, p);
+	hash_frame(d, h, p);
 	if (d->n >= d->window)
 		leave(d, pos);
 	head = &d->chain[h[0] & d->mask];

@@ -10,12 +10,14 @@
  */
 #pragma once
 
+#include "base/hash.h"
 #include "source/packet.h"
 
 struct nr_dedup;
 
-/* window: packets looked back; time_ns: no further apart. */
-struct nr_dedup *nr_dedup_new(uint32_t window, int64_t time_ns);
+/* window: packets looked back; time_ns: no further apart; secret: of the run. */
+struct nr_dedup *nr_dedup_new(uint32_t window, int64_t time_ns,
+			      struct nr_siphash_key secret);
 void nr_dedup_free(struct nr_dedup *d);
 /* Whether the packet is a copy of one in the window; it enters the window. */
 bool nr_dedup_seen(struct nr_dedup *d, const struct nr_packet *p);

@@ -230,8 +230,8 @@ int nr_engine_new(struct nr_engine **out, const struct nr_engine_config *c,
 	e->joins = nr_joins_new(e->key.secret);
 	e->firsts = nr_firsts_new(e->key.secret);
 	nr_parts_init(e);
-	e->dedup = c->dedup_window ? nr_dedup_new(c->dedup_window, c->dedup_time)
-				   : nr_dedup_new(256, c->dedup_time);
+	e->dedup = nr_dedup_new(c->dedup_window ? c->dedup_window : 256, c->dedup_time,
+				e->key.secret);
 	e->tunnels = nr_tunnels_new();
 	e->arp = nr_arp_new();
 	/* Who reads along is called in order of packets, from one thread. */

@@ -35,6 +35,22 @@ class Outputs(Case):
         self.assertEqual(self.query("d.db", "SELECT interface_id, inbound, outbound FROM interface"),
                          [(0, 2, 1), (1, None, None)])
 
+    def test_no_content_makes_frames_pass_for_copies(self):
+        def frame(port, word):  # 16 bytes for a hash that is multiplied, at their place
+            magic = struct.pack("<QQ", 0xe7037ed1a0b428db, 0xa0761d6478bd642f)
+            f = struct.pack(">HHHH", port, 53, 48, 0) + word + magic + bytes(16)
+            f = struct.pack(">BBHHHBBHII", 0x45, 0, 20 + len(f), 0, 0, 64, 17, 0,
+                            0x0a000000 + port, 0x0a010101) + f
+            f = b"\2\0\0\0\0\2\2\0\0\0\0\1\x08\0" + f
+            return struct.pack("<IIII", 1700000000, port, len(f), len(f)) + f
+
+        (self.dir / "d.pcap").write_bytes(
+            struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1) +
+            frame(1000, b"harmless") + frame(2000, b"not that") + frame(2000, b"not that"))
+        self.nrtool("replay", "d.pcap", "--dedup", "-q", "-o", "d.db")
+        self.assertEqual(self.query("d.db", "SELECT bucket, packets FROM ledger ORDER BY 1"),
+                         [("duplicate", 1), ("flow", 2)])
+
     def test_default_name(self):
         p = self.nrtool("replay", DATA / "http-tls.pcap.gz")
         self.assertEqual(p.stdout, "")
