@@ -10,7 +10,14 @@
 #include <string.h>
 #include <strings.h>
 
-enum { NAME_MAX_LEN = 64 };
+#define LETTER(c) (1u << ((c) - 'a'))
+
+enum {
+	NAME_MAX_LEN = 64,
+	/* of the names that is_secret_name() looks for */
+	FIRST_LETTERS = LETTER('a') | LETTER('c') | LETTER('j') | LETTER('p') |
+			LETTER('s') | LETTER('t'),
+};
 
 /* Names that say what they hold without being one of nr_secret_name()'s. */
 static bool is_secret_name(const char *name, size_t n)
@@ -25,6 +32,10 @@ static bool is_secret_name(const char *name, size_t n)
 	if (n > NAME_MAX_LEN)
 		n = NAME_MAX_LEN;
 	for (size_t at = 0; at < n; at++) {
+		unsigned letter = (unsigned)(name[at] | 0x20) - 'a';
+
+		if (letter >= 26 || !(FIRST_LETTERS >> letter & 1))
+			continue;
 		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
 			size_t len = strlen(parts[i]);
 
