@@ -17,6 +17,7 @@ import threading
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
+UNHURT = 0, 72  # exit status of libFuzzer at its own end, and when it is interrupted
 
 
 def cpu_seconds(pid):
@@ -72,13 +73,14 @@ def until_flat(command, flat, limit):
             p.send_signal(signal.SIGINT)
             stopped = True
     reader.join()
+    found = p.returncode not in UNHURT
     is_flat = now - run.new_at >= flat
     print(f"{Path(command[0]).name}: {run.edges} edges ({run.begun} at first), "
           f"{run.executions} executions in {now:.0f} s, no new edge in the last "
           f"{now - run.new_at:.0f} s: "
-          + ("it found something" if not stopped else "flat" if is_flat else "not flat"),
+          + ("it found something" if found else "flat" if is_flat else "not flat"),
           flush=True)
-    return 1 if not stopped else 0 if is_flat else 2
+    return 1 if found else 0 if is_flat else 2
 
 
 def main():
