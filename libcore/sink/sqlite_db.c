@@ -192,9 +192,9 @@ static void put_missing_indexes(struct nr_buf *sql, const struct nr_record_type 
 static void put_views(struct nr_buf *sql)
 {
 	static const char create[] = "CREATE VIEW ";
-	const char *views = nr_sql_text("views");
+	const char *views = nr_sql_text("views"), *p = views ? views : "";
 
-	for (const char *p = views; p && (p = strstr(p, create));) {
+	while ((p = strstr(p, create))) {
 		p += strlen(create);
 		nr_buf_printf(sql, "DROP VIEW IF EXISTS %.*s;", (int)strcspn(p, " \n"),
 			      p);
