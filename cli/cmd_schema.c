@@ -124,7 +124,7 @@ static int schema_run(const struct nr_call *call)
 	case SQL:
 		for (size_t i = 0; call->n && i < n; i++) {
 			nr_schema_table(&b, types[i]);
-			nr_schema_indexes(&b, types[i]);
+			nr_schema_indexes(&b, types[i], false);
 		}
 		if (!call->n)
 			nr_schema_ddl(&b, types, n);

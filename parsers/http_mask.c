@@ -10,14 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define LETTER(c) (1u << ((c) - 'a'))
-
-enum {
-	NAME_MAX_LEN = 64,
-	/* of the names that is_secret_name() looks for */
-	FIRST_LETTERS = LETTER('a') | LETTER('c') | LETTER('j') | LETTER('p') |
-			LETTER('s') | LETTER('t'),
-};
+enum { NAME_MAX_LEN = 64 };
 
 /* Names that say what they hold without being one of nr_secret_name()'s. */
 static bool is_secret_name(const char *name, size_t n)
@@ -26,15 +19,18 @@ static bool is_secret_name(const char *name, size_t n)
 					     "apikey",  "api-key",    "api_key",
 					     "session", "credential", "authorization",
 					     "jsessid", "phpsessid" };
+	uint32_t first_letters = 0;
 
 	if (nr_secret_name(name, n))
 		return true;
 	if (n > NAME_MAX_LEN)
 		n = NAME_MAX_LEN;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		first_letters |= 1u << (*parts[i] - 'a');
 	for (size_t at = 0; at < n; at++) {
 		unsigned letter = (unsigned)(name[at] | 0x20) - 'a';
 
-		if (letter >= 26 || !(FIRST_LETTERS >> letter & 1))
+		if (letter >= 26 || !(first_letters >> letter & 1))
 			continue;
 		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
 			size_t len = strlen(parts[i]);

@@ -134,26 +134,20 @@ static void set_fields(struct nr_parse *p, struct nr_record *r, unsigned fields,
 /* Columns that are a field's value, by the message that has it. */
 struct column {
 	const char *name;
-	size_t len;
 	unsigned field;
 };
 
-#define COLUMN(name, field)                                                              \
-	{                                                                                \
-		name, sizeof(name) - 1, NR_HTTP_##field                                  \
-	}
-
 static const struct column request_columns[] = {
-	COLUMN("user-agent", user_agent),
-	COLUMN("referer", referer),
-	COLUMN("content-type", request_content_type),
-	{ NULL, 0, 0 },
+	{ "user-agent", NR_HTTP_user_agent },
+	{ "referer", NR_HTTP_referer },
+	{ "content-type", NR_HTTP_request_content_type },
+	{ NULL, 0 },
 };
 static const struct column response_columns[] = {
-	COLUMN("content-type", response_content_type),
-	COLUMN("content-encoding", response_encoding),
-	COLUMN("location", location),
-	{ NULL, 0, 0 },
+	{ "content-type", NR_HTTP_response_content_type },
+	{ "content-encoding", NR_HTTP_response_encoding },
+	{ "location", NR_HTTP_location },
+	{ NULL, 0 },
 };
 
 /* Fields with a meaning of their own. */
@@ -182,8 +176,8 @@ static void set_columns(struct nr_parse *p, struct nr_record *r,
 		else if (nr_http_is(f.name, "proxy-authorization"))
 			found->proxy_authorization = v;
 		for (const struct column *c = columns; c->name; c++) {
-			if (c->len == f.name.n && nr_http_is(f.name, c->name) &&
-			    r->v[c->field].kind == NR_V_NULL)
+			if (r->v[c->field].kind == NR_V_NULL &&
+			    nr_http_is(f.name, c->name))
 				nr_set_text(r, c->field,
 					    nr_http_mask_value(p, f.name, v.p, v.n), v.n);
 		}

@@ -8,9 +8,6 @@
 #include "session/gather.h"
 #include "session/parser.h"
 
-#include <string.h>
-#include <strings.h>
-
 /* Bytes kept in the account; zeroed at first. */
 struct nr_kept {
 	char *p;
@@ -40,11 +37,6 @@ struct nr_command nr_command_split(const void *line, size_t n);
 static inline char nr_upper(char c)
 {
 	return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
-}
-/* Whether the n bytes at text are word, in any case. */
-static inline bool nr_word_is(const char *text, size_t n, const char *word)
-{
-	return strlen(word) == n && !strncasecmp(text, word, n);
 }
 /* Whether text begins with word, in any case. */
 bool nr_word_begins(const char *text, size_t n, const char *word);

@@ -500,7 +500,7 @@ static int came_before(struct table *t, struct cursor *c, size_t of, bool *befor
 		return rc;
 	for (size_t k = 0; k < of && !rc && !*before; k++)
 		if (!c->m[k].is_left_out &&
-		    has_column(t->set->m[k].db, t->type->name, NULL))
+		    (c->m[k].has_key || has_column(t->set->m[k].db, t->type->name, NULL)))
 			rc = look_for_key(t, c, k, of, before);
 	return rc;
 }

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 /*
  * A zeroed struct nr_buf is ready for use. p is NUL-terminated after any nr_buf_add…()
@@ -48,6 +50,12 @@ void nr_buf_time(struct nr_buf *b, int64_t ns);
  * cap; -1 where it is no base64 or has more.
  */
 ptrdiff_t nr_base64_decode(void *out, size_t cap, const char *p, size_t n);
+
+/* Whether the n bytes at text are word, in any case. */
+static inline bool nr_word_is(const char *text, size_t n, const char *word)
+{
+	return strlen(word) == n && !strncasecmp(text, word, n);
+}
 
 /* Bytes at the start of p that are valid UTF-8 without NUL: n where all are. */
 size_t nr_utf8_span(const char *p, size_t n);

@@ -86,7 +86,8 @@ void nr_schema_add_column(struct nr_buf *out, const struct nr_record_type *t,
 	nr_buf_str(out, ";\n");
 }
 
-void nr_schema_indexes(struct nr_buf *out, const struct nr_record_type *t)
+void nr_schema_indexes(struct nr_buf *out, const struct nr_record_type *t,
+		       bool if_missing)
 {
 	if (!t->indexes || t->flags & NR_R_JSON_ONLY)
 		return;
@@ -94,7 +95,8 @@ void nr_schema_indexes(struct nr_buf *out, const struct nr_record_type *t)
 		const char *where = strstr(*ix, " WHERE ");
 		size_t columns = where ? (size_t)(where - *ix) : strlen(*ix);
 
-		nr_buf_printf(out, "CREATE INDEX %s_by_", t->name);
+		nr_buf_printf(out, "CREATE INDEX %s%s_by_",
+			      if_missing ? "IF NOT EXISTS " : "", t->name);
 		for (size_t i = 0; i < columns; i++) { /* a, b -> a_b */
 			if ((*ix)[i] != ' ')
 				nr_buf_char(out, (*ix)[i] == ',' ? '_' : (*ix)[i]);
@@ -119,7 +121,7 @@ void nr_schema_ddl(struct nr_buf *out, const struct nr_record_type *const *types
 	}
 	nr_buf_char(out, '\n');
 	for (size_t i = 0; i < n; i++)
-		nr_schema_indexes(out, types[i]);
+		nr_schema_indexes(out, types[i], false);
 }
 
 const char *nr_schema_type_name(enum nr_field_type t)

@@ -14,8 +14,9 @@ void nr_schema_table(struct nr_buf *out, const struct nr_record_type *t);
 /* ALTER TABLE … ADD COLUMN for a column that a database of an older schema lacks. */
 void nr_schema_add_column(struct nr_buf *out, const struct nr_record_type *t,
 			  const struct nr_field *f);
-/* CREATE INDEX for each of its indexes, one a line. */
-void nr_schema_indexes(struct nr_buf *out, const struct nr_record_type *t);
+/* CREATE INDEX (IF NOT EXISTS) for each of its indexes, one a line. */
+void nr_schema_indexes(struct nr_buf *out, const struct nr_record_type *t,
+		       bool if_missing);
 /* sql/schema.sql: pragmas, tables, indexes. */
 void nr_schema_ddl(struct nr_buf *out, const struct nr_record_type *const *types,
 		   size_t n);

@@ -169,25 +169,6 @@ static int grow_table(struct nr_db *d, const struct nr_record_type *t, struct nr
 	return rc;
 }
 
-/* Indexes that are there stay: they are large. */
-static void put_missing_indexes(struct nr_buf *sql, const struct nr_record_type *t)
-{
-	static const char create[] = "CREATE INDEX ";
-	struct nr_buf all = { 0 };
-
-	nr_schema_indexes(&all, t);
-	for (const char *p = all.len ? all.p : ""; *p;) {
-		size_t n = strcspn(p, "\n");
-
-		p += strlen(create);
-		nr_buf_printf(sql, "%sIF NOT EXISTS %.*s\n", create,
-			      (int)(n - strlen(create)), p);
-		p += n - strlen(create);
-		p += *p == '\n';
-	}
-	nr_buf_fini(&all);
-}
-
 /* All views anew: those of the older schema may have said something else. */
 static void put_views(struct nr_buf *sql)
 {
@@ -232,7 +213,7 @@ static int migrate(struct nr_db *d, const struct nr_record_type *const *types, s
 		if (types[i]->flags & NR_R_JSON_ONLY)
 			continue;
 		rc = grow_table(d, types[i], err);
-		put_missing_indexes(&sql, types[i]);
+		nr_schema_indexes(&sql, types[i], true); /* what is there is large */
 	}
 	put_views(&sql);
 	nr_buf_printf(&sql, "PRAGMA user_version = %d", NR_SCHEMA_VERSION);
@@ -363,7 +344,7 @@ static int finish_new(struct nr_db *d, struct nr_err *err)
 
 	nr_buf_str(&sql, "COMMIT; BEGIN;");
 	for (size_t i = 0; i < d->n_tables; i++)
-		nr_schema_indexes(&sql, d->tables[i].type);
+		nr_schema_indexes(&sql, d->tables[i].type, false);
 	nr_buf_str(&sql, views ? views : "");
 	nr_buf_str(&sql, "COMMIT;");
 	rc = nr_db_run(d, sql.p, "building the indexes", err);

@@ -161,7 +161,7 @@ int nr_db_finish_live(struct nr_db *d, struct nr_err *err)
 
 	nr_buf_str(&sql, "COMMIT; PRAGMA synchronous = FULL; BEGIN;");
 	for (size_t i = 0; i < d->n_tables; i++)
-		nr_schema_indexes(&sql, d->tables[i].type);
+		nr_schema_indexes(&sql, d->tables[i].type, false);
 	nr_buf_str(&sql, "COMMIT;");
 	rc = nr_db_run(d, sql.p, "building the indexes", err);
 	nr_buf_fini(&sql);

@@ -109,15 +109,15 @@ static int by_bytes(const void *a, const void *b)
 		      ((const struct nr_path *)b)->path);
 }
 
-/* Pipes and the like among the operands: what one reader takes another does not get. */
+/* Standard input, pipes and the like: what one reader takes another does not get. */
 struct streams {
 	struct stat *s;
 	size_t n;
 };
 
-static bool is_taken(struct streams *all, const struct stat *sb)
+static bool is_taken(struct streams *all, const struct stat *sb, bool is_stdin)
 {
-	if (S_ISREG(sb->st_mode) || S_ISDIR(sb->st_mode))
+	if (!is_stdin && (S_ISREG(sb->st_mode) || S_ISDIR(sb->st_mode)))
 		return false;
 	for (size_t i = 0; i < all->n; i++)
 		if (all->s[i].st_dev == sb->st_dev && all->s[i].st_ino == sb->st_ino)
@@ -136,7 +136,7 @@ static int collect_one(struct nr_paths *p, struct streams *streams, const char *
 	int rc;
 
 	rc = is_stdin ? fstat(STDIN_FILENO, &sb) : stat(path, &sb);
-	if (rc == 0 && is_taken(streams, &sb))
+	if (rc == 0 && is_taken(streams, &sb, is_stdin))
 		return nr_fail(err, -EINVAL,
 			       "%s is given twice: what was read of it cannot be read "
 			       "again",
@@ -155,18 +155,10 @@ int nr_paths_collect(struct nr_paths *p, const char *const *paths, size_t n,
 		     struct nr_err *err)
 {
 	struct streams streams = { 0 };
-	bool saw_stdin = false;
 	int rc = 0;
 
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		bool is_stdin = !strcmp(paths[i], "-");
-
-		if (is_stdin && saw_stdin)
-			rc = nr_fail(err, -EINVAL, "stdin (-) is given twice");
-		else
-			rc = collect_one(p, &streams, paths[i], err);
-		saw_stdin |= is_stdin;
-	}
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = collect_one(p, &streams, paths[i], err);
 	nr_free(streams.s);
 	return rc;
 }

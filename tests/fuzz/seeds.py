@@ -98,12 +98,12 @@ def parser_seeds(name, link, rows):
         if p and p[3]:
             flows.setdefault((p[0], *sorted(p[1:3])), []).append((p[1], p[3]))
     for (kind, *ends), talk in list(flows.items())[:4]:
-        who = parser_of(kind, [int.from_bytes(e[-2:], "big") for e in ends], talk[0][1])
+        ports = [int.from_bytes(e[-2:], "big") for e in ends]
+        who = parser_of(kind, ports, talk[0][1])
         if not who or name not in ("", who):
             continue
-        port = [DNS_PORTS.index(e) for e in (int.from_bytes(e[-2:], "big") for e in ends)
-                if who == "dns" and e in DNS_PORTS]
-        head = bytes([PARSERS.index(who) + len(PARSERS) * max(port, default=0),
+        port = max((DNS_PORTS.index(p) for p in ports if who == "dns" and p in DNS_PORTS), default=0)
+        head = bytes([PARSERS.index(who) + len(PARSERS) * port,
                       0 if kind == 6 else 5 if kind == 58 else 1])
         yield head + b"".join(struct.pack(">BH", src != talk[0][0], len(b)) + b
                               for src, b in talk)
@@ -280,15 +280,12 @@ def decode_seed(link, rows):
 class Conversation:
     """What a parser was told, input of harness `parser`, as packets of harness `engine`."""
 
-    PORT = {"ftp": 21, "smtp": 25, "ssh": 22, "tls": 443, "http": 80, "socks": 1080,
-            "starttls": 110, "dhcp": 67, "ntp": 123, "quic": 443, "dtls": 4433, "icmp": 0}
-    DATAGRAMS = {"dhcp", "ntp", "quic", "dtls"}
-
     def __init__(self, parser, which, options):
         self.proto = ((58 if options & 4 else 1) if parser == "icmp" else
-                      17 if options & 1 or parser in self.DATAGRAMS else 6)
+                      17 if options & 1 or parser not in PORTS[6].values() else 6)
         self.ports = 40000, (DNS_PORTS[which // len(PARSERS) % 4] if parser == "dns" else
-                             self.PORT[parser])
+                             next((port for table in PORTS.values()
+                                   for port, name in table.items() if name == parser), 0))
         self.seq = [1000, 2000]
         self.packets = []
         if self.proto == 6:
