@@ -66,7 +66,8 @@ FROM dhcp AS d
 LEFT JOIN flow AS f ON f.flow_id = d.flow_id
 LEFT JOIN source AS s ON s.source_id = d.source_id;
 
--- DHCP exchanges: the messages of one client under one transaction id.
+-- DHCP exchanges: the messages of one client under one transaction id, until it is silent
+-- for more than 30 s (ids come again in long captures).
 CREATE VIEW dhcp_exchange AS
 SELECT
 	strftime('%Y-%m-%dT%H:%M:%S', min(ts_ns) / 1000000000 - (min(ts_ns) % 1000000000 < 0), 'unixepoch')
@@ -84,8 +85,17 @@ SELECT
 	max(CASE message_type WHEN 'ack' THEN lease_s END) AS lease_s,
 	max(relay_ip) AS relay_ip,
 	count(*) AS n_messages
-FROM (SELECT * FROM dhcp ORDER BY source_id, packet)
-GROUP BY trans_id, client_mac;
+FROM (
+	SELECT *, sum(is_first) OVER (PARTITION BY trans_id, client_mac
+		ORDER BY ts_ns, source_id, packet) AS nth
+	FROM (
+		SELECT *, ts_ns - lag(ts_ns, 1, ts_ns) OVER (PARTITION BY trans_id, client_mac
+			ORDER BY ts_ns, source_id, packet) > 30000000000 AS is_first
+		FROM dhcp
+	)
+	ORDER BY ts_ns, source_id, packet
+)
+GROUP BY trans_id, client_mac, nth;
 
 -- ICMP messages with their flow.
 CREATE VIEW icmp_v AS

@@ -13,7 +13,7 @@ void nr_gather_clear(struct nr_gather *g)
 {
 	g->len = 0;
 	g->cut = 0;
-	g->handed = false;
+	g->handed = g->cr = false;
 }
 
 static bool add(struct nr_gather *g, struct nr_account *a, const uint8_t *p, size_t n)
@@ -79,12 +79,13 @@ static bool add_line(struct nr_gather *g, struct nr_account *a, const uint8_t *p
 	return !keep || add(g, a, p, keep);
 }
 
-static void trim_cr(struct nr_piece *line)
+/* The CR before the LF is no text, whether it was kept or cut off. */
+static void drop_cr(struct nr_piece *line)
 {
-	if (line->len && !line->cut && line->p[line->len - 1] == '\r')
+	if (line->cut)
+		line->cut--;
+	else
 		line->len--;
-	else if (line->cut == 1) /* most likely the CR alone; it is no text */
-		line->cut = 0;
 }
 
 enum nr_gathered nr_gather_line(struct nr_gather *g, struct nr_account *a,
@@ -101,16 +102,20 @@ enum nr_gathered nr_gather_line(struct nr_gather *g, struct nr_account *a,
 		*out = (struct nr_piece){ .p = p, .len = n < max ? n : max };
 		out->cut = n - out->len;
 		in->p = lf + 1;
-		trim_cr(out);
+		if (n && p[n - 1] == '\r')
+			drop_cr(out);
 		return NR_G_WHOLE;
 	}
 	if (!add_line(g, a, p, n, max))
 		return NR_G_NO_MEM;
+	if (n)
+		g->cr = p[n - 1] == '\r';
 	in->p = lf ? lf + 1 : in->end;
 	if (!lf)
 		return NR_G_MORE;
 	whole(g, out);
-	trim_cr(out);
+	if (g->cr)
+		drop_cr(out);
 	return NR_G_WHOLE;
 }
 

@@ -16,6 +16,7 @@ struct nr_gather {
 	uint32_t len, cap;
 	uint64_t cut; /* bytes of the present line beyond max */
 	bool handed;  /* p was handed out and is empty with the next call */
+	bool cr;      /* the present line's last byte so far is a CR */
 };
 
 enum nr_gathered {

@@ -6,6 +6,7 @@ FROM ssh_v AS v
 WHERE v.version = 1
 	OR v.kex IN ('diffie-hellman-group1-sha1', 'diffie-hellman-group14-sha1',
 		'diffie-hellman-group-exchange-sha1', 'rsa1024-sha1')
+	OR v.kex GLOB 'gss-*-sha1-*'
 	OR v.host_key_algorithm IN ('ssh-rsa', 'ssh-dss')
 	OR v.cipher GLOB '*-cbc' OR v.cipher GLOB 'arcfour*' OR v.cipher IN ('none', '3des-ctr')
 	OR v.cipher_to_client GLOB '*-cbc' OR v.cipher_to_client GLOB 'arcfour*'

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import sqlite3
+import struct
 
 from common import DATA, ROOT, Case
 
@@ -51,6 +52,20 @@ class Query(Case):
         self.assertEqual(list(r.values()), [
             1, 0, 1, 0, 0, None, 1, 0, 1, 1, None, "1970-01-01T00:00:01.500000000Z",
             "1969-12-31T23:59:59.999999999Z", "1.5 KiB", "1 min 30 s", None, 1, 1])
+
+    def test_transaction_ids_that_come_again_are_exchanges_of_their_own(self):
+        data = bytearray((DATA / "dhcp.pcap").read_bytes())
+        at = 24
+        while at < len(data):
+            seconds, _, n = struct.unpack_from("<3I", data, at)
+            struct.pack_into("<I", data, at, seconds + 3600)
+            at += 16 + n
+        (self.dir / "later.pcap").write_bytes(data)
+        self.nrtool("replay", DATA / "dhcp.pcap", "later.pcap", "-q", "-o", "dhcp.db")
+        sql = "SELECT trans_id, messages, duration_s FROM dhcp_exchange ORDER BY first"
+        want = [(1984, "discover offer request nak request ack decline", 3.058797),
+                (1948, "release", 0.0), (1988, "inform", 0.0)]
+        self.assertEqual(self.query("dhcp.db", sql), want * 2)
 
     def test_nothing_can_be_written(self):
         for sql in ("DELETE FROM flow", "CREATE TABLE x (a)", "PRAGMA user_version = 9",

@@ -66,6 +66,24 @@ static void test_gather_line_over_max_says_how_much_was_cut(void **state)
 	nr_gather_free(&b.g, &b.account);
 }
 
+static void test_gather_cr_beyond_max_is_no_text(void **state)
+{
+	struct bench b = { .account = { .max = 4096 } };
+	struct nr_cursor in = nr_cursor("abcde\nabcd\r\nabcde\r\n", 19);
+	struct nr_cursor part[2] = { nr_cursor("abcd\r", 5), nr_cursor("\nabcde", 6) };
+	struct nr_cursor end = nr_cursor("\n", 1);
+	struct nr_piece out;
+
+	line(&b, &in, 4, "abcd", 1);
+	line(&b, &in, 4, "abcd", 0);
+	line(&b, &in, 4, "abcd", 1);
+	assert_int_equal(nr_gather_line(&b.g, &b.account, &part[0], 4, &out), NR_G_MORE);
+	line(&b, &part[1], 4, "abcd", 0);
+	assert_int_equal(nr_gather_line(&b.g, &b.account, &part[1], 4, &out), NR_G_MORE);
+	line(&b, &end, 4, "abcd", 1);
+	nr_gather_free(&b.g, &b.account);
+}
+
 static void test_gather_bytes_whole_and_split(void **state)
 {
 	struct bench b = { .account = { .max = 4096 } };
@@ -100,6 +118,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gather_lines_whole_and_split),
 		cmocka_unit_test(test_gather_line_over_max_says_how_much_was_cut),
+		cmocka_unit_test(test_gather_cr_beyond_max_is_no_text),
 		cmocka_unit_test(test_gather_bytes_whole_and_split),
 		cmocka_unit_test(test_gather_refused_at_the_cap),
 	};
