@@ -141,17 +141,20 @@ static int select_all(struct run *r)
 	return rc ? failed(r, rc) : 0;
 }
 
-/* --force must never cost the evidence. */
+/* --force must never cost the evidence, nor any capture of which no packet is wanted. */
 static int check_output(const struct run *r)
 {
-	bool is_input = nr_output_is_input(r->c->write, r->path);
+	bool is_input = nr_output_is_input(r->c->write, r->path) ||
+			(strcmp(r->c->write, "-") != 0 &&
+			 nr_recall_may_be_source(r->recall, r->c->write));
 
 	for (size_t i = 0; i < nr_recall_n_sources(r->recall); i++)
 		is_input |= nr_output_is_input(r->c->write, nr_recall_path(r->recall, i));
 	if (!is_input)
 		return 0;
 	return nr_complain(NR_EXIT_USAGE, "extract",
-			   "%s is an input too; name another output with -w",
+			   "%s is an input too, or has the name and size of one; name "
+			   "another output with -w",
 			   r->c->write);
 }
 

@@ -86,16 +86,31 @@ static const char *base_of(const char *path)
 }
 
 /* Names are kept as valid UTF-8 (base/text.h). */
-static bool is_named(const struct search *s, const char *path)
+static bool is_named(const struct nr_recall_source *s, const char *path)
 {
 	const char *base = base_of(path);
 	struct nr_buf b = { 0 };
 	bool same;
 
 	nr_buf_utf8(&b, base, strlen(base));
-	same = b.p && !strcmp(b.p, s->in->s.name);
+	same = b.p && !strcmp(b.p, s->name);
 	nr_buf_fini(&b);
 	return same;
+}
+
+bool nr_recall_may_be_source(const struct nr_recall *r, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct nr_recall_source *s = &r->in[i].s;
+
+		if (is_named(s, path) && (s->bytes < 0 || s->bytes == st.st_size))
+			return true;
+	}
+	return false;
 }
 
 static bool is_taken(const struct search *s, const struct stat *st)
@@ -167,7 +182,7 @@ static int judge(struct search *s, const char *path, const struct stat *st, bool
  */
 static int consider(struct search *s, const char *path, struct nr_err *err)
 {
-	bool named = is_named(s, path);
+	bool named = is_named(&s->in->s, path);
 	struct stat st;
 
 	if (s->found || (!named && !s->any_name) || stat(path, &st))

@@ -105,6 +105,8 @@ const struct nr_recall_source *nr_recall_source(const struct nr_recall *r, size_
 bool nr_recall_is_used(const struct nr_recall *r, size_t i);
 /* The file that stands for it; NULL before locate and where it is not used. */
 const char *nr_recall_path(const struct nr_recall *r, size_t i);
+/* Is there a file that has the name and size of a source, used or not? */
+bool nr_recall_may_be_source(const struct nr_recall *r, const char *path);
 
 /*
  * Appends up to max views to b: the frames chosen, those of one source in order of

@@ -46,6 +46,12 @@ int nr_db_fail(struct nr_db *d, const char *what, struct nr_err *err)
 	case SQLITE_CORRUPT:
 		return nr_fail(err, -EBADMSG, "cannot write %s: %s (while %s)", d->target,
 			       sqlite3_errmsg(d->db), what);
+	case SQLITE_CONSTRAINT:
+		return nr_fail(
+			err, -EEXIST,
+			"cannot write %s: two rows claim one id, as those of two "
+			"databases do; each needs one of its own (SQLite: %s, while %s)",
+			d->target, sqlite3_errmsg(d->db), what);
 	default:
 		return nr_fail(err, -EINVAL, "cannot write %s: %s (while %s)", d->target,
 			       d->db ? sqlite3_errmsg(d->db) : "out of memory", what);

@@ -214,6 +214,15 @@ class Archive(Case):
         [(heads,)] = self.query("a.db", "SELECT chain_heads FROM run")
         self.assertEqual(json.loads(heads)[0]["name"], "a.jsonl.zst")
 
+    def test_archives_of_two_runs_are_no_database(self):
+        for name in ("http-tls", "gre"):
+            self.nrtool("replay", DATA / f"{name}.pcap", "-q", "-o", f"{name}.jsonl.zst")
+        both = b"".join((self.dir / f"{name}.jsonl.zst").read_bytes() for name in ("http-tls", "gre"))
+        (self.dir / "both.jsonl.zst").write_bytes(both)
+        said = self.nrtool("import", "both.jsonl.zst", "-o", "both.db", status=4).stderr
+        self.assertIn("two rows claim one id, as those of two databases do", said)
+        self.assertFalse((self.dir / "both.db").exists())
+
     def test_a_cut_archive_of_events_is_imported_as_far_as_it_goes(self):
         (self.dir / "x.pcap").write_bytes(pcap(20000, size=0, step_us=100000, ports=20000))
         self.nrtool("replay", "x.pcap", "-q", "-o", "a.db", "-o", "a.jsonl.zst")

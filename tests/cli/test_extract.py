@@ -193,6 +193,18 @@ class Chosen(Extract):
         self.assertIn("--force", p.stderr)
         self.nrtool("extract", "c.db", "--flow", 16, "-w", "x.pcapng", "--force")
 
+    def test_an_output_is_no_capture_of_which_nothing_is_read(self):
+        for name in ("http-tls.pcap", "gre.pcap"):
+            shutil.copy(DATA / name, self.dir / name)
+        self.replay("http-tls.pcap", "gre.pcap", db="c.db")
+        words = ("extract", "c.db", "--where", "SELECT 1 AS source_id, 1 AS packet", "-w",
+                 "gre.pcap", "--force")
+        self.assertIn("has the name and size of one", self.nrtool(*words, status=2).stderr)
+        self.assertEqual((self.dir / "gre.pcap").read_bytes(), (DATA / "gre.pcap").read_bytes())
+        with (self.dir / "gre.pcap").open("ab") as f:
+            f.write(b"another file")
+        self.nrtool(*words)
+
     def test_damaged_rows_are_refused(self):
         db = sqlite3.connect(self.dir / "a.db")
         db.execute("UPDATE flow_packets SET blob = x'ffff7f' WHERE flow_id = 32")
