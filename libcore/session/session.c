@@ -94,6 +94,35 @@ void nr_sessions_packet(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 	}
 }
 
+/* The side of which something is to be given up next: what the other waits for. */
+static unsigned side_to_flush(const struct nr_stream *stream)
+{
+	unsigned i = !nr_stream_has_more(&stream[0]);
+
+	return nr_stream_waits(&stream[i]) && nr_stream_lacks(&stream[!i]) ? !i : i;
+}
+
+static bool flush_side(struct nr_sessions *ss, struct nr_flow *f, unsigned side)
+{
+	struct nr_session_reader_arg rd = { .ss = ss, .f = f, .side = side };
+	struct nr_stream_reader r = nr_session_reader(&rd);
+
+	return nr_stream_flush(&nr_tcp_of(f->session)->stream[side], nr_bytes_of(ss, f),
+			       &f->session->last, &r) &&
+	       nr_session_release(ss, f);
+}
+
+static void flush(struct nr_sessions *ss, struct nr_flow *f)
+{
+	const struct nr_stream *stream = nr_tcp_of(f->session)->stream;
+
+	while (nr_stream_has_more(&stream[0]) || nr_stream_has_more(&stream[1]))
+		if (!flush_side(ss, f, side_to_flush(stream)))
+			return;
+	if (flush_side(ss, f, 0))
+		flush_side(ss, f, 1);
+}
+
 void nr_sessions_end(struct nr_sessions *ss, struct nr_flow *f)
 {
 	struct nr_session *s = f->session;
@@ -101,13 +130,8 @@ void nr_sessions_end(struct nr_sessions *ss, struct nr_flow *f)
 	if (!s)
 		return;
 	nr_session_follow_flip(f);
-	for (unsigned i = 0; s->is_tcp && i < 2 && !s->closing; i++) {
-		struct nr_session_reader_arg rd = { .ss = ss, .f = f, .side = i };
-		struct nr_stream_reader r = nr_session_reader(&rd);
-
-		nr_stream_flush(&nr_tcp_of(s)->stream[i], nr_bytes_of(ss, f), &s->last,
-				&r);
-	}
+	if (s->is_tcp && !s->closing)
+		flush(ss, f);
 	nr_session_choose_at_last(ss, f);
 	s->ending = true;
 	if (!s->closing)
