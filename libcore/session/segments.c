@@ -95,23 +95,15 @@ struct nr_stream_reader nr_session_reader(struct nr_session_reader_arg *r)
 
 bool nr_session_release(struct nr_sessions *ss, struct nr_flow *f)
 {
-	struct nr_session *s = f->session;
-	struct nr_stream *stream = nr_tcp_of(s)->stream;
-	unsigned idle = 0;
+	struct nr_stream *stream = nr_tcp_of(f->session)->stream;
+	struct nr_session_reader_arg rd[2] = { { ss, f, 0 }, { ss, f, 1 } };
+	struct nr_stream_reader r[2];
 
-	for (unsigned i = 0; idle < 2; i = !i) {
-		struct nr_session_reader_arg rd = { .ss = ss, .f = f, .side = i };
-		struct nr_stream_reader r = nr_session_reader(&rd);
-
-		if (!nr_stream_is_released(&stream[i], &r)) {
-			idle++;
-			continue;
-		}
-		idle = 0;
-		if (!nr_stream_release(&stream[i], nr_bytes_of(ss, f), s->clock_ns, &r))
-			return false;
-	}
-	return true;
+	if (!nr_stream_has_more(&stream[0]) && !nr_stream_has_more(&stream[1]))
+		return true;
+	r[0] = nr_session_reader(&rd[0]);
+	r[1] = nr_session_reader(&rd[1]);
+	return nr_streams_release(stream, nr_bytes_of(ss, f), f->session->clock_ns, r);
 }
 
 void nr_session_follow_flip(struct nr_flow *f)

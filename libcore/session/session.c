@@ -94,33 +94,14 @@ void nr_sessions_packet(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 	}
 }
 
-/* The side of which something is to be given up next: what the other waits for. */
-static unsigned side_to_flush(const struct nr_stream *stream)
-{
-	unsigned i = !nr_stream_has_more(&stream[0]);
-
-	return nr_stream_waits(&stream[i]) && nr_stream_lacks(&stream[!i]) ? !i : i;
-}
-
-static bool flush_side(struct nr_sessions *ss, struct nr_flow *f, unsigned side)
-{
-	struct nr_session_reader_arg rd = { .ss = ss, .f = f, .side = side };
-	struct nr_stream_reader r = nr_session_reader(&rd);
-
-	return nr_stream_flush(&nr_tcp_of(f->session)->stream[side], nr_bytes_of(ss, f),
-			       &f->session->last, &r) &&
-	       nr_session_release(ss, f);
-}
-
 static void flush(struct nr_sessions *ss, struct nr_flow *f)
 {
-	const struct nr_stream *stream = nr_tcp_of(f->session)->stream;
+	struct nr_session_reader_arg rd[2] = { { ss, f, 0 }, { ss, f, 1 } };
+	const struct nr_stream_reader r[2] = { nr_session_reader(&rd[0]),
+					       nr_session_reader(&rd[1]) };
 
-	while (nr_stream_has_more(&stream[0]) || nr_stream_has_more(&stream[1]))
-		if (!flush_side(ss, f, side_to_flush(stream)))
-			return;
-	if (flush_side(ss, f, 0))
-		flush_side(ss, f, 1);
+	nr_streams_flush(nr_tcp_of(f->session)->stream, nr_bytes_of(ss, f),
+			 &f->session->last, r);
 }
 
 void nr_sessions_end(struct nr_sessions *ss, struct nr_flow *f)

@@ -223,7 +223,8 @@ static inline bool is_ready(uint64_t needs, const struct nr_stream_reader *r)
 	return !r->peer || needs <= r->peer->next || r->peer->next >= r->peer->end;
 }
 
-bool nr_stream_waits(const struct nr_stream *s)
+/* Does something at `next` wait for the peer? */
+static bool waits(const struct nr_stream *s)
 {
 	const struct nr_stream_piece *p = first_piece(s);
 
@@ -261,7 +262,7 @@ static bool give_up(struct nr_stream *s, struct nr_account *a, uint64_t to,
 		    const struct nr_stamp *at, const struct nr_stream_reader *r)
 {
 	const struct nr_stream_piece *first = first_piece(s);
-	uint64_t force = nr_stream_waits(s) ? to : 0;
+	uint64_t force = waits(s) ? to : 0;
 
 	if (first && first->from < to)
 		to = first->from;
@@ -419,7 +420,7 @@ bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 		do {
 			if (!give_up(s, a, to, NR_GAP_ACKED, clock_ns, NULL, at, r))
 				return false;
-		} while (s->next < to && !nr_stream_waits(s));
+		} while (s->next < to && !waits(s));
 	}
 	if (is_due(hole_wake(s), clock_ns) &&
 	    !give_up(s, a, UINT64_MAX, NR_GAP_TIMEOUT, clock_ns, NULL, at, r))
@@ -427,13 +428,8 @@ bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 	return tell_fin(s, at, r);
 }
 
-bool nr_stream_is_released(const struct nr_stream *s, const struct nr_stream_reader *r)
-{
-	return nr_stream_waits(s) && is_ready(first_piece(s)->needs, r);
-}
-
-bool nr_stream_release(struct nr_stream *s, struct nr_account *a, int64_t clock_ns,
-		       const struct nr_stream_reader *r)
+static bool release(struct nr_stream *s, struct nr_account *a, int64_t clock_ns,
+		    const struct nr_stream_reader *r)
 {
 	const struct nr_stamp last = s->store->last->at;
 
@@ -443,21 +439,55 @@ bool nr_stream_release(struct nr_stream *s, struct nr_account *a, int64_t clock_
 	return tell_fin(s, &last, r);
 }
 
+bool nr_streams_release(struct nr_stream s[2], struct nr_account *a, int64_t clock_ns,
+			const struct nr_stream_reader r[2])
+{
+	unsigned idle = 0;
+
+	for (unsigned i = 0; idle < 2; i = !i) {
+		if (!waits(&s[i]) || !is_ready(first_piece(&s[i])->needs, &r[i])) {
+			idle++;
+			continue;
+		}
+		idle = 0;
+		if (!release(&s[i], a, clock_ns, &r[i]))
+			return false;
+	}
+	return true;
+}
+
 /* Up to where bytes are known to have been sent, as far as nothing stored tells. */
 static uint64_t known_end(const struct nr_stream *s)
 {
 	return s->end != UINT64_MAX ? s->end : s->acked;
 }
 
-bool nr_stream_lacks(const struct nr_stream *s)
+/* Bytes are missing at `next`: before stored ones, or at the end. */
+static bool lacks(const struct nr_stream *s)
 {
-	return !nr_stream_waits(s) && (first_piece(s) || known_end(s) > s->next);
+	return !waits(s) && (first_piece(s) || known_end(s) > s->next);
 }
 
-bool nr_stream_flush(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *at,
-		     const struct nr_stream_reader *r)
+/* One step: what waits, or a hole and what lies behind it; when nothing is stored, what is
+   missing at the end, and the FIN. */
+static bool flush(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *at,
+		  const struct nr_stream_reader *r)
 {
 	if (first_piece(s))
 		return give_up(s, a, UINT64_MAX, NR_GAP_END, 0, NULL, at, r);
 	return tell_gap(s, known_end(s), NR_GAP_END, at, r) && tell_fin(s, at, r);
+}
+
+bool nr_streams_flush(struct nr_stream s[2], struct nr_account *a,
+		      const struct nr_stamp *at, const struct nr_stream_reader r[2])
+{
+	while (nr_stream_has_more(&s[0]) || nr_stream_has_more(&s[1])) {
+		unsigned i = !nr_stream_has_more(&s[0]);
+
+		if (waits(&s[i]) && lacks(&s[!i]))
+			i = !i; /* what it waits for */
+		if (!flush(&s[i], a, at, &r[i]) || !nr_streams_release(s, a, 0, r))
+			return false;
+	}
+	return flush(&s[0], a, at, &r[0]) && flush(&s[1], a, at, &r[1]);
 }

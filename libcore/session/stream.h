@@ -128,26 +128,21 @@ void nr_stream_ack(struct nr_stream *s, uint64_t acked, int64_t clock_ns);
 bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 		    struct nr_account *a, int64_t clock_ns, const struct nr_stamp *at,
 		    const struct nr_stream_reader *r);
-/* Does something at `next` wait for the peer? */
-bool nr_stream_waits(const struct nr_stream *s);
-/* And need it wait no longer? Then nr_stream_release() tells it. */
-bool nr_stream_is_released(const struct nr_stream *s, const struct nr_stream_reader *r);
-bool nr_stream_release(struct nr_stream *s, struct nr_account *a, int64_t clock_ns,
-		       const struct nr_stream_reader *r);
 static inline bool nr_stream_has_more(const struct nr_stream *s)
 {
 	return s->store && s->store->first;
 }
 
-/* Are bytes missing at `next`: before stored ones, or before what was acknowledged, or
-   the FIN? */
-bool nr_stream_lacks(const struct nr_stream *s);
 /*
- * The flow ends; at: its last packet. One step: what waits is told, or a hole and what
- * lies behind it; when nothing is stored, what was missing at the end, and the FIN.
+ * Of both directions of a connection, s[i] read by r[i]. After either has got something:
+ * tells in turn what need not wait for the other any longer.
  */
-bool nr_stream_flush(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *at,
-		     const struct nr_stream_reader *r);
+bool nr_streams_release(struct nr_stream s[2], struct nr_account *a, int64_t clock_ns,
+			const struct nr_stream_reader r[2]);
+/* The flow ends; at: its last packet. Tells all that is stored, gaps between, what is
+   known to be missing at the end, and the FINs. */
+bool nr_streams_flush(struct nr_stream s[2], struct nr_account *a,
+		      const struct nr_stamp *at, const struct nr_stream_reader r[2]);
 /* When nr_stream_tick() has something to do: engine time, INT64_MAX: never. */
 int64_t nr_stream_wake(const struct nr_stream *s, const struct nr_stream_config *c);
 

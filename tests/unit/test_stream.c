@@ -130,10 +130,12 @@ static void tick(struct bench *b, int64_t ns)
 static void flush(struct bench *b)
 {
 	const struct nr_stamp at = { 0 };
+	const struct nr_stream_reader r[2] = { b->r, b->r };
+	struct nr_stream s[2] = { b->s };
 
-	while (nr_stream_has_more(&b->s))
-		nr_stream_flush(&b->s, &b->a, &at, &b->r);
-	nr_stream_flush(&b->s, &b->a, &at, &b->r);
+	nr_stream_init(&s[1]);
+	nr_streams_flush(s, &b->a, &at, r);
+	b->s = s[0];
 }
 
 static void expect(const struct bench *b, const char *text)
