@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The dialogue of SMTP and LMTP (RFC 5321, 2033): commands, replies, mails. smtp.c brings
- * the lines in order and knows who is the client; smtp_dialog.c what they mean.
+ * the lines in order and knows who is the client; smtp_dialog.c knows what the client's
+ * mean, smtp_reply.c the server's.
  */
 #pragma once
 
@@ -46,6 +47,7 @@ struct nr_smtp_command {
 	bool chunk;       /* BDAT with a size */
 	bool last;        /* and LAST */
 	bool in_mail;     /* MAIL was said before it */
+	bool is_pass;     /* PASS: the argument is a secret */
 };
 
 enum nr_smtp_mode {
@@ -75,6 +77,8 @@ struct nr_smtp {
 	bool skip[2];    /* behind a gap: to a line that can be one */
 };
 
+/* The present packet says something of m. */
+void nr_smtp_stamp(const struct nr_parse *p, struct nr_smtp_mail *m);
 /* What a command line asks for. */
 enum nr_smtp_verb nr_smtp_verb_of(const struct nr_command *c);
 /* A mail behind those there are; the connection's first one begins with it. False: no
