@@ -72,9 +72,12 @@ static struct nr_smtp_command *push(struct nr_parse *p, struct nr_smtp *s,
 {
 	struct nr_smtp_command *cmd;
 
-	if (s->n_pending >= NR_SMTP_PENDING_MAX &&
-	    nr_smtp_give_up(p, s, NR_SMTP_PENDING_MAX - 1) != NR_MORE)
-		return NULL;
+	while (s->n_pending >= NR_SMTP_PENDING_MAX ||
+	       (s->n_pending && line &&
+		s->pending_len + line->len > NR_SMTP_PENDING_BYTES)) {
+		if (nr_smtp_owe(p, s) != NR_MORE)
+			return NULL;
+	}
 	cmd = nr_account_alloc(p->account, sizeof(*cmd));
 	if (!cmd)
 		return NULL;
@@ -91,10 +94,11 @@ static struct nr_smtp_command *push(struct nr_parse *p, struct nr_smtp *s,
 	nr_smtp_stamp(p, s->mail);
 	if (!line)
 		return cmd;
-	cmd->line.cut = line->cut;
-	return nr_kept_add(&cmd->line, p->account, line->p, line->len, NR_SMTP_LINE_MAX)
-		       ? cmd
-		       : NULL;
+	if (!nr_kept_add(&cmd->line, p->account, line->p, line->len, NR_SMTP_LINE_MAX))
+		return NULL;
+	cmd->line.cut += line->cut;
+	s->pending_len += cmd->line.len;
+	return cmd;
 }
 
 /* -- content -- */
@@ -167,6 +171,8 @@ enum nr_verdict nr_smtp_in_chunk(struct nr_parse *p, struct nr_smtp *s,
 
 enum nr_smtp_verb nr_smtp_verb_of(const struct nr_command *c)
 {
+	if (nr_word_is(c->verb, c->verb_len, "X-EXPS")) /* AUTH among Exchange servers */
+		return NR_SMTP_V_AUTH;
 	for (unsigned i = 0; nr_smtp_verbs[i]; i++) {
 		if (nr_word_is(c->verb, c->verb_len, nr_smtp_verbs[i]))
 			return i + NR_SMTP_V_HELO < NR_SMTP_V_OTHER
@@ -253,8 +259,10 @@ static enum nr_verdict command(struct nr_parse *p, struct nr_smtp *s,
 	struct nr_command c = nr_command_split(line->p, line->len);
 	enum nr_smtp_verb verb = nr_smtp_verb_of(&c);
 	struct nr_smtp_command *cmd;
-	bool ok = true;
+	bool ok = nr_smtp_trust(p, s) == NR_MORE;
 
+	if (!ok)
+		return NR_OVERFLOW;
 	if (verb == NR_SMTP_V_MAIL && !begin_mail(p, s, &c))
 		return NR_OVERFLOW;
 	if (is_of_mail(verb) && (s->mail->ended || s->mail->done) &&
@@ -280,6 +288,7 @@ static enum nr_verdict command(struct nr_parse *p, struct nr_smtp *s,
 		begin_chunk(p, s, cmd, &c);
 	} else if (verb == NR_SMTP_V_AUTH) {
 		ok = nr_smtp_auth_begin(p, &s->auth, c.arg, c.arg_len);
+		cmd->auth = s->auth.number;
 	} else if (is_pass(&c)) {
 		cmd->is_pass = true;
 		ok = nr_kept_set(&s->auth.secret, p->account, c.arg, c.arg_len,
@@ -288,10 +297,39 @@ static enum nr_verdict command(struct nr_parse *p, struct nr_smtp *s,
 	return ok ? NR_MORE : NR_OVERFLOW;
 }
 
+/*
+ * No answer to a challenge, which is base64, "=" or "*" (RFC 4954, 4): a command with
+ * something behind it, or one whose word alone would be no text in base64.
+ */
+static bool leaves_auth(const struct nr_piece *line)
+{
+	struct nr_command c = nr_command_split(line->p, line->len);
+	enum nr_smtp_verb verb = nr_smtp_verb_of(&c);
+
+	if (verb == NR_SMTP_V_UNKNOWN)
+		return false;
+	return verb != NR_SMTP_V_OTHER || c.arg_len ||
+	       nr_word_is(c.verb, c.verb_len, "NOOP");
+}
+
+/* The AUTH that waits is not over, whatever a gap held; what was before it is. */
+static bool auth_goes_on(struct nr_parse *p, struct nr_smtp *s)
+{
+	bool waits = s->last && s->last->verb == NR_SMTP_V_AUTH;
+	bool ok = !s->n_doubtful || nr_smtp_give_up(p, s, waits) == NR_MORE;
+
+	s->n_doubtful = 0;
+	return ok;
+}
+
 enum nr_verdict nr_smtp_client_line(struct nr_parse *p, struct nr_smtp *s,
 				    const struct nr_piece *line)
 {
+	if (s->auth.left && leaves_auth(line)) /* it was refused; that was not seen */
+		nr_smtp_auth_end(p, &s->auth, 0);
 	if (s->auth.left) {
+		if (!auth_goes_on(p, s))
+			return NR_OVERFLOW;
 		nr_smtp_stamp(p, s->mail);
 		return nr_smtp_auth_line(p, &s->auth, (const char *)line->p, line->len)
 			       ? NR_MORE

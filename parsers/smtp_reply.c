@@ -179,7 +179,8 @@ static void settle(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_command
 		close_mail(m, status_of(code));
 		break;
 	case NR_SMTP_V_AUTH:
-		nr_smtp_auth_end(p, &s->auth, code);
+		if (cmd->auth == s->auth.number) /* and not an earlier one */
+			nr_smtp_auth_end(p, &s->auth, code);
 		break;
 	case NR_SMTP_V_STARTTLS:
 		m->starttls = code == 220;
@@ -239,6 +240,8 @@ static enum nr_verdict finish(struct nr_parse *p, struct nr_smtp *s, bool has_re
 	}
 	s->first = cmd->next;
 	s->n_pending--;
+	s->pending_len -= cmd->line.len;
+	s->n_doubtful -= s->n_doubtful > 0;
 	if (!s->first)
 		s->last = NULL;
 	settle(p, s, cmd, code);
@@ -257,6 +260,25 @@ enum nr_verdict nr_smtp_give_up(struct nr_parse *p, struct nr_smtp *s, unsigned 
 		worst = v != NR_MORE ? v : worst;
 	}
 	return worst;
+}
+
+enum nr_verdict nr_smtp_owe(struct nr_parse *p, struct nr_smtp *s)
+{
+	s->first->mail->broken = true;
+	s->n_owed++;
+	return finish(p, s, false);
+}
+
+void nr_smtp_doubt(struct nr_smtp *s)
+{
+	s->n_doubtful = s->n_pending;
+	s->n_owed = 0;
+}
+
+enum nr_verdict nr_smtp_trust(struct nr_parse *p, struct nr_smtp *s)
+{
+	return s->n_doubtful ? nr_smtp_give_up(p, s, s->n_pending - s->n_doubtful)
+			     : NR_MORE;
 }
 /* -- the server -- */
 
@@ -299,26 +321,110 @@ enum nr_verdict nr_smtp_drop_peek(struct nr_parse *p, struct nr_smtp *s)
 	return nr_left(&in) ? nr_smtp_in_data(p, s, &in) : NR_MORE;
 }
 
-enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s)
-{
-	unsigned code = s->reply.code;
-	struct nr_smtp_command *cmd = s->first;
-	enum nr_smtp_verb verb = cmd ? (enum nr_smtp_verb)cmd->verb : NR_SMTP_V_UNKNOWN;
-	enum nr_verdict v;
+/* -- which command a reply belongs to -- */
 
-	/* a greeting that was late, or whose client did not wait for it */
-	if (!s->n_replies++ && code == 220 && verb != NR_SMTP_V_STARTTLS)
-		return lone_reply(p, s);
-	if (code == 334 && (!cmd || verb == NR_SMTP_V_AUTH)) {
-		nr_smtp_auth_challenge(&s->auth, s->reply.text.p ? s->reply.text.p : "",
-				       s->reply.text.len);
-		return NR_MORE;
+/* The command that this code answers and others do not (RFC 5321, 4.3.2; 3207; 4954). */
+static enum nr_smtp_verb answered_by(unsigned code)
+{
+	switch (code) {
+	case 220:
+		return NR_SMTP_V_STARTTLS;
+	case 221:
+		return NR_SMTP_V_QUIT;
+	case 235:
+	case 334:
+		return NR_SMTP_V_AUTH;
+	case 354:
+		return NR_SMTP_V_DATA;
+	default:
+		return NR_SMTP_V_UNKNOWN;
 	}
-	if (!cmd && s->auth.active)
-		nr_smtp_auth_end(p, &s->auth, code);
-	if (!cmd)
-		return lone_reply(p, s);
-	v = finish(p, s, true);
+}
+
+/* Extensions have codes of others too: XCLIENT has 220, XEXCH50 354. */
+static bool may_be_own(const struct nr_smtp_command *c, unsigned code)
+{
+	struct nr_command x = nr_command_split(c->line.p, c->line.len);
+
+	return (code == 220 || code == 354) &&
+	       (c->verb == NR_SMTP_V_UNKNOWN || nr_word_begins(x.verb, x.verb_len, "X"));
+}
+
+/* How many commands are left from that on which the code names; 0: it names none. Where
+   replies are missing it is the newest: what is older may have had its own. */
+static unsigned named(const struct nr_smtp *s, unsigned code)
+{
+	enum nr_smtp_verb verb = answered_by(code);
+	unsigned n = s->n_pending, left = 0;
+
+	if (verb == NR_SMTP_V_UNKNOWN)
+		return 0;
+	for (const struct nr_smtp_command *c = s->first; c; c = c->next, n--) {
+		if (c->verb == verb)
+			left = n;
+		if (left ? !s->n_doubtful : may_be_own(c, code))
+			break;
+	}
+	return left;
+}
+
+static bool can_be_answered(const struct nr_smtp_command *c, unsigned code)
+{
+	if (c->verb == NR_SMTP_V_DATA)
+		return code == 354 || code >= 400;
+	return code != 354 || c->verb != NR_SMTP_V_CONTENT;
+}
+
+/* Behind a gap: how many commands are left from the newest on that may have this reply.
+ */
+static unsigned newest(const struct nr_smtp *s, unsigned code)
+{
+	unsigned n = s->n_pending, left = 0;
+
+	for (const struct nr_smtp_command *c = s->first; c; c = c->next, n--) {
+		if (can_be_answered(c, code))
+			left = n;
+	}
+	return left;
+}
+
+/* Whether the client sends content, or sent it, so that it had a 354. */
+static bool had_its_354(const struct nr_smtp *s, const struct nr_smtp_command *data)
+{
+	return data->next ? data->next->verb == NR_SMTP_V_CONTENT
+			  : s->mode == NR_SMTP_IN_DATA;
+}
+
+/*
+ * Replies come in the order of the commands. Where some were not seen, a code that one
+ * command alone has brings the two into step again.
+ */
+static enum nr_verdict into_step(struct nr_parse *p, struct nr_smtp *s)
+{
+	unsigned code = s->reply.code, n = named(s, code);
+	struct nr_smtp_command *cmd = s->first;
+
+	if (n) {
+		s->n_owed = 0;
+		s->unseen = false;
+	} else if (s->n_doubtful) {
+		n = newest(s, code);
+	} else {
+		n = s->n_pending;
+		if (cmd && !s->n_owed && !s->unseen && cmd->verb == NR_SMTP_V_DATA &&
+		    code < 300 && had_its_354(s, cmd))
+			n--;
+	}
+	return nr_smtp_give_up(p, s, n);
+}
+
+/* The reply is that of the oldest command. */
+static enum nr_verdict answer(struct nr_parse *p, struct nr_smtp *s)
+{
+	enum nr_smtp_verb verb = (enum nr_smtp_verb)s->first->verb;
+	unsigned code = s->reply.code;
+	enum nr_verdict v = finish(p, s, true);
+
 	if (v != NR_MORE)
 		return v;
 	if (verb == NR_SMTP_V_DATA && code >= 400) {
@@ -330,6 +436,43 @@ enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s)
 		agree_tls(p, s);
 	}
 	return NR_MORE;
+}
+
+/* A greeting that was late, or whose client did not wait for it. */
+static bool is_late_greeting(const struct nr_smtp *s)
+{
+	return s->n_replies == 1 && s->reply.code == 220 &&
+	       (!s->first || s->first->verb != NR_SMTP_V_STARTTLS);
+}
+
+enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s)
+{
+	unsigned code = s->reply.code;
+	enum nr_verdict v;
+
+	s->n_replies++;
+	if (is_late_greeting(s))
+		return lone_reply(p, s);
+	v = into_step(p, s);
+	if (v != NR_MORE)
+		return v;
+	if (s->n_owed) {
+		s->n_owed--;
+		return NR_MORE;
+	}
+	if (s->first && !can_be_answered(s->first, code) &&
+	    (s->unseen || s->first->verb == NR_SMTP_V_CONTENT))
+		return NR_MORE; /* to a command that was not seen, or was given up */
+	if (code == 334 && (!s->first || s->first->verb == NR_SMTP_V_AUTH)) {
+		nr_smtp_auth_challenge(&s->auth, s->reply.text.p ? s->reply.text.p : "",
+				       s->reply.text.len);
+		return NR_MORE;
+	}
+	if (s->first)
+		return answer(p, s);
+	if (s->auth.active)
+		nr_smtp_auth_end(p, &s->auth, code);
+	return lone_reply(p, s);
 }
 
 enum nr_verdict nr_smtp_server_line(struct nr_parse *p, struct nr_smtp *s,
