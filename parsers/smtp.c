@@ -163,6 +163,8 @@ static enum nr_verdict behind_data(struct nr_parse *p, struct nr_smtp *s,
 	if (word == -2)
 		return NR_MORE;
 	if (word < 0) {
+		if (nr_smtp_trust(p, s) != NR_MORE)
+			return NR_OVERFLOW;
 		nr_smtp_begin_data(p, s);
 		return nr_smtp_drop_peek(p, s);
 	}
@@ -228,6 +230,7 @@ static void client_gap(struct nr_parse *p, struct nr_smtp *s, uint64_t n)
 	case NR_SMTP_AT_COMMAND:
 	default:
 		s->skip[!s->server] = true;
+		s->unseen = true;
 		return;
 	}
 	nr_smtp_content_gap(&s->content);
@@ -260,8 +263,8 @@ static enum nr_verdict smtp_gap(struct nr_parse *p, void *ctx, unsigned side, ui
 			return v;
 	}
 	nr_reply_clear(&s->reply);
-	/* what was answered in the gap cannot be told: only the newest may still be */
-	return s->n_pending > 1 ? nr_smtp_give_up(p, s, 1) : NR_MORE;
+	nr_smtp_doubt(s);
+	return NR_MORE;
 }
 
 static void smtp_end(struct nr_parse *p, void *ctx)
@@ -306,7 +309,9 @@ const struct nr_parser nr_parser_smtp = {
 			{ "bytes of a mail's recipients, and of its commands", 64 << 10,
 			  "the others are left out; complete = 0" },
 			{ "commands without a reply", NR_SMTP_PENDING_MAX,
-			  "the oldest is taken as not answered" },
+			  "the oldest is taken as not answered; complete = 0" },
+			{ "bytes of commands without a reply", NR_SMTP_PENDING_BYTES,
+			  "the oldest is taken as not answered; complete = 0" },
 			{ "lines in a row that are no reply", NR_SMTP_BAD_MAX,
 			  "closed (error)" },
 			{ 0 },

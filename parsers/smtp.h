@@ -135,6 +135,7 @@ struct nr_smtp_auth {
 	bool has_secret;
 	uint8_t left;       /* lines of the client that still belong to it */
 	uint8_t step;       /* lines that came */
+	uint32_t number;    /* of the last AUTH, from 1 */
 	char mechanism[20]; /* lower case */
 	struct nr_kept user, secret;
 	struct nr_kept raw; /* the last line as it was sent: replies may repeat it */

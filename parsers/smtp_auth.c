@@ -22,14 +22,26 @@ static const struct {
 	{ "scram-sha-256", 2 },
 };
 
-/* Base64 (RFC 4648) to the arena; what is none is given back as it is. */
-static const char *decode(struct nr_parse *p, const char *text, size_t n, size_t *len)
+/* Base64 (RFC 4648) to the arena; what is none is given back as it is: *good false. */
+static const char *decode(struct nr_parse *p, const char *text, size_t n, size_t *len,
+			  bool *good)
 {
 	char *out = nr_arena_alloc(p->arena, n + 1);
 	ptrdiff_t got = nr_base64_decode(out, n + 1, text, n);
 
-	*len = got < 0 ? n : (size_t)got;
-	return got < 0 ? text : out;
+	*good = got >= 0;
+	*len = *good ? (size_t)got : n;
+	return *good ? out : text;
+}
+
+/* Whether it can be what somebody is called: whole UTF-8 without control characters. */
+static bool is_name(const char *t, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((uint8_t)t[i] < ' ' || t[i] == 0x7f)
+			return false;
+	}
+	return nr_utf8_span(t, n) == n;
 }
 
 static bool is(const struct nr_smtp_auth *x, const char *mechanism)
@@ -204,6 +216,7 @@ bool nr_smtp_auth_line(struct nr_parse *p, struct nr_smtp_auth *x, const char *l
 {
 	const char *t;
 	size_t len;
+	bool good;
 
 	if (x->left)
 		x->left--;
@@ -211,17 +224,19 @@ bool nr_smtp_auth_line(struct nr_parse *p, struct nr_smtp_auth *x, const char *l
 		x->left = 0;
 		return true;
 	}
+	if (x->step < UINT8_MAX)
+		x->step++;
 	if (!n || (n == 1 && *line == '='))
 		return true;
-	x->step++;
-	t = decode(p, line, n, &len);
+	t = decode(p, line, n, &len, &good);
 	if (!set(p, &x->raw, line, n))
 		return false;
-	if (is(x, "login") && x->step == 1)
+	/* what is no name may be what PLAIN sends, or a password out of its turn */
+	if (is(x, "login") && x->step == 1 && good && is_name(t, len))
 		return set(p, &x->user, t, len);
 	x->has_secret = true;
 	nr_secret_mask(p, line, n, 0, n); /* follow must know it as it was sent */
-	if (is(x, "plain"))
+	if (is(x, "plain") || (is(x, "login") && memchr(t, '\0', len)))
 		return read_plain(p, x, t, len);
 	if (is(x, "xoauth2") || is(x, "oauthbearer"))
 		return read_oauth(p, x, t, len);
@@ -237,6 +252,7 @@ bool nr_smtp_auth_begin(struct nr_parse *p, struct nr_smtp_auth *x, const char *
 
 	nr_smtp_auth_end(p, x, 0);
 	x->active = true;
+	x->number++;
 	set_mechanism(x, c.verb, c.verb_len);
 	x->left = 0;
 	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(*mechanisms); i++) {

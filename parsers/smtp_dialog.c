@@ -8,10 +8,6 @@
 #include "smtp_dialog.h"
 
 #include "base/text.h"
-#include "session/secret.h"
-
-#include <assert.h>
-#include <string.h>
 
 const char *const nr_smtp_verbs[] = { "HELO", "EHLO", "LHLO",    "MAIL",     "RCPT",
 				      "DATA", "BDAT", "AUTH",    "STARTTLS", "RSET",
@@ -22,7 +18,7 @@ const char *const nr_smtp_verbs[] = { "HELO", "EHLO", "LHLO",    "MAIL",     "RC
 
 /* -- mails and commands -- */
 
-static void stamp(const struct nr_parse *p, struct nr_smtp_mail *m)
+void nr_smtp_stamp(const struct nr_parse *p, struct nr_smtp_mail *m)
 {
 	if (!m->touched)
 		m->begin_ns = p->ts_ns;
@@ -71,262 +67,17 @@ static bool is_pass(const struct nr_command *c)
 	return nr_word_is(c->verb, c->verb_len, "PASS");
 }
 
-/* What stands in the rows of a command: nothing that may be a secret. */
-static const char *safe_line(struct nr_parse *p, const struct nr_smtp_command *cmd)
-{
-	struct nr_command c = nr_command_split(cmd->line.p, cmd->line.len), auth;
-	size_t n = cmd->line.len, i = 0;
-
-	if (cmd->verb == NR_SMTP_V_AUTH) {
-		auth = nr_command_split(c.arg, c.arg_len);
-		return nr_secret_mask(p, cmd->line.p, n, (size_t)(auth.arg - cmd->line.p),
-				      auth.arg_len);
-	}
-	if (is_pass(&c))
-		return nr_secret_mask(p, cmd->line.p, n, (size_t)(c.arg - cmd->line.p),
-				      c.arg_len);
-	/* one word of base64: the answer to an AUTH that was not seen */
-	while (cmd->verb == NR_SMTP_V_UNKNOWN && i < n &&
-	       (cmd->line.p[i] == '+' || cmd->line.p[i] == '=' ||
-		(cmd->line.p[i] >= '/' && cmd->line.p[i] <= '9') ||
-		((cmd->line.p[i] | 32) >= 'a' && (cmd->line.p[i] | 32) <= 'z')))
-		i++;
-	return nr_secret_mask(p, cmd->line.p, n, 0, i == n && n % 4 == 0 ? n : 0);
-}
-
-static bool list_command(struct nr_parse *p, const struct nr_smtp_command *cmd,
-			 unsigned code)
-{
-	struct nr_smtp_mail *m = cmd->mail;
-	struct nr_command c = nr_command_split(safe_line(p, cmd), cmd->line.len);
-	struct nr_buf b = { 0 };
-	bool ok;
-
-	m->n_commands++;
-	nr_buf_str(&b, "{\"command\":");
-	if (cmd->verb == NR_SMTP_V_UNKNOWN) {
-		nr_buf_json(&b, c.verb, c.verb_len);
-	} else {
-		char verb[16];
-
-		for (size_t i = 0; i < c.verb_len; i++) /* known ones are short */
-			verb[i] = nr_upper(c.verb[i]);
-		nr_buf_json(&b, verb, c.verb_len);
-	}
-	if (c.arg_len) {
-		nr_buf_str(&b, ",\"argument\":");
-		nr_buf_json(&b, c.arg, c.arg_len);
-	}
-	if (code)
-		nr_buf_printf(&b, ",\"reply\":%u", code);
-	nr_buf_str(&b, ",\"packet\":");
-	nr_buf_int(&b, (int64_t)cmd->packet);
-	nr_buf_char(&b, '}');
-	m->commands.cut += cmd->line.cut;
-	ok = nr_smtp_list_add(&m->commands, p->account, b.p, b.len);
-	nr_buf_fini(&b);
-	return ok;
-}
-
-static void free_command(struct nr_parse *p, struct nr_smtp_command *cmd)
-{
-	nr_kept_free(&cmd->line, p->account);
-	nr_account_free(p->account, cmd, sizeof(*cmd));
-}
-
-/* -- replies -- */
-
-static enum nr_smtp_status status_of(unsigned code)
-{
-	if (!code)
-		return NR_SMTP_OPEN;
-	return code < 400   ? NR_SMTP_ACCEPTED
-	       : code < 500 ? NR_SMTP_DEFERRED
-			    : NR_SMTP_REJECTED;
-}
-
-/* Its last word is spoken. */
-static void close_mail(struct nr_smtp_mail *m, enum nr_smtp_status status)
-{
-	if (!m->has_mail || m->done)
-		return;
-	/* one that was refused before it was given up is refused */
-	if (status != NR_SMTP_ABORTED || m->status == NR_SMTP_OPEN)
-		m->status = (uint8_t)status;
-	m->done = true;
-}
-
-static bool set_reply(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_mail *m)
-{
-	const struct nr_kept *t = &s->reply.text;
-	char code[4] = { (char)('0' + s->reply.code / 100),
-			 (char)('0' + s->reply.code / 10 % 10),
-			 (char)('0' + s->reply.code % 10), ' ' };
-
-	if (m->done)
-		return true;
-	stamp(p, m);
-	if (!nr_kept_set(&m->last_reply, p->account, code, 4, NR_SMTP_REPLY_MAX) ||
-	    !nr_kept_add(&m->last_reply, p->account,
-			 nr_smtp_auth_echo(p, &s->auth, t->p ? t->p : "", t->len), t->len,
-			 NR_SMTP_REPLY_MAX))
-		return false;
-	m->last_reply.cut += t->cut;
-	return true;
-}
-
-/* DATA was refused, though its client may have gone on already. */
-static void leave_data(struct nr_smtp *s)
-{
-	if (s->mode == NR_SMTP_AT_DATA || s->mode == NR_SMTP_IN_DATA)
-		s->mode = NR_SMTP_AT_COMMAND;
-}
-
-/* A command out of its order, or wrong in itself, changes nothing (RFC 5321, 4.1.4). */
-static bool changes_nothing(unsigned code)
-{
-	return code == 501 || code == 503;
-}
-
-static void settle_chunk(struct nr_smtp_mail *m, const struct nr_smtp_command *cmd,
-			 unsigned code)
-{
-	if (m->done)
-		return;
-	if (code >= 400 && (!cmd->chunk || changes_nothing(code))) {
-		m->status = (uint8_t)status_of(code);
-		m->ended = false;
-		m->refused = cmd->chunk;
-	} else if (code >= 400 || cmd->last) {
-		close_mail(m, status_of(code));
-	}
-}
-
-/* What a command with its reply does to its mail; code 0: none was seen. */
-static void settle(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_command *cmd,
-		   unsigned code)
-{
-	struct nr_smtp_mail *m = cmd->mail;
-	bool no = code >= 400;
-
-	switch ((enum nr_smtp_verb)cmd->verb) {
-	case NR_SMTP_V_HELO:
-	case NR_SMTP_V_EHLO:
-	case NR_SMTP_V_LHLO:
-	case NR_SMTP_V_RSET:
-		if (!no && cmd->in_mail)
-			close_mail(m, NR_SMTP_ABORTED);
-		break;
-	case NR_SMTP_V_MAIL:
-		m->accepted |= code && !no;
-		if (no && !m->accepted && !m->done)
-			m->status = (uint8_t)status_of(code);
-		break;
-	case NR_SMTP_V_RCPT:
-		m->n_accepted += !no;
-		if (!m->done)
-			m->status = no && !m->n_accepted ? (uint8_t)status_of(code)
-							 : NR_SMTP_OPEN;
-		break;
-	case NR_SMTP_V_DATA:
-		if (no && !m->done)
-			m->status = (uint8_t)status_of(code);
-		break;
-	case NR_SMTP_V_BDAT:
-		settle_chunk(m, cmd, code);
-		break;
-	case NR_SMTP_V_CONTENT:
-		close_mail(m, status_of(code));
-		break;
-	case NR_SMTP_V_AUTH:
-		nr_smtp_auth_end(p, &s->auth, code);
-		break;
-	case NR_SMTP_V_STARTTLS:
-		m->starttls = code == 220;
-		break;
-	case NR_SMTP_V_QUIT:
-		if (m->has_mail && m->status == NR_SMTP_OPEN && !m->has_content)
-			close_mail(m, NR_SMTP_ABORTED);
-		break;
-	case NR_SMTP_V_UNKNOWN:
-	case NR_SMTP_V_OTHER:
-	default:
-		break;
-	}
-}
-
-/* The mail that this refused MAIL leaves as it was, or NULL. */
-static struct nr_smtp_mail *goes_on(const struct nr_smtp *s,
-				    const struct nr_smtp_command *cmd, unsigned code)
-{
-	struct nr_smtp_mail *m = s->mails;
-
-	if (cmd->verb != NR_SMTP_V_MAIL || !changes_nothing(code) || m == cmd->mail)
-		return NULL;
-	while (m->next != cmd->mail)
-		m = m->next;
-	return m->accepted && !m->done && !m->ended ? m : NULL;
-}
-
-/* The mail before m goes on in m. */
-static bool go_on(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_mail *before,
-		  struct nr_smtp_mail *m)
-{
-	bool ok = nr_smtp_mail_go_on(m, before, p->account);
-
-	while (s->mails != before)
-		nr_smtp_write_first(p, s);
-	s->mails = m;
-	nr_smtp_mail_free(before, p->account);
-	return ok;
-}
-
-/* The oldest command is done; has_reply: s->reply holds its reply. */
-static enum nr_verdict finish(struct nr_parse *p, struct nr_smtp *s, bool has_reply)
-{
-	struct nr_smtp_command *cmd = s->first;
-	unsigned code = has_reply ? s->reply.code : 0;
-	struct nr_smtp_mail *before = goes_on(s, cmd, code);
-	bool ok = !before || go_on(p, s, before, cmd->mail);
-
-	assert(cmd->mail); /* push() has set it, and it lives as long as its commands */
-	while (s->mails != cmd->mail)
-		nr_smtp_write_first(p, s);
-	ok = (!has_reply || set_reply(p, s, cmd->mail)) && ok;
-	if (has_reply && cmd->replies > 1) { /* LMTP: one for each recipient */
-		cmd->replies--;
-		return ok ? NR_MORE : NR_OVERFLOW;
-	}
-	s->first = cmd->next;
-	s->n_pending--;
-	if (!s->first)
-		s->last = NULL;
-	settle(p, s, cmd, code);
-	if (cmd->verb != NR_SMTP_V_CONTENT)
-		ok = list_command(p, cmd, code) && ok;
-	free_command(p, cmd);
-	return ok ? NR_MORE : NR_OVERFLOW;
-}
-
-enum nr_verdict nr_smtp_give_up(struct nr_parse *p, struct nr_smtp *s, unsigned n)
-{
-	enum nr_verdict worst = NR_MORE, v;
-
-	while (s->n_pending > n) {
-		v = finish(p, s, false);
-		worst = v != NR_MORE ? v : worst;
-	}
-	return worst;
-}
-
 static struct nr_smtp_command *push(struct nr_parse *p, struct nr_smtp *s,
 				    enum nr_smtp_verb verb, const struct nr_piece *line)
 {
 	struct nr_smtp_command *cmd;
 
-	if (s->n_pending >= NR_SMTP_PENDING_MAX &&
-	    nr_smtp_give_up(p, s, NR_SMTP_PENDING_MAX - 1) != NR_MORE)
-		return NULL;
+	while (s->n_pending >= NR_SMTP_PENDING_MAX ||
+	       (s->n_pending && line &&
+		s->pending_len + line->len > NR_SMTP_PENDING_BYTES)) {
+		if (nr_smtp_owe(p, s) != NR_MORE)
+			return NULL;
+	}
 	cmd = nr_account_alloc(p->account, sizeof(*cmd));
 	if (!cmd)
 		return NULL;
@@ -340,13 +91,14 @@ static struct nr_smtp_command *push(struct nr_parse *p, struct nr_smtp *s,
 	cmd->mail = s->mail;
 	cmd->packet = p->packet;
 	cmd->in_mail = s->mail->has_mail;
-	stamp(p, s->mail);
+	nr_smtp_stamp(p, s->mail);
 	if (!line)
 		return cmd;
-	cmd->line.cut = line->cut;
-	return nr_kept_add(&cmd->line, p->account, line->p, line->len, NR_SMTP_LINE_MAX)
-		       ? cmd
-		       : NULL;
+	if (!nr_kept_add(&cmd->line, p->account, line->p, line->len, NR_SMTP_LINE_MAX))
+		return NULL;
+	cmd->line.cut += line->cut;
+	s->pending_len += cmd->line.len;
+	return cmd;
 }
 
 /* -- content -- */
@@ -389,7 +141,7 @@ void nr_smtp_begin_data(struct nr_parse *p, struct nr_smtp *s)
 enum nr_verdict nr_smtp_in_data(struct nr_parse *p, struct nr_smtp *s,
 				struct nr_cursor *in)
 {
-	stamp(p, s->mail);
+	nr_smtp_stamp(p, s->mail);
 	switch (nr_smtp_content_data(&s->content, s->mail, p->account, in)) {
 	case NR_SMTP_DATA_NO_MEM:
 		return NR_OVERFLOW;
@@ -406,7 +158,7 @@ enum nr_verdict nr_smtp_in_chunk(struct nr_parse *p, struct nr_smtp *s,
 {
 	size_t n = nr_left(in) < s->chunk_left ? nr_left(in) : (size_t)s->chunk_left;
 
-	stamp(p, s->mail);
+	nr_smtp_stamp(p, s->mail);
 	s->chunk_left -= n;
 	if (!s->chunk_left)
 		s->mode = NR_SMTP_AT_COMMAND;
@@ -419,6 +171,8 @@ enum nr_verdict nr_smtp_in_chunk(struct nr_parse *p, struct nr_smtp *s,
 
 enum nr_smtp_verb nr_smtp_verb_of(const struct nr_command *c)
 {
+	if (nr_word_is(c->verb, c->verb_len, "X-EXPS")) /* AUTH among Exchange servers */
+		return NR_SMTP_V_AUTH;
 	for (unsigned i = 0; nr_smtp_verbs[i]; i++) {
 		if (nr_word_is(c->verb, c->verb_len, nr_smtp_verbs[i]))
 			return i + NR_SMTP_V_HELO < NR_SMTP_V_OTHER
@@ -505,8 +259,10 @@ static enum nr_verdict command(struct nr_parse *p, struct nr_smtp *s,
 	struct nr_command c = nr_command_split(line->p, line->len);
 	enum nr_smtp_verb verb = nr_smtp_verb_of(&c);
 	struct nr_smtp_command *cmd;
-	bool ok = true;
+	bool ok = nr_smtp_trust(p, s) == NR_MORE;
 
+	if (!ok)
+		return NR_OVERFLOW;
 	if (verb == NR_SMTP_V_MAIL && !begin_mail(p, s, &c))
 		return NR_OVERFLOW;
 	if (is_of_mail(verb) && (s->mail->ended || s->mail->done) &&
@@ -532,116 +288,52 @@ static enum nr_verdict command(struct nr_parse *p, struct nr_smtp *s,
 		begin_chunk(p, s, cmd, &c);
 	} else if (verb == NR_SMTP_V_AUTH) {
 		ok = nr_smtp_auth_begin(p, &s->auth, c.arg, c.arg_len);
+		cmd->auth = s->auth.number;
 	} else if (is_pass(&c)) {
+		cmd->is_pass = true;
 		ok = nr_kept_set(&s->auth.secret, p->account, c.arg, c.arg_len,
 				 NR_SMTP_AUTH_MAX);
 	}
 	return ok ? NR_MORE : NR_OVERFLOW;
 }
 
+/*
+ * No answer to a challenge, which is base64, "=" or "*" (RFC 4954, 4): a command with
+ * something behind it, or one whose word alone would be no text in base64.
+ */
+static bool leaves_auth(const struct nr_piece *line)
+{
+	struct nr_command c = nr_command_split(line->p, line->len);
+	enum nr_smtp_verb verb = nr_smtp_verb_of(&c);
+
+	if (verb == NR_SMTP_V_UNKNOWN)
+		return false;
+	return verb != NR_SMTP_V_OTHER || c.arg_len ||
+	       nr_word_is(c.verb, c.verb_len, "NOOP");
+}
+
+/* The AUTH that waits is not over, whatever a gap held; what was before it is. */
+static bool auth_goes_on(struct nr_parse *p, struct nr_smtp *s)
+{
+	bool waits = s->last && s->last->verb == NR_SMTP_V_AUTH;
+	bool ok = !s->n_doubtful || nr_smtp_give_up(p, s, waits) == NR_MORE;
+
+	s->n_doubtful = 0;
+	return ok;
+}
+
 enum nr_verdict nr_smtp_client_line(struct nr_parse *p, struct nr_smtp *s,
 				    const struct nr_piece *line)
 {
+	if (s->auth.left && leaves_auth(line)) /* it was refused; that was not seen */
+		nr_smtp_auth_end(p, &s->auth, 0);
 	if (s->auth.left) {
-		stamp(p, s->mail);
+		if (!auth_goes_on(p, s))
+			return NR_OVERFLOW;
+		nr_smtp_stamp(p, s->mail);
 		return nr_smtp_auth_line(p, &s->auth, (const char *)line->p, line->len)
 			       ? NR_MORE
 			       : NR_OVERFLOW;
 	}
 	return line->len ? command(p, s, line) : NR_MORE;
-}
-
-/* -- the server -- */
-
-/* STARTTLS was accepted: what comes next should be TLS. */
-static void agree_tls(struct nr_parse *p, struct nr_smtp *s)
-{
-	s->tls_agreed = true;
-	if (s->n_pending)
-		nr_parse_anomaly(
-			p, NR_ANOM_STARTTLS_INJECTION, !s->server,
-			nr_arena_printf(p->arena, "{\"commands\":%u}", s->n_pending));
-}
-
-/* A reply that no command waits for: the greeting, or the command was not seen. */
-static enum nr_verdict lone_reply(struct nr_parse *p, struct nr_smtp *s)
-{
-	unsigned code = s->reply.code;
-
-	if (!set_reply(p, s, s->mail))
-		return NR_OVERFLOW;
-	if (s->mode == NR_SMTP_IN_DATA && code >= 200 && code != 354) {
-		close_mail(s->mail, status_of(code));
-		s->early = !s->data_gap;
-		if (s->data_gap) { /* the end of DATA was in the gap */
-			s->mode = NR_SMTP_AT_COMMAND;
-			s->skip[!s->server] = true;
-		}
-	} else if (code == 354 && s->mode == NR_SMTP_AT_COMMAND) {
-		nr_smtp_begin_data(p, s);
-	}
-	return NR_MORE;
-}
-
-/* Bytes that came behind DATA before its reply. */
-enum nr_verdict nr_smtp_drop_peek(struct nr_parse *p, struct nr_smtp *s)
-{
-	struct nr_cursor in = nr_cursor(s->peek, s->n_peek);
-
-	s->n_peek = 0;
-	return nr_left(&in) ? nr_smtp_in_data(p, s, &in) : NR_MORE;
-}
-
-enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s)
-{
-	unsigned code = s->reply.code;
-	struct nr_smtp_command *cmd = s->first;
-	enum nr_smtp_verb verb = cmd ? (enum nr_smtp_verb)cmd->verb : NR_SMTP_V_UNKNOWN;
-	enum nr_verdict v;
-
-	/* a greeting that was late, or whose client did not wait for it */
-	if (!s->n_replies++ && code == 220 && verb != NR_SMTP_V_STARTTLS)
-		return lone_reply(p, s);
-	if (code == 334 && (!cmd || verb == NR_SMTP_V_AUTH)) {
-		nr_smtp_auth_challenge(&s->auth, s->reply.text.p ? s->reply.text.p : "",
-				       s->reply.text.len);
-		return NR_MORE;
-	}
-	if (!cmd && s->auth.active)
-		nr_smtp_auth_end(p, &s->auth, code);
-	if (!cmd)
-		return lone_reply(p, s);
-	v = finish(p, s, true);
-	if (v != NR_MORE)
-		return v;
-	if (verb == NR_SMTP_V_DATA && code >= 400) {
-		leave_data(s);
-	} else if (verb == NR_SMTP_V_DATA && s->mode == NR_SMTP_AT_DATA) {
-		nr_smtp_begin_data(p, s);
-		return nr_smtp_drop_peek(p, s);
-	} else if (verb == NR_SMTP_V_STARTTLS && code == 220) {
-		agree_tls(p, s);
-	}
-	return NR_MORE;
-}
-
-enum nr_verdict nr_smtp_server_line(struct nr_parse *p, struct nr_smtp *s,
-				    const struct nr_piece *line)
-{
-	struct nr_piece safe = *line;
-
-	switch (nr_reply_line(&s->reply, p->account, line, NR_SMTP_REPLY_MAX)) {
-	case NR_REPLY_BAD:
-		safe.p = (const uint8_t *)nr_smtp_auth_echo(
-			p, &s->auth, (const char *)line->p, line->len);
-		return nr_reply_bad(p, &s->reply, NR_ANOM_SMTP_REPLY, s->server, &safe,
-				    &s->auth.secret, NR_SMTP_BAD_MAX);
-	case NR_REPLY_NO_MEM:
-		return NR_OVERFLOW;
-	case NR_REPLY_MORE:
-		return NR_MORE;
-	case NR_REPLY_WHOLE:
-	default:
-		return nr_smtp_whole_reply(p, s);
-	}
 }

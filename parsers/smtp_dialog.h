@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The dialogue of SMTP and LMTP (RFC 5321, 2033): commands, replies, mails. smtp.c brings
- * the lines in order and knows who is the client; smtp_dialog.c what they mean.
+ * the lines in order and knows who is the client; smtp_dialog.c knows what the client's
+ * mean, smtp_reply.c the server's.
  */
 #pragma once
 
@@ -11,7 +12,8 @@ enum {
 	NR_SMTP_LINE_MAX = NR_SMTP_AUTH_MAX + 32, /* and "AUTH" with its mechanism */
 	NR_SMTP_REPLY_MAX = 4096,
 	NR_SMTP_TEXT_MAX = 4096,
-	NR_SMTP_PENDING_MAX = 128,
+	NR_SMTP_PENDING_MAX = 1024,
+	NR_SMTP_PENDING_BYTES = 64 << 10,
 	NR_SMTP_BAD_MAX = 16,
 };
 
@@ -42,10 +44,12 @@ struct nr_smtp_command {
 	struct nr_kept line;
 	uint64_t packet;
 	uint32_t replies; /* LMTP: that are still to come */
+	uint32_t auth;    /* AUTH: its number */
 	uint8_t verb;     /* enum nr_smtp_verb */
 	bool chunk;       /* BDAT with a size */
 	bool last;        /* and LAST */
 	bool in_mail;     /* MAIL was said before it */
+	bool is_pass;     /* PASS: the argument is a secret */
 };
 
 enum nr_smtp_mode {
@@ -64,6 +68,9 @@ struct nr_smtp {
 	struct nr_smtp_auth auth;
 	uint64_t chunk_left;
 	uint32_t n_pending, n_replies;
+	uint32_t pending_len; /* bytes of their lines */
+	uint32_t n_doubtful;  /* of the oldest: their replies may have been in a gap */
+	uint32_t n_owed;      /* replies still to come to commands that were given up */
 	uint8_t server, mode; /* enum nr_smtp_mode */
 	uint8_t n_peek;
 	uint8_t peek[12]; /* first bytes behind a DATA that was not answered */
@@ -72,9 +79,12 @@ struct nr_smtp {
 	bool tls_agreed; /* the last line was its 220 */
 	bool early;      /* the reply to the end of DATA came before that end */
 	bool data_gap;   /* in the present DATA */
+	bool unseen;     /* behind a gap: there are replies to commands not seen */
 	bool skip[2];    /* behind a gap: to a line that can be one */
 };
 
+/* The present packet says something of m. */
+void nr_smtp_stamp(const struct nr_parse *p, struct nr_smtp_mail *m);
 /* What a command line asks for. */
 enum nr_smtp_verb nr_smtp_verb_of(const struct nr_command *c);
 /* A mail behind those there are; the connection's first one begins with it. False: no
@@ -92,6 +102,12 @@ enum nr_verdict nr_smtp_server_line(struct nr_parse *p, struct nr_smtp *s,
 enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s);
 /* The oldest commands are taken as not answered, until n are left. */
 enum nr_verdict nr_smtp_give_up(struct nr_parse *p, struct nr_smtp *s, unsigned n);
+/* The same for one for which there is no room: its reply comes and is passed over. */
+enum nr_verdict nr_smtp_owe(struct nr_parse *p, struct nr_smtp *s);
+/* Replies are missing: each command may have had its own. */
+void nr_smtp_doubt(struct nr_smtp *s);
+/* The client goes on: what may have been answered in a gap was. */
+enum nr_verdict nr_smtp_trust(struct nr_parse *p, struct nr_smtp *s);
 
 /* Content: behind DATA, until its end; and so many bytes behind BDAT. */
 void nr_smtp_begin_data(struct nr_parse *p, struct nr_smtp *s);

@@ -22,6 +22,12 @@ int nr_db_fail(struct nr_db *d, const char *what, struct nr_err *err)
 
 	if (d->db && !sys) /* not all paths inside SQLite keep it */
 		sqlite3_file_control(d->db, "main", SQLITE_FCNTL_LAST_ERRNO, &sys);
+	if (code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_UNIQUE)
+		return nr_fail(
+			err, -EINVAL,
+			"cannot write %s: two rows claim one id, as those of two "
+			"databases do; each needs one of its own (SQLite: %s, while %s)",
+			d->target, sqlite3_errmsg(d->db), what);
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		return nr_fail(err, -ENOSPC,
@@ -46,12 +52,6 @@ int nr_db_fail(struct nr_db *d, const char *what, struct nr_err *err)
 	case SQLITE_CORRUPT:
 		return nr_fail(err, -EBADMSG, "cannot write %s: %s (while %s)", d->target,
 			       sqlite3_errmsg(d->db), what);
-	case SQLITE_CONSTRAINT:
-		return nr_fail(
-			err, -EEXIST,
-			"cannot write %s: two rows claim one id, as those of two "
-			"databases do; each needs one of its own (SQLite: %s, while %s)",
-			d->target, sqlite3_errmsg(d->db), what);
 	default:
 		return nr_fail(err, -EINVAL, "cannot write %s: %s (while %s)", d->target,
 			       d->db ? sqlite3_errmsg(d->db) : "out of memory", what);
