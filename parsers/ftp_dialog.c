@@ -180,22 +180,32 @@ static void free_command(struct nr_parse *p, struct nr_ftp_command *cmd)
 	nr_account_free(p->account, cmd, sizeof(*cmd));
 }
 
-/* The oldest command is done, with the reply in f->reply or without one. */
-static enum nr_verdict finish(struct nr_parse *p, struct nr_ftp *f, bool has_reply)
+static void unlink_command(struct nr_ftp *f, struct nr_ftp_command *cmd)
 {
-	struct nr_ftp_command *cmd = f->first;
+	struct nr_ftp_command **at = &f->first, *before = NULL;
+
+	while (*at != cmd) {
+		before = *at;
+		at = &before->next;
+	}
+	*at = cmd->next;
+	if (f->last == cmd)
+		f->last = before;
+	f->n_pending--;
+}
+
+/* The command is done, with the reply in f->reply or without one. */
+static enum nr_verdict finish(struct nr_parse *p, struct nr_ftp *f,
+			      struct nr_ftp_command *cmd, bool has_reply)
+{
 	struct nr_command c;
 	unsigned code = has_reply ? f->reply.code : 0;
 	bool is_user, is_pass, ok = true;
 
-	assert(cmd); /* n_pending of them are in the list */
 	c = nr_command_split(cmd->line.p, cmd->line.len);
 	is_user = nr_word_is(c.verb, c.verb_len, "USER");
 	is_pass = nr_word_is(c.verb, c.verb_len, "PASS");
-	f->first = cmd->next;
-	f->n_pending--;
-	if (!f->first)
-		f->last = NULL;
+	unlink_command(f, cmd);
 	if (is_user)
 		ok = nr_kept_set(&f->user, p->account, c.arg, c.arg_len, NR_FTP_LINE_MAX);
 	put_row(p, f, cmd, has_reply, channel_of(p, f, cmd, &c, code));
@@ -213,7 +223,8 @@ static enum nr_verdict give_up(struct nr_parse *p, struct nr_ftp *f, unsigned n)
 	enum nr_verdict worst = NR_MORE, v;
 
 	while (f->n_pending > n) {
-		v = finish(p, f, false);
+		assert(f->first); /* n_pending of them are in the list */
+		v = finish(p, f, f->first, false);
 		worst = v != NR_MORE ? v : worst;
 	}
 	return worst;
@@ -277,8 +288,10 @@ enum nr_verdict nr_ftp_client_line(struct nr_parse *p, struct nr_ftp *f,
 		return NR_MORE;
 	if (f->first && f->first->doubtful)
 		v = give_up(p, f, 0);
-	if (v == NR_MORE && f->n_pending >= NR_FTP_PENDING_MAX)
+	if (v == NR_MORE && f->n_pending >= NR_FTP_PENDING_MAX) {
+		f->n_owed++;
 		v = give_up(p, f, NR_FTP_PENDING_MAX - 1);
+	}
 	return v == NR_MORE ? add_command(p, f, line, true) : v;
 }
 
@@ -372,25 +385,59 @@ static bool begins_tls(const struct nr_ftp *f)
 	return is_auth_tls(&c);
 }
 
+/* A greeting that was late, or whose client did not wait for it. */
+static bool is_late_greeting(const struct nr_ftp *f)
+{
+	return f->n_replies == 1 && f->reply.code == 220 && f->first &&
+	       !is_verb(f->first, "REIN") && !is_verb(f->first, "HOST");
+}
+
+/*
+ * STAT may be said during a transfer, and is answered before it (RFC 959, 4.1.3): the
+ * one that this reply belongs to, or NULL.
+ */
+static struct nr_ftp_command *status_meanwhile(const struct nr_ftp *f)
+{
+	struct nr_ftp_command *c = f->first;
+
+	if (!c || !c->interim.len || f->reply.code < 211 || f->reply.code > 213)
+		return NULL;
+	while (c && !is_verb(c, "STAT"))
+		c = c->next;
+	return c;
+}
+
+/* A reply that no command waits for: a row of its own. */
+static void put_lone(struct nr_parse *p, struct nr_ftp *f)
+{
+	put_row(p, f, NULL, true, NULL);
+}
+
 static enum nr_verdict whole_reply(struct nr_parse *p, struct nr_ftp *f)
 {
-	enum nr_verdict v = into_step(p, f);
-	bool tls = begins_tls(f);
+	bool is_final = f->reply.code >= 200, tls;
+	struct nr_ftp_command *stat;
+	enum nr_verdict v;
 
-	if (v != NR_MORE)
-		return v;
-	/* a greeting that was late, or whose client did not wait for it */
-	if (!f->n_replies++ && f->reply.code == 220 && f->first &&
-	    !is_verb(f->first, "REIN") && !is_verb(f->first, "HOST")) {
-		put_row(p, f, NULL, true, NULL);
+	f->n_replies++;
+	if (is_late_greeting(f) || f->n_owed) {
+		put_lone(p, f);
+		f->n_owed -= f->n_owed && is_final;
 		return NR_MORE;
 	}
-	if (f->reply.code < 200 && f->first)
+	stat = status_meanwhile(f);
+	if (stat)
+		return finish(p, f, stat, true);
+	v = into_step(p, f);
+	tls = begins_tls(f);
+	if (v != NR_MORE)
+		return v;
+	if (!is_final && f->first)
 		return add_interim(p, f->first, &f->reply) ? NR_MORE : NR_OVERFLOW;
 	if (!f->first)
-		put_row(p, f, NULL, true, NULL);
+		put_lone(p, f);
 	else
-		v = finish(p, f, true);
+		v = finish(p, f, f->first, true);
 	if (v == NR_MORE && tls) {
 		f->tls_agreed = true;
 		tell_injection(p, f);
@@ -421,6 +468,7 @@ enum nr_verdict nr_ftp_server_gap(struct nr_parse *p, struct nr_ftp *f)
 {
 	enum nr_verdict v = NR_MORE;
 
+	f->n_owed = 0;
 	if (f->reply.open) { /* what was read of it is a row */
 		v = whole_reply(p, f);
 		if (v != NR_MORE)
@@ -439,8 +487,8 @@ void nr_ftp_dialog_end(struct nr_parse *p, struct nr_ftp *f, const struct nr_pie
 	if (line)
 		add_command(p, f, line, false);
 	if (f->first && f->reply.open)
-		finish(p, f, true);
+		finish(p, f, f->first, true);
 	else if (f->reply.open)
-		put_row(p, f, NULL, true, NULL);
+		put_lone(p, f);
 	give_up(p, f, 0);
 }

@@ -12,7 +12,7 @@ enum {
 	NR_FTP_LINE_MAX = 4096,
 	NR_FTP_REPLY_MAX = 4096,
 	NR_FTP_INTERIM_MAX = 1024, /* bytes of all replies 1xx to one command */
-	NR_FTP_PENDING_MAX = 64,
+	NR_FTP_PENDING_MAX = 256,
 	NR_FTP_VERB_MAX = 32,
 	NR_FTP_BAD_MAX = 16, /* lines in a row that are no replies */
 };
@@ -32,6 +32,7 @@ struct nr_ftp {
 	struct nr_kept user, secret;
 	struct nr_ftp_channel channel; /* of the next transfer */
 	uint32_t n_pending, n_replies;
+	uint32_t n_owed; /* replies still to come to commands that were given up */
 	bool roles_known;
 	bool tls_asked;  /* the last command was AUTH TLS */
 	bool tls_agreed; /* the last line was its 234 */
