@@ -431,9 +431,16 @@ static unsigned newest(const struct nr_smtp *s, unsigned code)
 	return left;
 }
 
-/* Whether the client sends content, or sent it, so that it had a 354. */
-static bool had_its_354(const struct nr_smtp *s, const struct nr_smtp_command *data)
+/* Whether the oldest command is a DATA whose 354 was not seen, though its client sends
+   content, or sent it. Not where the reply may be that to a command not seen. */
+static bool lacks_354(const struct nr_smtp *s, unsigned code)
 {
+	const struct nr_smtp_command *data = s->first;
+
+	if (!data || data->verb != NR_SMTP_V_DATA || code >= 300)
+		return false;
+	if (s->n_owed || s->unseen)
+		return false;
 	return data->next ? data->next->verb == NR_SMTP_V_CONTENT
 			  : s->mode == NR_SMTP_IN_DATA;
 }
@@ -445,7 +452,7 @@ static bool had_its_354(const struct nr_smtp *s, const struct nr_smtp_command *d
 static enum nr_verdict into_step(struct nr_parse *p, struct nr_smtp *s)
 {
 	unsigned code = s->reply.code, n = named(s, code);
-	struct nr_smtp_command *cmd = s->first;
+	enum nr_verdict v;
 
 	if (n) {
 		s->n_owed = 0;
@@ -453,12 +460,11 @@ static enum nr_verdict into_step(struct nr_parse *p, struct nr_smtp *s)
 	} else if (s->n_doubtful) {
 		n = newest(s, code);
 	} else {
-		n = s->n_pending;
-		if (cmd && !s->n_owed && !s->unseen && cmd->verb == NR_SMTP_V_DATA &&
-		    code < 300 && had_its_354(s, cmd))
-			n--;
+		n = s->n_pending - lacks_354(s, code);
 	}
-	return nr_smtp_give_up(p, s, n);
+	v = nr_smtp_give_up(p, s, n);
+	s->n_doubtful = 0; /* what is behind it was not answered before */
+	return v;
 }
 
 /* The reply is that of the oldest command. */

@@ -183,6 +183,11 @@ static void test_smtp_the_next_command_tells_that_one_was_answered(void **state)
 		    "1250 reset"),
 	      LINES("\"FROM:<a@x>\",\"packet\"", "\"TO:<b@y>\",\"reply\":550",
 		    "\"RSET\",\"reply\":250", "\"status\":\"rejected\""));
+	/* a reply behind the gap ends the doubt about what came after its command */
+	check(25,
+	      LINES(HELLO, "0MAIL FROM:<a@x>", "0DATA", "0A: b", "0", "0.", "g1",
+		    "1354 go", "0NOOP", "1550 spam", "1250 noop"),
+	      LINES("\"NOOP\",\"reply\":250", "\"status\":\"rejected\""));
 	/* not so for AUTH, which has several lines */
 	check(25,
 	      LINES(HELLO, "0NOOP", "0AUTH LOGIN", "g1", "0am9l", "1334 UGFzc3dvcmQ6",
