@@ -59,7 +59,8 @@ enum {
 	NR_HTTP_START_MAX = 16384,   /* bytes kept of a start line */
 	NR_HTTP_FIELD_SLACK = 1024,  /* bytes looked at of each field beyond HEAD_MAX */
 	NR_HTTP_FIELDS_MAX = 512,    /* fields kept of a head */
-	NR_HTTP_CHUNK_LINE_MAX = 64, /* bytes looked at of a chunk's line */
+	NR_HTTP_CHUNK_LINE_MAX = 64, /* bytes looked at of a chunk's line behind its
+					leading zeros */
 	NR_HTTP_OPEN_MAX = 128,      /* transactions open in a flow */
 	NR_HTTP_INTERIM_MAX = 16,    /* interim responses kept of a transaction */
 	NR_HTTP_SKIP_MAX = 65536,    /* bytes without any message: it is something else */
@@ -137,6 +138,7 @@ struct nr_http_side {
 	enum nr_http_state before; /* EXPECT: what was before it */
 	int64_t first_ns;          /* of the message that begins */
 	uint64_t skipped; /* bytes that belong to no message, since the last one */
+	uint32_t zeros;   /* at the beginning of a chunk's line, nothing else so far */
 	bool lost_by_gap; /* why they were skipped */
 	bool empty_lines; /* before the message that begins */
 };
@@ -234,6 +236,7 @@ void nr_http_say_signs(struct nr_parse *p, int side, uint64_t depth, unsigned wh
 		       struct nr_http_message *m);
 
 /* http_mask.c: copies in the arena, secrets masked unless they are to be stored. */
-char *nr_http_mask_url(struct nr_parse *p, const char *url, size_t n);
+char *nr_http_mask_target(struct nr_parse *p, struct nr_http_slice method,
+			  struct nr_http_slice target);
 char *nr_http_mask_value(struct nr_parse *p, struct nr_http_slice name, const char *value,
 			 size_t n);

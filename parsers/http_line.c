@@ -507,6 +507,10 @@ static void transfer_coding(struct nr_http_framing *f, struct nr_http_slice word
 
 	if (nr_http_is(word, "identity"))
 		return;
+	if (!word.n) { /* counts for nothing in a list (RFC 9110, 5.6.1.2) */
+		f->signs |= NR_HTTP_SIGN(TE_ODD);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
 		known |= nr_http_is(word, plain[i]);
 	if (f->chunked)
@@ -584,12 +588,14 @@ bool nr_http_may_begin_size(char c)
 	return is_space(c) || hex(c) < 16;
 }
 
-bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size, bool *odd)
+bool nr_http_chunk_size(const char *line, size_t n, enum nr_http_around around,
+			uint64_t *size, bool *odd)
 {
+	bool behind_zeros = around & NR_HTTP_BEHIND_ZEROS;
 	size_t i = 0, digits;
 
 	*size = 0;
-	while (i < n && is_space(line[i]))
+	while (i < n && !behind_zeros && is_space(line[i]))
 		i++;
 	*odd = i > 0;
 	for (digits = i; i < n; i++) {
@@ -601,7 +607,7 @@ bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size, bool *odd)
 			return false;
 		*size = *size << 4 | v;
 	}
-	if (i == digits)
+	if ((i == digits && !behind_zeros) || (i == n && around & NR_HTTP_GOES_ON))
 		return false;
 	while (i < n && is_space(line[i]))
 		i++;
@@ -615,7 +621,10 @@ struct nr_http_slice nr_http_authority(struct nr_http_slice method,
 	const char *end = target.p + target.n, *p;
 
 	if (nr_http_is(method, "CONNECT")) {
-		p = target.n ? memchr(target.p, ' ', target.n) : NULL;
+		/* user information may hold blanks: see nr_http_host() */
+		p = target.n ? memrchr(target.p, '@', target.n) : NULL;
+		p = p ? p : target.p;
+		p = target.n ? memchr(p, ' ', (size_t)(end - p)) : NULL;
 		if (p)
 			target.n = (size_t)(p - target.p);
 		return target;

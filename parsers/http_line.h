@@ -134,12 +134,19 @@ struct nr_http_framing {
 void nr_http_framing_field(struct nr_http_framing *f, const struct nr_http_header *field);
 /* The first value of Content-Length counts where several differ. */
 
+/* What of a chunk's line is not there. */
+enum nr_http_around {
+	NR_HTTP_BEHIND_ZEROS = 1 << 0, /* digits before it, all 0 */
+	NR_HTTP_GOES_ON = 1 << 1,      /* bytes behind it */
+};
+
 /*
  * The size of a chunk from its line: hexadecimal digits, then perhaps extensions. False:
- * impossible. odd: there is more around the digits than should be, which some servers
- * overlook and others refuse.
+ * impossible, or the digits are not all there. odd: there is more around the digits than
+ * should be, which some servers overlook and others refuse.
  */
-bool nr_http_chunk_size(const char *line, size_t n, uint64_t *size, bool *odd);
+bool nr_http_chunk_size(const char *line, size_t n, enum nr_http_around around,
+			uint64_t *size, bool *odd);
 /* Whether a chunk's line can begin with it: a digit, or whitespace before one. */
 bool nr_http_may_begin_size(char c);
 /* The authority (host and port) of an absolute or authority form; n 0: none. */

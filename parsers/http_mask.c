@@ -12,16 +12,59 @@
 
 enum { NAME_MAX_LEN = 64 };
 
+static bool is_letter(char c)
+{
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* Keys that everybody may know (RFC 6455, 11.3.1, and caches). */
+static bool is_open_key(const char *name, size_t n)
+{
+	static const char *const names[] = { "sec-websocket-key",  "sec-websocket-key1",
+					     "sec-websocket-key2", "surrogate-key",
+					     "cache-key",          "x-cache-key",
+					     "idempotency-key" };
+	struct nr_http_slice s = { name, n };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (nr_http_is(s, names[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether the last word of a name is a short one that names a secret: X-Auth-Key,
+ * user[pwd], licenseKey. Longer ones count wherever they stand.
+ */
+static bool ends_in_secret(const char *name, size_t n)
+{
+	size_t len = n;
+
+	while (len && !is_letter(name[len - 1]))
+		len--;
+	for (size_t word = 3; word <= 4 && word <= len; word++) {
+		const char *at = name + len - word;
+		bool alone = word == len || !is_letter(at[-1]) ||
+			     (at[-1] & 0x20 && !(*at & 0x20));
+
+		if (alone && nr_secret_name(at, word))
+			return !is_open_key(name, n);
+	}
+	return false;
+}
+
 /* Names that say what they hold without being one of nr_secret_name()'s. */
 static bool is_secret_name(const char *name, size_t n)
 {
 	static const char *const parts[] = { "token",   "secret",     "passw",
 					     "apikey",  "api-key",    "api_key",
 					     "session", "credential", "authorization",
-					     "jsessid", "phpsessid" };
+					     "jsessid", "phpsessid",  "signature",
+					     "authkey" };
 	uint32_t first_letters = 0;
 
-	if (nr_secret_name(name, n))
+	if (nr_secret_name(name, n) || ends_in_secret(name, n))
 		return true;
 	if (n > NAME_MAX_LEN)
 		n = NAME_MAX_LEN;
@@ -61,6 +104,18 @@ static char decoded(const char *p, const char *end, size_t *len)
 	return (char)(hex(p[1]) << 4 | hex(p[2]));
 }
 
+/* "//", whichever of them is percent-encoded, and the bytes it takes. */
+static bool is_two_slashes(const char *at, const char *end, size_t *len)
+{
+	size_t more;
+
+	if (decoded(at, end, len) != '/' || at + *len == end ||
+	    decoded(at + *len, end, &more) != '/')
+		return false;
+	*len += more;
+	return true;
+}
+
 static bool begins_parameter(char c)
 {
 	return c == '?' || c == '&' || c == ';' || c == '#';
@@ -68,20 +123,22 @@ static bool begins_parameter(char c)
 
 /*
  * Behind a delimiter: a name, '=', a value up to the next '&', or behind ';' in a path up
- * to the query. Returns where to go on: behind the value if it was hidden, else behind
- * the name.
+ * to the query. Blanks are part of both: a target may hold them. Returns where to go on:
+ * behind the value if it was hidden, else behind the name, or before what may be "//".
  */
 static char *parameter(struct nr_parse *p, char delimiter, char *at, char *end)
 {
 	char name[NAME_MAX_LEN];
-	size_t n = 0, len;
+	size_t n = 0, len, slashes;
 	char c = 0;
 
 	while (at < end && n < sizeof(name)) {
 		c = decoded(at, end, &len);
-		if (c == '=' || begins_parameter(c) || c == ' ')
+		if (c == '=' || begins_parameter(c) ||
+		    (c == '/' && is_two_slashes(at, end, &slashes)))
 			break;
-		name[n++] = c;
+		if (n || c != ' ')
+			name[n++] = c;
 		at += len;
 	}
 	if (at == end || c != '=' || !is_secret_name(name, n))
@@ -89,49 +146,105 @@ static char *parameter(struct nr_parse *p, char delimiter, char *at, char *end)
 	at += len;
 	char *value = at;
 
-	while (at < end && *at != '&' && *at != ' ' &&
-	       !(delimiter == ';' && *at == '?') && decoded(at, end, &len) != '&')
+	while (at < end && *at != '&' && !(delimiter == ';' && *at == '?') &&
+	       decoded(at, end, &len) != '&')
 		at++;
 	nr_secret_hide(p, value, (size_t)(at - value));
 	return at;
 }
 
-/* Behind "//": user:password@ */
-static void userinfo(struct nr_parse *p, char *at, char *end)
-{
-	char *colon = NULL;
+/* What holds user information, and where it ends. */
+struct authority {
+	char *at, *end;
+	bool encoded; /* so are the delimiters around it */
+	bool in_query;
+	bool in_text; /* other words may follow behind a blank */
+};
 
-	for (; at < end && !strchr("/?#& ", *at); at++) {
-		if (*at == ':' && !colon)
-			colon = at + 1;
-		if (*at == '@' && colon) {
-			nr_secret_hide(p, colon, (size_t)(at - colon));
-			return;
-		}
-	}
+static bool ends_authority(const struct authority *a, const char *at, char c)
+{
+	if (!a->encoded || c == '&')
+		c = *at;
+	return c == '/' || c == '?' || c == '#' || (c == '&' && a->in_query) ||
+	       (c == ' ' && a->in_text);
 }
 
-static void mask_url(struct nr_parse *p, char *at, char *end)
+/*
+ * user:password@ (RFC 3986, 3.2.1). What readers take for its end is the last '@', though
+ * another should have been encoded.
+ */
+static void userinfo(struct nr_parse *p, const struct authority *a)
 {
+	char *colon = NULL, *last = NULL;
+	size_t len;
+
+	for (char *at = a->at; at < a->end; at += len) {
+		char c = decoded(at, a->end, &len);
+
+		if (ends_authority(a, at, c))
+			break;
+		if (c == ':' && !colon)
+			colon = at + len;
+		else if (c == '@' && colon)
+			last = at;
+	}
+	if (last)
+		nr_secret_hide(p, colon, (size_t)(last - colon));
+}
+
+/* Whether the text up to "//" at `at` is a scheme and so the rest of it a URI. */
+static bool is_behind_scheme(const char *text, const char *at)
+{
+	while (text < at && (is_letter(*text) || *text == '+'))
+		text++;
+	return text == at || (text + 1 == at && *text == ':');
+}
+
+/* in_text: it need not be a URI, but may hold some. */
+static void mask_url(struct nr_parse *p, char *text, char *end, bool in_text)
+{
+	bool in_query = false;
+	char *at = text;
+
 	while (at < end) {
-		size_t len;
+		size_t len, slashes;
 		char c = decoded(at, end, &len);
 
 		if (begins_parameter(c)) {
+			in_query = true;
 			at = parameter(p, c, at + len, end);
 			continue;
 		}
-		if (c == '/' && end - at > 1 && at[1] == '/')
-			userinfo(p, at + 2, end);
+		if (c == '/' && is_two_slashes(at, end, &slashes))
+			userinfo(p, &(struct authority){
+					    at + slashes, end, .encoded = len > 1,
+					    .in_query = in_query,
+					    .in_text = in_text &&
+						       !is_behind_scheme(text, at) });
 		at += len;
 	}
 }
 
-char *nr_http_mask_url(struct nr_parse *p, const char *url, size_t n)
+/* Nothing else stands there, so that only '@' ends it. */
+static void mask_authority(struct nr_parse *p, char *at, char *end)
 {
-	char *copy = nr_arena_copy(p->arena, url, n);
+	char *colon = memchr(at, ':', (size_t)(end - at));
+	char *last = colon ? memrchr(colon, '@', (size_t)(end - colon)) : NULL;
 
-	mask_url(p, copy, copy + n);
+	if (last)
+		nr_secret_hide(p, colon + 1, (size_t)(last - colon - 1));
+}
+
+char *nr_http_mask_target(struct nr_parse *p, struct nr_http_slice method,
+			  struct nr_http_slice target)
+{
+	char *copy = nr_arena_copy(p->arena, target.p, target.n), *end = copy + target.n;
+
+	if (nr_http_is(method, "CONNECT"))
+		mask_authority(p, copy, end);
+	else if (target.n && *copy != '/')
+		userinfo(p, &(struct authority){ copy, end });
+	mask_url(p, copy, end, false);
 	return copy;
 }
 
@@ -188,6 +301,15 @@ static void mask_cookies(struct nr_parse *p, char *at, char *end, bool set)
 	}
 }
 
+/* Fields that hold an authority: Host, X-Forwarded-Host. */
+static bool is_of_authority(struct nr_http_slice name)
+{
+	static const char host[] = "host";
+	const size_t n = sizeof(host) - 1;
+
+	return name.n >= n && !strncasecmp(name.p + name.n - n, host, n);
+}
+
 char *nr_http_mask_value(struct nr_parse *p, struct nr_http_slice name, const char *value,
 			 size_t n)
 {
@@ -202,7 +324,10 @@ char *nr_http_mask_value(struct nr_parse *p, struct nr_http_slice name, const ch
 		mask_authorization(p, copy, n);
 	else if (is_secret_name(name.p, name.n))
 		nr_secret_hide(p, copy, n);
-	else
-		mask_url(p, copy, copy + n);
+	else {
+		if (is_of_authority(name))
+			mask_authority(p, copy, copy + n);
+		mask_url(p, copy, copy + n, true);
+	}
 	return copy;
 }

@@ -299,7 +299,7 @@ static bool may_begin_chunk_line(const struct nr_http_side *s, uint8_t c)
  */
 static bool has_odd_end(const struct nr_http_side *s, const struct nr_piece *line)
 {
-	return (!line->cut && s->line_len - line->len < 2) ||
+	return (!line->cut && s->line_len - s->zeros - line->len < 2) ||
 	       (line->len && memchr(line->p, '\r', line->len));
 }
 
@@ -313,19 +313,46 @@ static void note_odd_chunk(struct nr_parse *p, struct nr_http *h, struct nr_http
 	m->odd_chunk = true;
 }
 
+/* Leading zeros are legal, as many as there are (RFC 9112, 7.1): they need no place. */
+static void skip_zeros(struct nr_http *h, struct nr_http_side *s, struct nr_cursor *in)
+{
+	const uint8_t *from = in->p;
+
+	if (s->line_len != s->zeros)
+		return;
+	while (nr_left(in) && *in->p == '0')
+		in->p++;
+	s->zeros += (uint32_t)(in->p - from);
+	s->line_len += (uint64_t)(in->p - from);
+	h->work += (uint32_t)(in->p - from);
+}
+
+static bool read_size(struct nr_http_side *s, const struct nr_piece *line, bool *odd)
+{
+	return nr_http_chunk_size((const char *)line->p, line->len,
+				  (s->zeros ? NR_HTTP_BEHIND_ZEROS : 0) |
+					  (line->cut ? NR_HTTP_GOES_ON : 0),
+				  &s->left, odd);
+}
+
 static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 				       struct nr_http_side *s, struct nr_cursor *in)
 {
 	static const char no_end[] = "no line end behind it",
 			  no_size[] = "impossible size";
 	bool at_end = s->state == NR_HTTP_CHUNK_END;
-	size_t before = nr_left(in);
 	struct nr_piece line;
+	size_t before;
 	bool odd;
 	enum nr_gathered g;
 
 	if (!may_begin_chunk_line(s, *in->p))
 		return bad_chunk(p, h, s, at_end ? no_end : no_size);
+	if (!s->line_len)
+		s->zeros = 0;
+	if (!at_end)
+		skip_zeros(h, s, in);
+	before = nr_left(in);
 	g = nr_gather_line(&s->line, p->account, in, NR_HTTP_CHUNK_LINE_MAX, &line);
 	h->work += (uint32_t)(before - nr_left(in));
 	s->line_len += before - nr_left(in);
@@ -333,8 +360,7 @@ static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 		return g == NR_G_MORE ? NR_MORE : NR_OVERFLOW;
 	if (at_end && (line.len || line.cut))
 		return bad_chunk(p, h, s, no_end);
-	if (!at_end &&
-	    !nr_http_chunk_size((const char *)line.p, line.len, &s->left, &odd))
+	if (!at_end && !read_size(s, &line, &odd))
 		return bad_chunk(p, h, s, no_size);
 	if (!at_end && odd)
 		note_odd_chunk(p, h, s, "odd size");

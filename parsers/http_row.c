@@ -313,7 +313,7 @@ static void set_request(struct nr_parse *p, struct nr_http *h, struct nr_record 
 
 	nr_parse_text(p, r, NR_HTTP_method, s.method.p, s.method.n);
 	if (s.target.n)
-		nr_set_text(r, NR_HTTP_uri, nr_http_mask_url(p, s.target.p, s.target.n),
+		nr_set_text(r, NR_HTTP_uri, nr_http_mask_target(p, s.method, s.target),
 			    s.target.n);
 	if (m->old)
 		nr_set_str(r, NR_HTTP_request_version, "0.9");

@@ -169,7 +169,11 @@ struct nr_session_reader_arg {
 	unsigned side;
 };
 
+/* Of a TCP flow. */
 struct nr_stream_reader nr_session_reader(struct nr_session_reader_arg *r);
+/* Tells in turn what the two sides said, as far as one need not wait for the other any
+   longer; false where the session is closing. */
+bool nr_session_release(struct nr_sessions *ss, struct nr_flow *f);
 /* A TCP packet of f. */
 void nr_session_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 			const struct nr_packet *p, const struct nr_level *l,

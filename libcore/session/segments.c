@@ -88,7 +88,22 @@ struct nr_stream_reader nr_session_reader(struct nr_session_reader_arg *r)
 					  .data = read_data,
 					  .gap = read_gap,
 					  .fin = read_fin,
-					  .conflict = read_conflict };
+					  .conflict = read_conflict,
+					  .peer = &nr_tcp_of(r->f->session)
+							   ->stream[!r->side] };
+}
+
+bool nr_session_release(struct nr_sessions *ss, struct nr_flow *f)
+{
+	struct nr_stream *stream = nr_tcp_of(f->session)->stream;
+	struct nr_session_reader_arg rd[2] = { { ss, f, 0 }, { ss, f, 1 } };
+	struct nr_stream_reader r[2];
+
+	if (!nr_stream_has_more(&stream[0]) && !nr_stream_has_more(&stream[1]))
+		return true;
+	r[0] = nr_session_reader(&rd[0]);
+	r[1] = nr_session_reader(&rd[1]);
+	return nr_streams_release(stream, nr_bytes_of(ss, f), f->session->clock_ns, r);
 }
 
 void nr_session_follow_flip(struct nr_flow *f)
@@ -190,6 +205,8 @@ static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	g.cap = l->payload_cap > skip ? l->payload_cap - (uint32_t)skip : 0;
 	g.data = l->payload + (g.cap ? skip : 0);
 	g.clock_ns = s->clock_ns;
+	if (seen->has_ack && seen->ack > 0)
+		g.needs = (uint64_t)seen->ack;
 	if (is_far(f, side, g.offset)) {
 		ss->ev.anomaly(
 			ss->ev.arg, f, NR_ANOM_TCP_FAR_AHEAD, (int)side, &s->last,
@@ -202,7 +219,8 @@ static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	if (ss->cfg.tap)
 		ss->cfg.tap->segment(ss->cfg.tap->arg, f, side, &g);
 	return nr_stream_segment(&nr_tcp_of(s)->stream[side], &ss->cfg.stream,
-				 nr_bytes_of(ss, f), &g, r);
+				 nr_bytes_of(ss, f), &g, r) &&
+	       nr_session_release(ss, f);
 }
 
 static bool tcp_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side,

@@ -93,7 +93,7 @@ static void test_http_odd_chunk_size_is_read_and_said(void **state)
 		uint64_t size;
 		bool odd;
 
-		assert_false(nr_http_chunk_size(bad[i], strlen(bad[i]), &size, &odd));
+		assert_false(nr_http_chunk_size(bad[i], strlen(bad[i]), 0, &size, &odd));
 	}
 }
 

@@ -156,6 +156,80 @@ static void test_http_framing_start_lines_that_are_odd(void **state)
 	      "\"request_version\":\"1.1\"");
 }
 
+static void test_http_framing_leading_zeros_of_a_chunk_size(void **state)
+{
+	static const char *const behind[] = { "3\r\nabc\r\n0\r\n\r\n",
+					      "3;x=y\r\nabc\r\n0\r\n\r\n",
+					      "3\r\nabc\r\n000\r\n\r\n" };
+	char chunk[256];
+
+	for (unsigned zeros = 60; zeros < 200; zeros += 7) {
+		for (size_t i = 0; i < sizeof(behind) / sizeof(*behind); i++) {
+			snprintf(chunk, sizeof(chunk), "%0*d%s", zeros, 0, behind[i]);
+			CHECK(SAY({ 0, "POST /1 HTTP/1.1\r\n"
+				       "Transfer-Encoding: chunked\r\n\r\n" },
+				  { 0, chunk }, GET("/2"), OK(0, ""), OK(2, "ok")),
+			      "\"uri\":\"/1\"", "\"request_body_bytes\":3,",
+			      "\"complete\":1,\"trans_depth\":2,", "\"uri\":\"/2\"");
+		}
+	}
+}
+
+static void test_http_framing_size_that_is_not_all_there(void **state)
+{
+	char chunk[256];
+	char *rows;
+
+	/* other digits than zeros, and zeros that are not the line's first */
+	for (unsigned space = 0; space < 2; space++) {
+		snprintf(chunk, sizeof(chunk), "%s%0100d3\r\nabc\r\n", space ? " " : "1",
+			 0);
+		CHECK(SAY(GET("/1"), { 1, CHUNKED "\r\n" }, { 1, chunk }, GET("/2"),
+			  OK(2, "ok")),
+		      "http_chunk 1 {\"what\":\"impossible size\",",
+		      "\"complete\":0,\"trans_depth\":1,",
+		      "\"complete\":1,\"trans_depth\":2,");
+	}
+	/* behind zeros as behind other digits: not one of these is a size of 3 */
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const odd[] = { " 3", "x3", " ;3" };
+
+		snprintf(chunk, sizeof(chunk), "00%s\r\n\r\n", odd[i]);
+		rows = http_run((const struct rig_line[])SAY(
+			GET("/1"), { 1, CHUNKED "\r\n" }, { 1, chunk }));
+		assert_has(rows, "\"complete\":1,");
+		assert_has(rows, "\"response_body_bytes\":0,");
+		assert_int_equal(rig_count(rows, "odd size"), i < 2);
+		nr_free(rows);
+	}
+}
+
+static void test_http_framing_empty_codings_do_not_count(void **state)
+{
+	static const char *const codings[] = { "chunked,", "chunked ,, ,", ",chunked",
+					       "gzip,,chunked,\r\n\t" };
+
+	for (size_t i = 0; i < sizeof(codings) / sizeof(*codings); i++) {
+		char post[128], ok[128];
+
+		snprintf(post, sizeof(post),
+			 "POST /1 HTTP/1.1\r\nTransfer-Encoding: %s\r\n\r\n", codings[i]);
+		snprintf(ok, sizeof(ok),
+			 "HTTP/1.1 200 ok\r\nTransfer-Encoding: %s\r\n\r\n", codings[i]);
+		CHECK(SAY({ 0, post }, { 0, "2\r\nab\r\n0\r\n\r\n" }, GET("/2"),
+			  { 1, ok }, { 1, "3\r\nabc\r\n0\r\n\r\n" }, OK(4, "abcd")),
+		      "\"request_body_bytes\":2,\"response_body_bytes\":3,",
+		      "\"complete\":1,\"trans_depth\":2,", "\"response_body_bytes\":4,",
+		      "\"unusual Transfer-Encoding\"");
+	}
+	/* none at all: the length counts */
+	CHECK(SAY(GET("/1"),
+		  { 1, "HTTP/1.1 200 ok\r\nTransfer-Encoding:\r\n"
+		       "Content-Length: 2\r\n\r\nab" },
+		  GET("/2"), OK(4, "abcd")),
+	      "\"response_body_bytes\":2,", "\"response_body_bytes\":4,");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +241,9 @@ int main(void)
 		cmocka_unit_test(test_http_framing_odd_line_ends_of_chunks),
 		cmocka_unit_test(test_http_framing_even_chunks_are_not_odd),
 		cmocka_unit_test(test_http_framing_start_lines_that_are_odd),
+		cmocka_unit_test(test_http_framing_leading_zeros_of_a_chunk_size),
+		cmocka_unit_test(test_http_framing_size_that_is_not_all_there),
+		cmocka_unit_test(test_http_framing_empty_codings_do_not_count),
 		cmocka_unit_test(test_http_framing_status_of_four_digits_has_a_body),
 	};
 

@@ -2,6 +2,8 @@
 /* What is a secret in heads: masked in rows, told to who asks. */
 #include "http_script.h"
 
+#include <stdio.h>
+
 static void test_http_secrets_are_masked_everywhere(void **state)
 {
 	static const struct rig_line script[] = {
@@ -41,6 +43,112 @@ static void test_http_secrets_are_masked_everywhere(void **state)
 			 "\"secret\":\"*******\",\"mechanism\":\"basic\",\"success\":0}");
 	nr_free(rows);
 	rig_invariant(&nr_parser_http, 80, script);
+}
+
+/* No output has any part of what the texts hold as "s3cret". */
+static void check_hidden(const char *before, const char *const *texts, const char *behind)
+{
+	for (; *texts; texts++) {
+		char request[256];
+		struct rig_line script[] = { { 0, request }, OK(0, ""), END };
+		char *rows;
+
+		snprintf(request, sizeof(request), "%s%s%s\r\n\r\n", before, *texts,
+			 behind);
+		rows = http_run(script);
+		assert_has(rows, "\"complete\":1");
+		assert_has(rows, "*");
+		assert_has_not(rows, "s3");
+		assert_has_not(rows, "cret");
+		nr_free(rows);
+		rig_invariant(&nr_parser_http, 80, script);
+	}
+}
+
+static void test_http_secrets_in_user_information(void **state)
+{
+	static const char *const uris[] = {
+		"http://user:s3@cret@host/",
+		"http://user:s3:c@cret@host/a@b",
+		"http://user:s3&cret@host/",
+		"http://user:s3 cret@host/",
+		"http://user:s3;cret@host/",
+		"http://user:s3%40cret@host/",
+		"http://user:s3%2Fcret@host/",
+		"//user:s3cret@host/",
+		"user:s3cret@host/",
+		"/?http://user:s3cret@host/",
+		"/?to=http://user:s3@cret@host/",
+		"/?to=http%3A%2F%2Fuser%3As3cret%40host",
+		"/?to=http%3a%2f%2fuser:s3%26cret@host",
+		NULL,
+	};
+	static const char *const authorities[] = {
+		"user:s3cret@host:443",
+		"user:s3@cret@host:443",
+		"user:s3 cret@host:443",
+		"user:s3/?#cret@host:443",
+		NULL,
+	};
+
+	check_hidden("GET ", uris, " HTTP/1.1");
+	check_hidden("GET / HTTP/1.1\r\nReferer: ",
+		     (const char *const[]){ uris[0], uris[2], uris[3], uris[5], uris[11],
+					    NULL },
+		     "");
+	check_hidden("GET / HTTP/1.1\r\nVia: by http://user:s3@cret@",
+		     (const char *const[]){ "host/", "host and@so on", NULL }, "");
+	check_hidden("GET / HTTP/1.1\r\nHost: ", authorities, "");
+	check_hidden("GET / HTTP/1.1\r\nX-Forwarded-Host: ", authorities, "");
+	for (unsigned i = 0; authorities[i]; i++) {
+		char connect[128];
+		char *rows;
+
+		snprintf(connect, sizeof(connect), "CONNECT %s HTTP/1.1\r\n\r\n",
+			 authorities[i]);
+		rows = http_run((const struct rig_line[])SAY(
+			{ 0, connect }, { 1, "HTTP/1.1 200 ok\r\n\r\n" }));
+		assert_has(rows, "\"host\":\"host:443\",\"uri\":\"user:**");
+		assert_has_not(rows, "s3");
+		assert_has_not(rows, "cret");
+		nr_free(rows);
+	}
+}
+
+static void test_http_secrets_in_values_and_names(void **state)
+{
+	static const char *const targets[] = {
+		"/?password=s3 cret",
+		"/? password=s3 cret",
+		"/?my password=s3 cret",
+		"/;token=s3 cret?a=1",
+		"/?a/password=s3cret",
+		"/?x&user[pwd]=s3cret",
+		"/?licenseKey=s3cret",
+		"/?X-Amz-Signature=s3cret",
+		"/?key2=s3cret",
+		"/?auth-key=s3cret",
+		NULL,
+	};
+	static const char *const fields[] = {
+		"X-Auth-Key: s3cret",
+		"Ocp-Apim-Subscription-Key: s3cret",
+		"X-Hub-Signature-256: sha256=s3cret",
+		"X-Auth: s3cret",
+		"X-Amz-Signature: s3cret",
+		"Referer: http://x/?password=s3 cret",
+		NULL,
+	};
+	char *rows;
+
+	check_hidden("GET ", targets, " HTTP/1.1");
+	check_hidden("GET / HTTP/1.1\r\n", fields, "");
+	rows = http_run((const struct rig_line[])SAY(
+		{ 0, "GET /?monkey=open&to=http://h:80&by=a@b HTTP/1.1\r\n"
+		     "Sec-WebSocket-Key: open\r\nUser-Agent: x (+http://h:80; a@b)\r\n"
+		     "X-Auth-User: open\r\n\r\n" }));
+	assert_has_not(rows, "*");
+	nr_free(rows);
 }
 
 static void note_secret(void *arg, uint64_t flow_id, const uint8_t *p, size_t n)
@@ -85,6 +193,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_http_secrets_are_masked_everywhere),
+		cmocka_unit_test(test_http_secrets_in_user_information),
+		cmocka_unit_test(test_http_secrets_in_values_and_names),
 		cmocka_unit_test(test_http_secrets_are_told_and_can_be_stored),
 		cmocka_unit_test(test_http_same_credential_is_one_row),
 	};
