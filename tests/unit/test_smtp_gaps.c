@@ -300,7 +300,7 @@ static void test_smtp_bytes_before_a_gap_are_content(void **state)
 
 	rig_init(&r, &nr_parser_smtp, NR_TCP_PROTO, 40000, 25);
 	play(&r, LINES(HELLO, "0MAIL FROM:<a@x>", "1250 ok", "0DATA"));
-	rig_say(&r, 0, "RE");
+	rig_say(&r, 0, "RS");
 	rig_gap(&r, 0, 10);
 	play(&r, LINES("0", "0.", "1250 queued"));
 	rig_end(&r);
