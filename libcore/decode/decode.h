@@ -112,6 +112,10 @@ enum nr_level_flag {
 				      flags of the packet, UDP checksum 0 over IPv4) */
 	NR_L_BAD_HDR = 1 << 5,     /* TCP data offset or UDP length impossible: the level
 				      is a flow all the same, payload_len 0 */
+	NR_L_NO_SEQ = 1 << 6,      /* TCP: cut in front of the flags; ports are known */
+	NR_L_NO_WINDOW = 1 << 7,   /* TCP: cut behind the flags; window 0 */
+	/* TCP that says nothing of its connection */
+	NR_L_NO_SEGMENT = NR_L_NO_PORTS | NR_L_BAD_HDR | NR_L_NO_SEQ,
 };
 
 struct nr_level {
@@ -141,7 +145,7 @@ struct nr_level {
 	uint8_t first_vlan;
 	uint8_t carries; /* the tunnel whose header this UDP payload is and whose inside
 			    was decoded: enum nr_tunnel_kind + 1, 0: none */
-	/* TCP only, host order; all 0 where the header is incomplete */
+	/* TCP only, host order; 0 where they were not captured */
 	uint8_t tcp_flags; /* FIN 1 SYN 2 RST 4 PSH 8 ACK 16 URG 32 ECE 64 CWR 128 */
 	uint16_t tcp_window, tcp_urgent;
 	uint32_t tcp_seq, tcp_ack;

@@ -72,6 +72,40 @@ static __attribute__((noinline, cold)) void bad_header(struct nr_dec *x,
 	nr_dec_note(x, kind, a, l->l4_len);
 }
 
+/* The header is not whole; up to its flags it says where the segment lies. */
+static __attribute__((noinline, cold)) enum nr_step part_tcp(struct nr_dec *x,
+							     struct nr_level *l)
+{
+	const uint8_t *h = l->l4;
+	uint32_t cap = l->l4_cap, hdr;
+
+	l->tcp_flags = 0;
+	l->tcp_window = l->tcp_urgent = l->tcp_opt_len = 0;
+	l->tcp_seq = l->tcp_ack = 0;
+	if (cap < 4)
+		return no_ports(x, l, NR_ANOM_TCP_MALFORMED, 4);
+	l->src_port = nr_be16(h);
+	l->dst_port = nr_be16(h + 2);
+	if (cap < 14) {
+		l->flags |= NR_L_NO_SEQ;
+		return part_header(x, l, NR_ANOM_TCP_MALFORMED, 20);
+	}
+	l->tcp_seq = nr_be32(h + 4);
+	l->tcp_ack = nr_be32(h + 8);
+	l->tcp_flags = h[13];
+	if (cap < 16)
+		l->flags |= NR_L_NO_WINDOW;
+	else
+		l->tcp_window = nr_be16(h + 14);
+	hdr = (h[12] >> 4) * 4u;
+	if (hdr >= 20)
+		return part_header(x, l, NR_ANOM_TCP_MALFORMED, hdr);
+	l->flags |= NR_L_CSUM_SKIP;
+	bad_header(x, l, NR_ANOM_TCP_MALFORMED, hdr);
+	count_level(x);
+	return NR_STEP_DONE;
+}
+
 static inline __attribute__((always_inline)) enum nr_step tcp(struct nr_dec *x,
 							      struct nr_level *l)
 {
@@ -79,16 +113,8 @@ static inline __attribute__((always_inline)) enum nr_step tcp(struct nr_dec *x,
 	uint32_t cap = l->l4_cap;
 	uint32_t hdr;
 
-	if (NR_UNLIKELY(cap < 20)) {
-		l->tcp_flags = 0;
-		l->tcp_window = l->tcp_urgent = l->tcp_opt_len = 0;
-		l->tcp_seq = l->tcp_ack = 0;
-		if (cap < 4)
-			return no_ports(x, l, NR_ANOM_TCP_MALFORMED, 4);
-		l->src_port = nr_be16(h);
-		l->dst_port = nr_be16(h + 2);
-		return part_header(x, l, NR_ANOM_TCP_MALFORMED, 20);
-	}
+	if (NR_UNLIKELY(cap < 20))
+		return part_tcp(x, l);
 	l->src_port = nr_be16(h);
 	l->dst_port = nr_be16(h + 2);
 	l->tcp_seq = nr_be32(h + 4);

@@ -210,6 +210,7 @@ void nr_joins_renumber(struct nr_joins *j,
 		j->told[told_find(j, t.flow_id)] = t;
 	}
 	nr_free(old);
+	nr_labels_renumber(j->labels, new_id, arg);
 }
 
 static void set_id(struct nr_record *r, unsigned field, uint64_t flow_id)

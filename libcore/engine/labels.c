@@ -131,6 +131,15 @@ uint64_t nr_labels_came(const struct nr_labels *t, uint64_t token)
 	return i ? t->slot[i - 1].flow_id : 0;
 }
 
+void nr_labels_renumber(struct nr_labels *t,
+			uint64_t (*new_id)(const void *arg, uint64_t id), const void *arg)
+{
+	for (size_t i = 0; t->n && i < NR_MAX_EXPECTED; i++) {
+		if (t->slot[i].flow_id)
+			t->slot[i].flow_id = new_id(arg, t->slot[i].flow_id);
+	}
+}
+
 struct nr_key nr_quoted_key(const struct nr_key *at, const struct nr_tuple *q)
 {
 	struct nr_key k = *at;

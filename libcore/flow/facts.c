@@ -12,7 +12,9 @@ const char *nr_flow_history(const struct nr_flow *f)
 
 const char *nr_flow_conn_state(const struct nr_flow *f)
 {
-	bool src = f->side[0].packets > 0, dst = f->side[1].packets > 0;
+	/* of the whole connection, where packets are those of one row */
+	bool src = f->side[0].hist_seen & NR_HIST_UDP;
+	bool dst = f->side[1].hist_seen & NR_HIST_UDP;
 
 	if (nr_flow_proto(f) == NR_PROTO_TCP)
 		return nr_tcp_conn_state(f);
@@ -41,7 +43,12 @@ uint64_t nr_flow_payload_bytes(const struct nr_flow *f, unsigned side)
 
 uint64_t nr_flow_missed_bytes(const struct nr_flow *f, unsigned side)
 {
-	return nr_flow_proto(f) == NR_PROTO_TCP ? nr_holes_missed(&f->side[side]) : 0;
+	const struct nr_side *s = &f->side[side];
+	int64_t tail = s->fin - 1 - (int64_t)s->top; /* before the FIN, and never seen */
+
+	if (nr_flow_proto(f) != NR_PROTO_TCP)
+		return 0;
+	return nr_holes_missed(s) + (s->fin && tail > 0 ? (uint64_t)tail : 0);
 }
 
 const char *nr_end_reason_name(enum nr_end_reason r)

@@ -89,7 +89,7 @@ static inline enum nr_fast nr_fast_packet(const struct nr_slabs *b, struct nr_fl
 	    !nr_fast_counters(h, s, l, k->wire_len))
 		return NR_FAST_NOT;
 	if (l->proto == NR_PROTO_TCP) {
-		if (l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR))
+		if (l->flags & NR_L_NO_SEGMENT)
 			return NR_FAST_NOT;
 		r = nr_fast_tcp(h, s, l);
 		if (r == NR_FAST_NOT)

@@ -218,8 +218,10 @@ static void process(struct nr_flow_table *t, struct nr_flow *f,
 	}
 	switch (l->proto) {
 	case NR_PROTO_TCP:
-		if (l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR))
-			break;
+		if (l->flags & NR_L_NO_SEGMENT) {
+			w->active_ns = p->pkt->ts_ns;
+			return; /* its payload has no place in the stream */
+		}
 		if ((l->tcp_flags & NR_TCP_SYN) && s == 0 && !f->closing)
 			f->limit_ns = p->pkt->clock_ns;
 		if (nr_tcp_segment(f, s, l, p->pkt->ts_ns, &t->ev, p->seen) ==
@@ -290,7 +292,7 @@ static __attribute__((noinline)) struct nr_flow *update(
 	if (f)
 		nr_flow_open(s, f);
 	if (f && l->proto == NR_PROTO_TCP && (l->tcp_flags & NR_TCP_SYN) &&
-	    !p->drop_bad && !(l->flags & (NR_L_NO_PORTS | NR_L_BAD_HDR)) &&
+	    !p->drop_bad && !(l->flags & NR_L_NO_SEGMENT) &&
 	    nr_tcp_is_reuse(f, src_is_hi != f->src_is_hi, l)) {
 		t->ev.anomaly(t->ev.arg, f, NR_ANOM_TCP_REUSE, -1, 0, 0);
 		nr_flow_pack(s, f);

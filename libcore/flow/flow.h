@@ -94,7 +94,8 @@ struct nr_side {
 	uint8_t mac[6]; /* as in the flow's first packet */
 	/* Beyond what the window allows: segments in a row, ACKs of the peer in a row. */
 	uint8_t n_far[2];
-	int64_t far_at; /* of the last of them */
+	bool far_fin;   /* the last of the segments was a FIN */
+	int64_t far_at; /* where the last of them is; a FIN: one past it */
 };
 
 /*

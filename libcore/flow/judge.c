@@ -60,7 +60,12 @@ void nr_segment_judge_place(struct nr_segment *g)
 	if (g->flags & (NR_TCP_SYN | NR_TCP_RST))
 		return;
 	g->is_far = is_far(g->me, g->peer, g->seq, 0);
-	if (g->is_far && !(g->flags & NR_TCP_FIN)) /* which is told as such */
+	if (!g->is_far)
+		return;
+	g->me->far_fin = g->flags & NR_TCP_FIN;
+	if (g->me->far_fin) /* which is told as such */
+		g->me->far_at = g->seq + g->len + 1;
+	else
 		tell(g, NR_ANOM_TCP_FAR_AHEAD, g->seq, known_end(g->me));
 }
 

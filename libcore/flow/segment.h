@@ -18,6 +18,8 @@ struct nr_segment {
 	bool stray_syn; /* its numbers are not those agreed on: it moves nothing */
 	bool is_far;    /* ahead of all that the window allows: it moves nothing */
 	bool bad_ack;   /* of what was never sent: it says nothing */
+	bool was_acked; /* a SYN whose answer came first */
+	bool close_peer;
 };
 
 /* Sets is_far of a segment whose numbers go on from earlier ones. */
@@ -31,6 +33,9 @@ bool nr_segment_ack_fits(const struct nr_segment *g);
 /* Moves the state of the side that sent g (and its peer's, where g says so); sets
    do_close; may flip the flow, after which g's sides are exchanged. */
 void nr_segment_next_state(struct nr_segment *g);
+
+/* The peer's FIN holds after all: its state, and close_peer. */
+void nr_segment_close_peer(struct nr_segment *g);
 
 /* The options of a SYN (RFC 9293 3.2, RFC 7323, RFC 2018, RFC 7413); n is 0 without any.
  */

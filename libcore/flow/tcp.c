@@ -101,6 +101,13 @@ static void restart_at(struct nr_segment *g, uint32_t seq)
 		start_at(g->me, seq, seq_space(g));
 }
 
+/* It has sent a SYN-ACK, which told where the other's numbers begin. */
+static bool is_answering(const struct nr_side *peer)
+{
+	return peer->state == NR_TCP_ESTABLISHED && (peer->hist_seen & NR_HIST_SYN) &&
+	       (peer->tcp_flags & NR_TCP_ACK);
+}
+
 /* Where a side's numbers begin: at its SYN, or as if one stood before what is seen. */
 static void init_numbers(struct nr_segment *g)
 {
@@ -110,6 +117,7 @@ static void init_numbers(struct nr_segment *g)
 
 	switch ((enum nr_tcp_state)me->state) {
 	case NR_TCP_INACTIVE:
+		g->was_acked = syn && seq == me->start_seq && is_answering(g->peer);
 		if (syn)
 			start_at(me, seq, seq_space(g));
 		else
@@ -180,6 +188,8 @@ static void note_window(struct nr_segment *g)
 {
 	uint32_t w = g->l->tcp_window;
 
+	if (g->l->flags & NR_L_NO_WINDOW)
+		return;
 	if (w == 0 && !(g->flags & NR_TCP_RST) && g->peer->state != NR_TCP_CLOSED &&
 	    g->me->state != NR_TCP_RESET) {
 		nr_history_scaled(g->f, g->s, 'W', &g->me->n_zero_windows);
@@ -219,6 +229,14 @@ static void take_fin(struct nr_segment *g)
 		nr_holes_end(g->me, (uint64_t)end - 1);
 }
 
+/* A FIN that was too far ahead to be believed alone, now that it is acknowledged. */
+static void take_late_fin(struct nr_segment *g)
+{
+	g->peer->fin = g->peer->last = g->ack;
+	g->peer->far_fin = false;
+	nr_segment_close_peer(g);
+}
+
 /* The highest offset the peer has acknowledged, and where a silent peer must stand. */
 static void take_ack(struct nr_segment *g)
 {
@@ -241,6 +259,8 @@ static void take_ack(struct nr_segment *g)
 		g->ack = 0;
 	else if (!(g->flags & NR_TCP_RST) && g->ack > p->ack)
 		p->ack = g->ack;
+	if (p->far_fin && p->n_far[0] && g->ack == p->far_at && p->ack == g->ack)
+		take_late_fin(g);
 }
 
 /* Moves `last`; true where the segment brought nothing beyond it but had data. */
@@ -250,7 +270,7 @@ static bool take_last(struct nr_segment *g)
 
 	if (g->stray_syn || g->is_far)
 		return false;
-	if ((g->flags & (NR_TCP_SYN | NR_TCP_RST)) && (d > FAR_JUMP || d < -FAR_JUMP))
+	if ((g->flags & NR_TCP_SYN) && (d > FAR_JUMP || d < -FAR_JUMP))
 		return false;
 	if ((g->flags & NR_TCP_FIN) && g->me->last == 1 && end >= 0) {
 		g->me->last = end;
@@ -259,7 +279,8 @@ static bool take_last(struct nr_segment *g)
 	if (g->me->state == NR_TCP_RESET)
 		return false;
 	if (d > 0) {
-		g->me->last = end;
+		if (!(g->flags & NR_TCP_RST)) /* which has no place of its own */
+			g->me->last = end;
 		return false;
 	}
 	return g->len > 0;
@@ -493,6 +514,8 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 	if (g.flags & NR_TCP_ACK) {
 		ack_received(&g, !s, g.ack);
 		closed |= check_eof(f, !s);
+		if (g.close_peer)
+			closed |= close_side(f, !s);
 	}
 	if (g.len && !(g.flags & NR_TCP_RST) && !g.stray_syn && !g.is_far)
 		take_data(&g);

@@ -44,8 +44,9 @@ static void from_inactive(struct nr_segment *g)
 	if (g->flags & NR_TCP_SYN) {
 		if (g->s == 0)
 			set_state(f, g->me,
-				  g->flags & NR_TCP_ACK ? NR_TCP_SYN_ACK_SENT
-							: NR_TCP_SYN_SENT);
+				  g->was_acked            ? NR_TCP_ESTABLISHED
+				  : g->flags & NR_TCP_ACK ? NR_TCP_SYN_ACK_SENT
+							  : NR_TCP_SYN_SENT);
 		else
 			first_syn_of_responder(g);
 	}
@@ -89,6 +90,14 @@ static void from_established(struct nr_segment *g)
 		set_state(g->f, me, NR_TCP_RESET);
 		g->do_close = true;
 	}
+}
+
+void nr_segment_close_peer(struct nr_segment *g)
+{
+	if (g->peer->state != NR_TCP_ESTABLISHED && g->peer->state != NR_TCP_PARTIAL)
+		return;
+	set_state(g->f, g->peer, NR_TCP_CLOSED);
+	g->close_peer = true;
 }
 
 void nr_segment_next_state(struct nr_segment *g)
@@ -150,6 +159,8 @@ bool nr_tcp_is_reuse(const struct nr_flow *f, unsigned s, const struct nr_level 
 		return true;
 	if (l->tcp_seq == first->start_seq)
 		return false;
+	if (s == 1 && l->tcp_seq == resp->start_seq && resp->state != NR_TCP_INACTIVE)
+		return false; /* the second side's SYN of a simultaneous open, again */
 	if (!(l->tcp_flags & NR_TCP_ACK) && first->state == NR_TCP_SYN_ACK_SENT &&
 	    resp->state == NR_TCP_INACTIVE && l->tcp_seq == resp->start_seq)
 		return false; /* SYN-ACK and SYN in the wrong order */

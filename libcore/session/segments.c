@@ -162,7 +162,7 @@ static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	uint64_t skip = seen->offset < 0 ? (uint64_t)-seen->offset : 0;
 	struct nr_stream_segment g = { .data = l->payload, .at = s->last };
 
-	if (skip >= l->payload_len)
+	if (skip >= l->payload_len || seen->is_far)
 		return true;
 	g.offset = skip ? 0 : (uint64_t)seen->offset;
 	g.len = l->payload_len - (uint32_t)skip;
@@ -171,8 +171,6 @@ static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	g.clock_ns = s->clock_ns;
 	if (seen->has_ack && seen->ack > 0)
 		g.needs = (uint64_t)seen->ack;
-	if (seen->is_far)
-		return true;
 	if (ss->cfg.tap)
 		ss->cfg.tap->segment(ss->cfg.tap->arg, f, side, &g);
 	return nr_stream_segment(&nr_tcp_of(s)->stream[side], &ss->cfg.stream,

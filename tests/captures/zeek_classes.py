@@ -235,6 +235,19 @@ def outside(d):
         d.o.pkts == d.z.pkts
 
 
+def rst_number(d):
+    """A side with a RST to which Zeek gives more bytes than we do."""
+    rst = "R" if d.col.startswith("orig") else "r"
+    return rst in d.o.history and d.o.pkts == d.z.pkts and \
+        side(d, d.z.bytes) > side(d, d.o.bytes)
+
+
+def answer_first(d):
+    """The SYN came behind its SYN-ACK."""
+    return d.o.history.startswith("^hS") and \
+        without(d.a, "Gg") == without(d.b, "Gg")
+
+
 def late_syn_ack(d):
     """The same SYN-ACK twice, with data of that side between them."""
     seen, data = {}, set()
@@ -505,6 +518,14 @@ CLASSES = [
           "Zeek believes every segment, ACK, FIN and RST; nrtool not those that the "
           "receiver drops (RFC 9293 3.10.7.4), of a gap in the capture the first ones",
           outside),
+    Class("rst_number", ("orig_bytes", "resp_bytes"),
+          "the number of a RST moves Zeek's size; it takes no place in the stream, and "
+          "what is missing in front of it may never have been sent",
+          rst_number),
+    Class("answer_first", ("history",),
+          "where the SYN-ACK came first Zeek does not take the connection for whole, and "
+          "tells no gap",
+          answer_first),
     Class("late_syn_ack", ("orig_bytes", "resp_bytes"),
           "a SYN-ACK that comes again behind data sets Zeek's size of that side back",
           late_syn_ack),

@@ -40,6 +40,7 @@ struct world {
 	unsigned anomalies[NR_N_ANOMALIES];
 	uint8_t a[4], b[4];
 	uint16_t a_port, b_port;
+	uint8_t cut; /* flags of the levels of TCP: what of them was not captured */
 };
 
 static inline void on_ended(void *arg, struct nr_flow *f, enum nr_end_reason why)
@@ -152,7 +153,8 @@ static inline struct nr_flow *tcp(struct world *w, int64_t t, unsigned from,
 	l->tcp_flags = (uint8_t)flags;
 	l->tcp_seq = seq;
 	l->tcp_ack = ack;
-	l->tcp_window = 1000;
+	l->tcp_window = w->cut ? 0 : 1000;
+	l->flags = w->cut;
 	return feed(w, t, false);
 }
 

@@ -164,3 +164,24 @@ static inline void check_bounds(const struct nr_decoded *o, const uint8_t *p, si
 		assert_true(o->anomaly[i].level < o->n_levels ||
 			    o->anomaly[i].level == 255);
 }
+
+/* Decodes the first cap bytes out of a block of exactly that size; the caller frees. */
+static inline uint8_t *decode_cut(struct nr_decoder *d, const struct frame *f,
+				  uint32_t cap, uint16_t link_type, uint8_t flags,
+				  struct nr_decoded *o)
+{
+	uint8_t *p = malloc(cap ? cap : 1);
+
+	memcpy(p, f->b, cap);
+	nr_decode(d,
+		  &(struct nr_packet){ .data = p,
+				       .cap_len = cap,
+				       .wire_len = f->n,
+				       .link_type = link_type,
+				       .flags = flags,
+				       .record = 1,
+				       .ordinal = 1 },
+		  o);
+	check_bounds(o, p, cap);
+	return p;
+}

@@ -190,6 +190,26 @@ static void test_flow_one_way_icmp_is_two_flows(void **state)
 	}
 }
 
+/* The row that begins at a rotation has one side's packets alone; the flow has both. */
+static void test_flow_state_of_udp_outlives_a_rotation(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+	struct nr_flow *f;
+
+	(void)state;
+	udp(w, 0, 0, 10);
+	f = udp(w, MS, 1, 10);
+	nr_flow_lay_out(w->t, f);
+	nr_flow_restart(f, 999 * 16, 1, 2 * MS);
+	nr_flow_put_back(w->t, f);
+	udp(w, 3 * MS, 0, 10);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_int_equal(w->e[0].packets[1], 0);
+	assert_string_equal(w->e[0].state, "SF");
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_flow_tunnel_scope),
 		cmocka_unit_test(test_flow_bad_packet_touches_only_its_count),
 		cmocka_unit_test(test_flow_one_way_icmp_is_two_flows),
+		cmocka_unit_test(test_flow_state_of_udp_outlives_a_rotation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,6 +155,36 @@ static void test_judge_fin_far_ahead_closes_nothing(void **state)
 	world_free(w);
 }
 
+/* A capture of SYNs and FINs alone: each FIN's ACK tells that the other's holds. */
+static void test_judge_fin_far_ahead_that_is_acknowledged_closes(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	tcp(w, 0, 0, SYN, 100, 0, 0);
+	tcp(w, MS, 1, SYN | ACK, 500, 101, 0);
+	tcp(w, 2 * MS, 1, FIN | ACK, 501 + 5000000, 201, 0);
+	tcp(w, 3 * MS, 0, FIN | ACK, 201, 502 + 5000000, 0);
+	nr_flow_mark(w->t, 20 * S);
+	assert_int_equal(w->n, 1);
+	assert_string_equal(w->e[0].state, "SF");
+	assert_int_equal(w->e[0].payload[0], 100);
+	assert_int_equal(w->e[0].payload[1], 5000000);
+	world_free(w);
+
+	w = world_new(&c);
+	tcp(w, 0, 0, SYN, 100, 0, 0);
+	tcp(w, MS, 1, SYN | ACK, 500, 101, 0);
+	tcp(w, 2 * MS, 0, FIN | ACK, 201, 501 + 5000000, 0);
+	tcp(w, 3 * MS, 1, FIN | ACK, 501 + 5000000, 202, 0);
+	tcp(w, 4 * MS, 0, ACK, 202, 502 + 5000000, 0);
+	nr_flow_mark(w->t, 20 * S);
+	assert_string_equal(w->e[0].state, "SF");
+	assert_int_equal(w->e[0].payload[1], 5000000);
+	world_free(w);
+}
+
 /* Data that was sent, seen, and not acknowledged does not make a FIN before it wrong. */
 static void test_judge_fin_behind_what_was_acknowledged_closes(void **state)
 {
@@ -270,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_judge_midstream_allows_a_few_megabytes),
 		cmocka_unit_test(test_judge_old_fin_closes_nothing),
 		cmocka_unit_test(test_judge_fin_far_ahead_closes_nothing),
+		cmocka_unit_test(test_judge_fin_far_ahead_that_is_acknowledged_closes),
 		cmocka_unit_test(test_judge_fin_behind_what_was_acknowledged_closes),
 		cmocka_unit_test(test_judge_old_rst_resets_nothing),
 		cmocka_unit_test(test_judge_rst_of_another_syn_refuses_nothing),

@@ -319,6 +319,101 @@ static void test_flow_another_syn_ack_moves_nothing_that_was_agreed(void **state
 	world_free(w);
 }
 
+/* On a server's port the first SYN-ACK is known for an answer, before its SYN comes. */
+static void test_flow_syn_ack_of_a_server_port_before_the_syn(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	w->b_port = 80;
+	tcp(w, 0, 1, SYN | ACK, 500, 101, 0);
+	tcp(w, MS, 0, SYN, 100, 0, 0);
+	tcp(w, 2 * MS, 0, ACK, 101, 501, 7);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_int_equal(w->n, 1);
+	assert_string_equal(w->e[0].state, "S1");
+	assert_int_equal(w->e[0].payload[0], 7);
+	world_free(w);
+
+	w = world_new(&c);
+	w->b_port = 80;
+	tcp(w, 0, 1, SYN | ACK, 500, 999, 0); /* of another SYN */
+	tcp(w, MS, 0, SYN, 100, 0, 0);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_string_equal(w->e[0].state, "OTH");
+	world_free(w);
+}
+
+static void test_flow_simultaneous_open_may_repeat_its_syns(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	tcp(w, 0, 0, SYN, 100, 0, 0);
+	tcp(w, MS, 1, SYN, 500, 0, 0);
+	tcp(w, S, 1, SYN, 500, 0, 0);
+	tcp(w, S + MS, 0, SYN, 100, 0, 0);
+	tcp(w, S + 2 * MS, 0, SYN | ACK, 100, 501, 0);
+	tcp(w, S + 3 * MS, 1, SYN | ACK, 500, 101, 0);
+	tcp(w, S + 4 * MS, 0, ACK, 101, 501, 10);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_int_equal(w->n, 1);
+	assert_string_equal(w->e[0].state, "S1");
+	assert_int_equal(w->e[0].payload[0], 10);
+	world_free(w);
+}
+
+static void test_flow_bytes_missing_before_a_fin_are_missed(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	tcp(w, 0, 1, SYN | ACK, 500, 101, 0); /* this side is all that was captured */
+	tcp(w, MS, 1, ACK, 501, 101, 10);
+	tcp(w, 2 * MS, 1, FIN | ACK, 531, 101, 0);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_int_equal(w->e[0].payload[0] + w->e[0].payload[1], 30);
+	assert_int_equal(w->e[0].missed[0] + w->e[0].missed[1], 20);
+	world_free(w);
+}
+
+static void test_flow_rst_has_no_place_in_the_stream(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	handshake(w, 0, 100, 500);
+	tcp(w, 3 * MS, 1, RST, 501 + 700, 0, 0);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_string_equal(w->e[0].state, "RSTR");
+	assert_int_equal(w->e[0].payload[1], 0);
+	world_free(w);
+}
+
+/* The snap length left ports, or all but the window. */
+static void test_flow_header_that_was_cut(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	handshake(w, 0, 100, 500);
+	w->cut = NR_L_NO_SEQ;
+	tcp(w, 3 * MS, 0, 0, 0, 0, 1000);
+	w->cut = NR_L_NO_WINDOW;
+	tcp(w, 4 * MS, 0, ACK, 101, 501, 30);
+	w->cut = 0;
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_string_equal(w->e[0].history, "ShAD");
+	assert_int_equal(w->e[0].packets[0], 4);
+	assert_int_equal(w->e[0].payload[0], 30);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +433,11 @@ int main(void)
 		cmocka_unit_test(test_flow_a_fin_that_comes_after_its_ack_is_not_missed),
 		cmocka_unit_test(test_flow_repeated_syn_renews_the_attempt),
 		cmocka_unit_test(test_flow_another_syn_ack_moves_nothing_that_was_agreed),
+		cmocka_unit_test(test_flow_syn_ack_of_a_server_port_before_the_syn),
+		cmocka_unit_test(test_flow_simultaneous_open_may_repeat_its_syns),
+		cmocka_unit_test(test_flow_bytes_missing_before_a_fin_are_missed),
+		cmocka_unit_test(test_flow_rst_has_no_place_in_the_stream),
+		cmocka_unit_test(test_flow_header_that_was_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
