@@ -381,6 +381,8 @@ static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 
 /* Behind CONNECT */
 
+/* A request to a proxy names the authority (RFC 9112, 3.2), as one in a tunnel does not
+   have to. */
 static bool begins_request(const uint8_t *p, size_t n)
 {
 	const uint8_t *lf = n ? memchr(p, '\n', n) : NULL;
@@ -392,7 +394,8 @@ static bool begins_request(const uint8_t *p, size_t n)
 	if (n && p[n - 1] == '\r')
 		n--;
 	s = nr_http_start_line((const char *)p, n);
-	return s.kind == NR_HTTP_REQUEST && s.strict && s.is_known;
+	return s.kind == NR_HTTP_REQUEST && s.strict && s.is_known &&
+	       nr_http_authority(s.method, s.target).n;
 }
 
 /* What the client said was no tunnel's: it is read as requests. */
@@ -517,6 +520,8 @@ void nr_http_close(struct nr_parse *p, struct nr_http *h, unsigned side)
 {
 	struct nr_http_side *s = h->side[side];
 
+	if (s->state == NR_HTTP_WAIT) /* the answer still decides */
+		return;
 	if (s->state == NR_HTTP_START && s->head.len && nr_http_is_to_old_request(h, s))
 		nr_http_begin_old_response(p, h, s);
 	if (s->state == NR_HTTP_TO_END && s->tx)
