@@ -7,7 +7,11 @@
  * overlapping; messages are put together a few at a time and read as they become whole.
  * Datagrams that hold no DTLS (STUN, RTP: RFC 7983) are passed over; a flow that begins
  * with STUN is watched for a while, since DTLS often follows.
+ *
+ * A client that has lost its state begins anew on the same ports (RFC 6347 §4.2.8): each
+ * handshake has its row, and behind one the next is waited for.
  */
+#include "base/hash.h"
 #include "certificate.h"
 #include "tls_handshake.h"
 
@@ -21,8 +25,10 @@ enum {
 	HEADER = 13,
 	FRAGMENT_HEADER = 12,
 	HEARTBEAT_REST = 1 + 2 + 16,
-	/* As in tls.c: records of a conversation whose other side is missing. */
-	ENCRYPTED_MAX = 64,
+	HELLO_RANDOM = 2, /* where it is in a hello, and its bytes */
+	RANDOM = 32,
+	PENDING_STEP = 1024,
+	EARLY_EPOCH = 1, /* RFC 9147 §6.1 */
 	OTHERS_MAX = 64, /* datagrams of STUN that may come first */
 	STUN_HEADER = 20,
 };
@@ -33,8 +39,8 @@ struct range {
 
 /* A message that is not whole yet. */
 struct pending {
-	uint8_t *p; /* of the account; NULL: free */
-	uint32_t len;
+	uint8_t *p; /* of the account, cap bytes; NULL: free */
+	uint32_t len, cap;
 	uint16_t seq;
 	uint8_t type, n;
 	struct range have[RANGES]; /* sorted, none touches another */
@@ -44,6 +50,7 @@ struct side {
 	struct pending *pending; /* MESSAGES of them, of the account */
 	uint64_t seen;           /* bit i: message first_seq + i was read */
 	uint16_t first_seq;
+	uint64_t hello; /* hash of its first ClientHello's random; 0: none yet */
 	bool has_seq;
 	bool said_excess;
 };
@@ -51,9 +58,11 @@ struct side {
 struct dtls {
 	struct nr_tls_handshake h;
 	struct side side[2];
-	uint32_t n_encrypted;
 	uint32_t n_others; /* datagrams before the first of DTLS */
 	bool was_dtls;
+	bool is_over;       /* the row is written: nothing counts but another beginning */
+	bool has_encrypted; /* the present datagram */
+	uint8_t encrypted;  /* type of its last such record */
 };
 
 static struct dtls *dtls_of(void *ctx)
@@ -96,7 +105,7 @@ static void mark_read(struct side *s, uint16_t seq)
 
 static void pending_free(struct nr_parse *p, struct pending *m)
 {
-	nr_account_free(p->account, m->p, m->p ? (m->len ? m->len : 1) : 0);
+	nr_account_free(p->account, m->p, m->cap);
 	*m = (struct pending){ 0 };
 }
 
@@ -110,6 +119,35 @@ static void excess(struct nr_parse *p, struct dtls *t, unsigned side, uint8_t ty
 						 n));
 	t->side[side].said_excess = true;
 	t->h.facts.incomplete = true;
+}
+
+/* Room for the bytes of a message up to `to`: a length costs nothing to claim. */
+static bool pending_room(struct nr_parse *p, struct pending *m, uint32_t to)
+{
+	uint32_t cap = m->cap ? m->cap : PENDING_STEP;
+	uint8_t *grown;
+
+	if (to <= m->cap)
+		return true;
+	while (cap < to)
+		cap *= 2;
+	if (cap > m->len)
+		cap = m->len;
+	grown = nr_account_realloc(p->account, m->p, m->cap, cap);
+	if (!grown)
+		return false;
+	m->p = grown;
+	m->cap = cap;
+	return true;
+}
+
+/* A message was read that had begun in fragments. */
+static void pending_drop(struct nr_parse *p, struct side *s, uint16_t seq)
+{
+	for (unsigned i = 0; s->pending && i < MESSAGES; i++) {
+		if (s->pending[i].p && s->pending[i].seq == seq)
+			pending_free(p, &s->pending[i]);
+	}
 }
 
 /* The message seq, being put together or from now on; NULL where the account is full. */
@@ -140,8 +178,7 @@ static struct pending *pending_of(struct nr_parse *p, struct dtls *t, unsigned s
 		m = oldest;
 	}
 	*m = (struct pending){ .len = len, .seq = seq, .type = type };
-	m->p = nr_account_alloc(p->account, len ? len : 1);
-	return m->p ? m : NULL;
+	return m;
 }
 
 /* Adds from..to; false where there are too many pieces. */
@@ -212,10 +249,13 @@ static enum nr_verdict fragment(struct nr_parse *p, struct dtls *t, unsigned sid
 	}
 	if (f->n == f->len) {
 		mark_read(s, f->seq);
+		pending_drop(p, s, f->seq);
 		return read_message(p, t, side, f->type, f->p, f->n);
 	}
+	if (!f->n)
+		return NR_MORE;
 	m = pending_of(p, t, side, f->type, f->len, f->seq);
-	if (!m)
+	if (!m || !pending_room(p, m, f->from + f->n))
 		return NR_OVERFLOW;
 	if (!range_add(m, f->from, f->from + f->n)) {
 		excess(p, t, side, f->type, f->len);
@@ -226,8 +266,65 @@ static enum nr_verdict fragment(struct nr_parse *p, struct dtls *t, unsigned sid
 		return NR_MORE;
 	mark_read(s, f->seq);
 	v = read_message(p, t, side, m->type, m->p, m->len);
-	pending_free(p, m);
+	pending_drop(p, s, f->seq);
 	return v;
+}
+
+/* What came of a ClientHello whose rest did not. */
+static void half_hello(struct nr_parse *p, struct dtls *t, unsigned side,
+		       const struct pending *m)
+{
+	struct nr_tls_facts *facts = &t->h.facts;
+
+	if (m->type != NR_TLS_CLIENT_HELLO || m->have[0].from || facts->client_hellos ||
+	    facts->client_version)
+		return;
+	nr_tls_facts_partial(p, facts, m->p, m->have[0].to);
+	if (!facts->client_version)
+		return;
+	t->h.client = (uint8_t)(1 + side);
+	nr_parse_service(p, "dtls");
+}
+
+/* The row, and nothing is kept of the handshake. */
+static void finish(struct nr_parse *p, struct dtls *t)
+{
+	for (unsigned side = 0; side < 2; side++) {
+		struct pending *m = t->side[side].pending;
+
+		for (unsigned i = 0; m && i < MESSAGES; i++) {
+			if (!m[i].p)
+				continue;
+			half_hello(p, t, side, &m[i]);
+			t->h.facts.incomplete = true;
+			pending_free(p, &m[i]);
+		}
+		nr_account_free(p->account, m, m ? MESSAGES * sizeof(*m) : 0);
+		t->side[side].pending = NULL;
+	}
+	nr_tls_end(p, &t->h);
+}
+
+/*
+ * A first ClientHello (its number is 0) that is not the one read before sent again begins
+ * another connection. One that answers a HelloVerifyRequest has number 1.
+ */
+static void look_for_another(struct nr_parse *p, struct dtls *t, unsigned side,
+			     const struct fragment *f)
+{
+	struct side *s = &t->side[side];
+	uint64_t hello;
+
+	if (f->type != NR_TLS_CLIENT_HELLO || f->seq || f->from ||
+	    f->n < HELLO_RANDOM + RANDOM)
+		return;
+	hello = nr_siphash((struct nr_siphash_key){ 0 }, f->p + HELLO_RANDOM, RANDOM) | 1;
+	if (s->hello && s->hello != hello) {
+		finish(p, t);
+		*t = (struct dtls){ .h.facts.transport = NR_TLS_ON_UDP,
+				    .was_dtls = true };
+	}
+	s->hello = hello;
 }
 
 /* RFC 6347 §4.2.2: the fragments in a record. */
@@ -250,7 +347,9 @@ static enum nr_verdict fragments(struct nr_parse *p, struct dtls *t, unsigned si
 		if (!f.p || f.from > f.len || f.len - f.from < f.n ||
 		    nr_tls_message_want(f.type) == NR_TLS_WANT_NO_SUCH)
 			return NR_MORE; /* encrypted, or garbage */
-		v = fragment(p, t, side, &f);
+		look_for_another(p, t, side, &f);
+		if (!t->is_over)
+			v = fragment(p, t, side, &f);
 	}
 	return v;
 }
@@ -267,6 +366,8 @@ static void heartbeat(struct nr_parse *p, unsigned side, const uint8_t *d, size_
 static enum nr_verdict clear_record(struct nr_parse *p, struct dtls *t, unsigned side,
 				    uint8_t type, const uint8_t *d, size_t n)
 {
+	if (t->is_over && type != NR_TLS_R_HANDSHAKE)
+		return NR_MORE;
 	switch (type) {
 	case NR_TLS_R_HANDSHAKE:
 		return fragments(p, t, side, nr_cursor(d, n));
@@ -286,10 +387,18 @@ static enum nr_verdict clear_record(struct nr_parse *p, struct dtls *t, unsigned
 	return NR_MORE;
 }
 
+/* Before the ServerHello it tells nothing: anybody can send one, and receivers drop it.
+ */
 static void encrypted_record(struct dtls *t, unsigned side, uint8_t type, size_t n)
 {
+	const struct nr_tls_facts *f = &t->h.facts;
+
+	t->has_encrypted = true;
+	t->encrypted = type;
+	if (!f->server_hellos)
+		return;
+	t->h.ccs[side] |= !nr_tls_is_13(f->version);
 	nr_tls_encrypted(&t->h, side, type, n);
-	t->n_encrypted++;
 }
 
 /* One record of the datagram; false where the rest of it is no DTLS. */
@@ -300,7 +409,8 @@ static bool record(struct nr_parse *p, struct dtls *t, unsigned side,
 	uint16_t n;
 
 	if (d && is_unified(*d) && nr_tls_is_13(t->h.facts.version)) {
-		encrypted_record(t, side, NR_TLS_R_DATA, nr_left(in));
+		if ((*d & 3) != EARLY_EPOCH)
+			encrypted_record(t, side, NR_TLS_R_DATA, nr_left(in));
 		return false; /* where the next begins need not be said */
 	}
 	d = nr_take(in, HEADER);
@@ -313,12 +423,17 @@ static bool record(struct nr_parse *p, struct dtls *t, unsigned side,
 	t->was_dtls = true;
 	if (nr_be16(d + 3) || d[0] == NR_TLS_R_DATA || d[0] == 25) {
 		/* an epoch that is not 0; RFC 9146: a connection id */
-		t->h.ccs[side] |= !nr_tls_is_13(t->h.facts.version);
 		encrypted_record(t, side, d[0], n);
 	} else {
 		*v = clear_record(p, t, side, d[0], body, n);
 	}
 	return true;
+}
+
+/* No end of the handshake will come any more. */
+static bool is_at_end(struct dtls *t, unsigned side)
+{
+	return t->has_encrypted && nr_tls_count(&t->h, side, t->encrypted);
 }
 
 static enum nr_verdict dtls_datagram(struct nr_parse *p, void *ctx, unsigned side,
@@ -329,34 +444,25 @@ static enum nr_verdict dtls_datagram(struct nr_parse *p, void *ctx, unsigned sid
 	enum nr_verdict v = NR_MORE;
 
 	t->h.facts.transport = NR_TLS_ON_UDP;
+	t->has_encrypted = false;
 	while (nr_left(&in) && v == NR_MORE && record(p, t, side, &in, &v))
 		;
 	if (len < wire_len && nr_left(&in) && !t->h.ccs[side])
 		t->h.facts.incomplete = true;
 	if (!t->was_dtls)
 		return ++t->n_others > OTHERS_MAX ? NR_NOT_MINE : NR_MORE;
-	if (v == NR_MORE)
-		v = t->n_encrypted > ENCRYPTED_MAX ? NR_DONE : nr_tls_state(&t->h);
-	if (v == NR_DONE)
-		nr_tls_write(p, &t->h);
-	return v;
+	if (v == NR_MORE && !t->is_over)
+		v = is_at_end(t, side) ? NR_DONE : nr_tls_state(&t->h);
+	if (v != NR_DONE)
+		return v;
+	finish(p, t);
+	t->is_over = true;
+	return NR_MORE;
 }
 
 static void dtls_end(struct nr_parse *p, void *ctx)
 {
-	struct dtls *t = dtls_of(ctx);
-
-	for (unsigned side = 0; side < 2; side++) {
-		struct pending *m = t->side[side].pending;
-
-		for (unsigned i = 0; m && i < MESSAGES; i++) {
-			if (m[i].p)
-				t->h.facts.incomplete = true;
-			pending_free(p, &m[i]);
-		}
-		nr_account_free(p->account, m, m ? MESSAGES * sizeof(*m) : 0);
-	}
-	nr_tls_end(p, &t->h);
+	finish(p, dtls_of(ctx));
 }
 
 /* RFC 8489 §5: where peers look for a way to each other, DTLS follows (RFC 5763). */

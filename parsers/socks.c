@@ -284,6 +284,31 @@ static bool is_request4(const uint8_t *d, size_t n)
 	       message_len(&s, d, n);
 }
 
+/* What the server says behind the method it chose: the next answer that is due. */
+static enum nr_probe_result probe_behind(uint8_t method, const uint8_t *s, size_t m,
+					 bool client_went_on)
+{
+	if (m && method == 0 && (s[0] != 5 || (m > 1 && s[1] > 8)))
+		return NR_PROBE_NO;
+	if (m && (method == 1 || method == 2) && s[0] != 1) /* RFC 1961, 1929 */
+		return NR_PROBE_NO;
+	return !m || client_went_on ? NR_PROBE_YES : NR_PROBE_MORE;
+}
+
+static enum nr_probe_result probe_reply5(const uint8_t *c, size_t n, const uint8_t *s,
+					 size_t m)
+{
+	if (s[0] != 5 || !memchr(c + 2, s[1], c[1]))
+		return NR_PROBE_NO;
+	return probe_behind(s[1], s + 2, m - 2, n > 2u + c[1]);
+}
+
+/* Only behind a request that was granted there is more. */
+static bool is_reply4(const uint8_t *s, size_t m)
+{
+	return !s[0] && s[1] >= 90 && s[1] <= 93 && (m == 8 || s[1] == 90);
+}
+
 /* Not on its port both sides must have spoken, each in its way. */
 static enum nr_probe_result socks_probe(const struct nr_probe *in)
 {
@@ -300,9 +325,8 @@ static enum nr_probe_result socks_probe(const struct nr_probe *in)
 	if (m < (five ? 2 : 8))
 		return NR_PROBE_MORE;
 	if (five)
-		return s[0] == 5 && m == 2 && memchr(c + 2, s[1], c[1]) ? NR_PROBE_YES
-									: NR_PROBE_NO;
-	return m == 8 && !s[0] && s[1] >= 90 && s[1] <= 93 ? NR_PROBE_YES : NR_PROBE_NO;
+		return probe_reply5(c, n, s, m);
+	return is_reply4(s, m) ? NR_PROBE_YES : NR_PROBE_NO;
 }
 
 static const struct nr_parser_cap caps[] = {

@@ -3,8 +3,8 @@
  * SSH (RFC 4253): what both sides say before their traffic is encrypted. One row a
  * connection, written when both have sent NEWKEYS, or at the flow's end.
  *
- * Who is the server shows in its answer to the key exchange; until then the responder
- * is taken for it, or who has port 22.
+ * Who is the server shows in its answer to the key exchange; without one the responder is
+ * taken for it, or who has port 22.
  */
 #include "ssh.h"
 
@@ -31,8 +31,6 @@ enum message {
 	DEBUG = 4,
 	KEXINIT = 20,
 	NEWKEYS = 21,
-	KEX_FIRST = 30,
-	KEX_LAST = 49,
 };
 
 enum phase {
@@ -47,12 +45,15 @@ enum phase {
 struct ssh_side {
 	struct nr_gather g;
 	struct nr_ssh_lists lists;
+	struct nr_ssh_exchange exchange;
 	enum phase phase;
 	uint32_t rest;      /* bytes of the packet behind its type */
 	uint32_t pre_lines; /* lines before the banner */
 	struct nr_kept pre;
 	uint8_t type, padding;
-	bool broken; /* behind a gap, or no SSH */
+	bool lossy;  /* bytes of it are missing */
+	bool unsure; /* since a gap: where packets begin must show */
+	bool broken; /* nothing more can be read: behind a gap, or no SSH */
 	uint8_t banner_len;
 	char banner[BANNER_MAX];
 };
@@ -63,9 +64,6 @@ struct ssh {
 	uint8_t *disconnect; /* its payload, from the account */
 	uint32_t disconnect_len;
 	bool is_written;
-	bool server_known;
-	uint8_t server; /* side; meaningful once server_known */
-	char fingerprint[NR_SSH_FINGERPRINT];
 };
 
 /* -- choice -- */
@@ -123,11 +121,28 @@ static enum nr_probe_result ssh_probe(const struct nr_probe *in)
 
 /* -- the row -- */
 
-static unsigned server_side(const struct nr_parse *p, const struct ssh *s)
+/*
+ * A client chooses the bytes of what it sends, and could make them look like a host key:
+ * the side that has to be the server counts first, and only what was asked for.
+ */
+static bool has_host_key(const struct ssh *s, unsigned side)
 {
-	if (s->server_known)
-		return s->server;
-	return p->port[0] == 22 && p->port[1] != 22 ? 0 : 1;
+	const struct ssh_side *x = &s->side[side], *other = &s->side[!side];
+
+	return nr_ssh_is_host_key(&x->exchange, &x->lists, &other->exchange,
+				  &other->lists,
+				  other->banner_len && !other->lossy && !other->broken);
+}
+
+/* Who is the server; *is_known where its host key says so. */
+static unsigned server_side(const struct nr_parse *p, const struct ssh *s, bool *is_known)
+{
+	unsigned likely = p->port[0] == 22 && p->port[1] != 22 ? 0 : 1;
+	unsigned server =
+		has_host_key(s, likely) || !has_host_key(s, !likely) ? likely : !likely;
+
+	*is_known = has_host_key(s, server);
+	return server;
 }
 
 static bool is_version1(const struct ssh_side *x)
@@ -167,7 +182,8 @@ static void put_disconnect(struct nr_parse *p, struct nr_record *r, const struct
 
 static void ssh_write(struct nr_parse *p, struct ssh *s, bool complete)
 {
-	unsigned server = server_side(p, s);
+	bool is_known;
+	unsigned server = server_side(p, s, &is_known);
 	const struct ssh_side *c = &s->side[!server], *v = &s->side[server];
 	bool spoke[2] = { c->banner_len > 0, v->banner_len > 0 };
 	struct nr_record *r;
@@ -179,7 +195,7 @@ static void ssh_write(struct nr_parse *p, struct ssh *s, bool complete)
 	nr_set_int(r, NR_SSH_begin_ns, s->begin_ns);
 	if (spoke[0] && spoke[1])
 		nr_set_int(r, NR_SSH_version, version(s));
-	if (s->server_known)
+	if (is_known)
 		nr_set_int(r, NR_SSH_reversed, !server);
 	put_banner(p, r, NR_SSH_client_version, c);
 	put_banner(p, r, NR_SSH_server_version, v);
@@ -187,14 +203,14 @@ static void ssh_write(struct nr_parse *p, struct ssh *s, bool complete)
 		nr_parse_text(p, r, NR_SSH_pre_banner, v->pre.p, v->pre.len);
 	if (nr_ssh_put_lists(p, r, &c->lists, &v->lists))
 		nr_parse_anomaly(p, NR_ANOM_SSH_NAMES, -1, NULL);
-	if (s->fingerprint[0])
-		nr_parse_str(p, r, NR_SSH_host_key_fingerprint, s->fingerprint);
+	if (is_known)
+		nr_parse_str(p, r, NR_SSH_host_key_fingerprint, v->exchange.fingerprint);
 	put_disconnect(p, r, s);
 	if (version(s) != 1)
 		nr_set_int(r, NR_SSH_encrypted,
 			   (!spoke[0] || c->phase == AT_CIPHER) &&
 				   (!spoke[1] || v->phase == AT_CIPHER));
-	nr_set_int(r, NR_SSH_complete, complete && !v->pre.cut);
+	nr_set_int(r, NR_SSH_complete, complete && !v->pre.cut && !c->lossy && !v->lossy);
 }
 
 /* -- reading -- */
@@ -255,7 +271,21 @@ static bool is_kept(const struct ssh_side *x)
 {
 	if (x->type == KEXINIT)
 		return !x->lists.p;
-	return x->type == DISCONNECT || (x->type >= KEX_FIRST && x->type <= KEX_LAST);
+	return x->type == DISCONNECT ||
+	       (x->type >= NR_SSH_KEX_FIRST && x->type <= NR_SSH_KEX_LAST);
+}
+
+/* Nothing more can be read from the side. */
+static void lose(struct nr_parse *p, struct ssh_side *x)
+{
+	x->broken = true;
+	stop(p, x, AT_END);
+}
+
+/* RFC 4253, 6: in the clear packets are padded to eight bytes, with four or more. */
+static bool is_padded(const struct ssh_side *x, uint32_t len)
+{
+	return x->padding >= 4 && (len + 4) % 8 == 0;
 }
 
 static void packet_head(struct nr_parse *p, struct ssh_side *x, const uint8_t *h)
@@ -265,25 +295,16 @@ static void packet_head(struct nr_parse *p, struct ssh_side *x, const uint8_t *h
 	x->padding = h[4];
 	x->type = h[5];
 	if (len > PACKET_MAX || len < x->padding + 2u || !x->type ||
-	    (x->type > DEBUG && x->type < KEXINIT) || x->type > KEX_LAST) {
-		x->broken = true;
-		stop(p, x, AT_END);
+	    (x->type > DEBUG && x->type < KEXINIT) || x->type > NR_SSH_KEX_LAST ||
+	    (x->unsure && !is_padded(x, len))) {
+		lose(p, x);
 		return;
 	}
+	x->unsure = false;
 	x->rest = len - 2;
+	if (x->type >= NR_SSH_KEX_FIRST)
+		nr_ssh_exchange_said(&x->exchange, x->type);
 	x->phase = is_kept(x) && x->rest <= KEPT_MAX ? AT_BODY : AT_SKIP;
-}
-
-/* The answer to a key exchange begins with the host key, whatever the method: RFC 4253,
-   8; RFC 4419; RFC 4432; RFC 5656; RFC 8731. */
-static void key_exchange(struct ssh *s, unsigned side, const uint8_t *body, size_t n)
-{
-	if (s->fingerprint[0])
-		return;
-	if (nr_ssh_fingerprint(s->fingerprint, body, n)) {
-		s->server_known = true;
-		s->server = (uint8_t)side;
-	}
 }
 
 static enum nr_verdict packet(struct nr_parse *p, struct ssh *s, unsigned side,
@@ -298,10 +319,8 @@ static enum nr_verdict packet(struct nr_parse *p, struct ssh *s, unsigned side,
 
 		if (err == NR_SSH_NO_MEM)
 			return NR_OVERFLOW;
-		if (err == NR_SSH_BAD) {
-			x->broken = true;
-			stop(p, x, AT_END);
-		}
+		if (err == NR_SSH_BAD)
+			lose(p, x);
 	} else if (x->type == DISCONNECT) {
 		if (!s->disconnect && n) {
 			s->disconnect = nr_account_alloc(p->account, n);
@@ -311,7 +330,7 @@ static enum nr_verdict packet(struct nr_parse *p, struct ssh *s, unsigned side,
 			s->disconnect_len = (uint32_t)n;
 		}
 	} else {
-		key_exchange(s, side, body, n);
+		nr_ssh_exchange_key(&x->exchange, x->type, body, n);
 	}
 	return NR_MORE;
 }
@@ -397,26 +416,61 @@ static enum nr_verdict ssh_data(struct nr_parse *p, void *ctx, unsigned side,
 	return state(p, s);
 }
 
+/* Of a packet whose length is known no more is lost than itself. */
 static enum nr_verdict ssh_gap(struct nr_parse *p, void *ctx, unsigned side, uint64_t n)
 {
 	struct ssh *s = ctx;
 	struct ssh_side *x = &s->side[side];
+	size_t gathered = nr_gathered_len(&x->g);
 
-	if (x->phase >= AT_CIPHER)
+	switch (x->phase) {
+	case AT_BODY:
+		x->lossy = true;
+		nr_gather_clear(&x->g);
+		x->rest -= (uint32_t)gathered;
+		x->phase = AT_SKIP;
+		break;
+	case AT_SKIP:
+	case AT_PACKET:
+		break;
+	case AT_BANNER:
+		lose(p, x);
+		return state(p, s);
+	case AT_CIPHER:
+	case AT_END:
 		return NR_MORE;
-	if (x->phase == AT_SKIP && n <= x->rest) {
-		skip(p, x, n);
+	}
+	if (x->phase == AT_SKIP && (n <= x->rest || x->type == NEWKEYS)) {
+		skip(p, x, n < x->rest ? (size_t)n : x->rest);
 		return state(p, s);
 	}
-	x->broken = true;
-	stop(p, x, AT_END);
+	/* perhaps a packet begins right behind it */
+	nr_gather_clear(&x->g);
+	x->lossy = x->unsure = true;
+	x->phase = AT_PACKET;
 	return state(p, s);
+}
+
+/* An identification that the flow's end has cut. */
+static void banner_cut(struct nr_parse *p, struct ssh *s, unsigned side)
+{
+	struct ssh_side *x = &s->side[side];
+	size_t n = nr_gathered_len(&x->g);
+
+	if (x->phase != AT_BANNER || n < 4 || memcmp(x->g.p, "SSH-", 4) != 0)
+		return;
+	if (x->g.p[n - 1] == '\r')
+		n--;
+	keep_banner(p, s, side,
+		    &(struct nr_piece){ .p = x->g.p, .len = n, .cut = x->g.cut });
 }
 
 static void ssh_end(struct nr_parse *p, void *ctx)
 {
 	struct ssh *s = ctx;
 
+	banner_cut(p, s, 0);
+	banner_cut(p, s, 1);
 	ssh_write(p, s, false);
 	for (unsigned i = 0; i < 2; i++) {
 		nr_gather_free(&s->side[i].g, p->account);

@@ -39,6 +39,8 @@ enum {
 	NR_SSH_LISTS = 10,
 	NR_SSH_NAMES = 128,      /* of a list that are compared */
 	NR_SSH_FINGERPRINT = 52, /* "SHA256:" + 43 + NUL */
+	NR_SSH_KEX_FIRST = 30,   /* messages of the key exchange methods */
+	NR_SSH_KEX_LAST = 49,
 };
 
 enum nr_ssh_list {
@@ -74,8 +76,25 @@ void nr_ssh_lists_free(struct nr_ssh_lists *l, struct nr_account *a);
 bool nr_ssh_put_lists(struct nr_parse *p, struct nr_record *r,
 		      const struct nr_ssh_lists *client,
 		      const struct nr_ssh_lists *server);
+/* What a side said in its key exchange. Zeroed at first. */
+struct nr_ssh_exchange {
+	uint32_t said; /* bit i: message NR_SSH_KEX_FIRST + i */
+	uint8_t key;   /* message that fingerprint is of; 0: none */
+	char fingerprint[NR_SSH_FINGERPRINT];
+};
+
+/* Notes that message type came, NR_SSH_KEX_FIRST to NR_SSH_KEX_LAST. */
+void nr_ssh_exchange_said(struct nr_ssh_exchange *x, uint8_t type);
+/* Keeps the fingerprint if the message may hold a host key and begins with one; body are
+   its n bytes behind the type. */
+void nr_ssh_exchange_key(struct nr_ssh_exchange *x, uint8_t type, const uint8_t *body,
+			 size_t n);
 /*
- * The fingerprint of the host key with which a server's answer to a key exchange begins;
- * body are its n bytes behind the type. False: it begins with something else.
+ * Whether the key of `server` is the host key of an exchange that `client` asked for, by
+ * the method that their lists agree on. client_heard false: the client was not heard, or
+ * not to the end, and need not be seen to ask.
  */
-bool nr_ssh_fingerprint(char out[NR_SSH_FINGERPRINT], const uint8_t *body, size_t n);
+bool nr_ssh_is_host_key(const struct nr_ssh_exchange *server,
+			const struct nr_ssh_lists *server_lists,
+			const struct nr_ssh_exchange *client,
+			const struct nr_ssh_lists *client_lists, bool client_heard);

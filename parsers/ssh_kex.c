@@ -70,19 +70,29 @@ static bool has_name(struct nr_cursor list, const struct nr_cursor *wanted)
 	return false;
 }
 
-/* The client's first name that the server has too (RFC 4253, 7.1). */
+/* The client's first name that the server has too (RFC 4253, 7.1). False: there is none.
+ */
+static bool agreed_name(const struct nr_ssh_lists *client,
+			const struct nr_ssh_lists *server, unsigned which,
+			struct nr_cursor *name)
+{
+	struct nr_cursor list = list_of(client, which);
+
+	for (unsigned i = 0; i < NR_SSH_NAMES && next_name(&list, name); i++) {
+		if (nr_left(name) && has_name(list_of(server, which), name))
+			return true;
+	}
+	return false;
+}
+
 static void put_agreed(struct nr_parse *p, struct nr_record *r, unsigned field,
 		       const struct nr_ssh_lists *client,
 		       const struct nr_ssh_lists *server, unsigned which)
 {
-	struct nr_cursor list = list_of(client, which), name;
+	struct nr_cursor name;
 
-	for (unsigned i = 0; i < NR_SSH_NAMES && next_name(&list, &name); i++) {
-		if (nr_left(&name) && has_name(list_of(server, which), &name)) {
-			nr_parse_text(p, r, field, name.p, nr_left(&name));
-			return;
-		}
-	}
+	if (agreed_name(client, server, which, &name))
+		nr_parse_text(p, r, field, name.p, nr_left(&name));
 }
 
 /* Looks no farther than one name beyond what is compared. */
@@ -204,7 +214,8 @@ static bool is_host_key(struct nr_cursor key)
 	return memchr(name, '-', n) != NULL; /* all names in use have one */
 }
 
-bool nr_ssh_fingerprint(char out[NR_SSH_FINGERPRINT], const uint8_t *body, size_t n)
+/* The fingerprint of the host key with which body begins. False: it does not. */
+static bool fingerprint_of(char out[NR_SSH_FINGERPRINT], const uint8_t *body, size_t n)
 {
 	struct nr_cursor c = nr_cursor(body, n);
 	uint32_t len = nr_get_be32(&c);
@@ -223,4 +234,71 @@ bool nr_ssh_fingerprint(char out[NR_SSH_FINGERPRINT], const uint8_t *body, size_
 	out[b.len] = '\0';
 	nr_buf_fini(&b);
 	return true;
+}
+
+/* Bit of a message in nr_ssh_exchange.said. */
+static uint32_t bit(unsigned type)
+{
+	return 1u << (type - NR_SSH_KEX_FIRST);
+}
+
+enum { KEX_30 = 30, KEX_31, KEX_32, KEX_33, KEX_34, KEX_40 = 40 };
+
+struct method {
+	const char *prefix;
+	uint32_t keys; /* messages that begin with the host key */
+	uint32_t asks; /* messages that the client alone sends */
+};
+
+/* Message numbers mean something else with each method; the last is for all others, and
+   where the method is not known. */
+static struct method method_of(const struct nr_ssh_lists *client,
+			       const struct nr_ssh_lists *server)
+{
+	const struct method methods[] = {
+		{ "rsa", bit(KEX_30), bit(KEX_31) },                /* RFC 4432 */
+		{ "gss-", bit(KEX_33), bit(KEX_30) | bit(KEX_40) }, /* 4462, 8732 */
+		{ "diffie-hellman-group-exchange-", bit(KEX_33),
+		  bit(KEX_30) | bit(KEX_32) | bit(KEX_34) }, /* 4419 */
+		/* RFC 4253, 8; 5656; 8731 */
+		{ "", bit(KEX_31) | bit(KEX_33), bit(KEX_30) | bit(KEX_34) },
+	};
+	const struct method *m = methods;
+	struct nr_cursor name = nr_cursor(NULL, 0);
+
+	if (client->p && server->p)
+		agreed_name(client, server, NR_SSH_L_KEX, &name);
+	while (nr_left(&name) < strlen(m->prefix) ||
+	       memcmp(name.p, m->prefix, strlen(m->prefix)) != 0) {
+		if (!*(++m)->prefix)
+			break;
+	}
+	return *m;
+}
+
+void nr_ssh_exchange_said(struct nr_ssh_exchange *x, uint8_t type)
+{
+	x->said |= bit(type);
+}
+
+void nr_ssh_exchange_key(struct nr_ssh_exchange *x, uint8_t type, const uint8_t *body,
+			 size_t n)
+{
+	/* which of them it is in shows when both lists are there */
+	bool is_wanted = x->key ? x->key < KEX_33 && type == KEX_33
+				: type == KEX_30 || type == KEX_31 || type == KEX_33;
+
+	if (is_wanted && fingerprint_of(x->fingerprint, body, n))
+		x->key = type;
+}
+
+bool nr_ssh_is_host_key(const struct nr_ssh_exchange *server,
+			const struct nr_ssh_lists *server_lists,
+			const struct nr_ssh_exchange *client,
+			const struct nr_ssh_lists *client_lists, bool client_heard)
+{
+	struct method m = method_of(client_lists, server_lists);
+
+	return server->key && (bit(server->key) & m.keys) && !(server->said & m.asks) &&
+	       (!client_heard || client->said & m.asks);
 }

@@ -21,9 +21,10 @@ struct side {
 	uint8_t head_len;      /* 5: within its body */
 	uint8_t message[4];    /* header of the present message */
 	uint8_t message_len;   /* 4: within its body */
-	uint8_t first[3];      /* of the body of an alert or heartbeat */
+	uint8_t first[16];     /* of the body of an alert or heartbeat */
 	uint8_t first_len;
-	bool is_encrypted; /* the present record is */
+	uint8_t alert_level; /* of an alert whose other byte is to come, or 0 */
+	bool is_encrypted;   /* the present record is */
 	bool is_begun, is_ssl2;
 	bool is_unsure; /* since a gap: where records and messages begin must show */
 	bool is_deaf;   /* to the rest of the record, for that reason */
@@ -35,14 +36,10 @@ struct tls {
 	struct nr_tls_handshake h;
 	struct side side[2];
 	struct nr_ssl2 ssl2[2];
-	uint32_t n_encrypted; /* records */
-	bool is_over;         /* the handshake, of FTP: see behind() */
+	bool is_over; /* the handshake, of FTP: see behind() */
 };
 
 enum {
-	/* Encrypted records without an end of the handshake (one side is missing): it
-	   will not come any more. */
-	ENCRYPTED_MAX = 64,
 	FTP_PORT = 21,
 	HEARTBEAT_REQUEST = 1,
 	HEARTBEAT_REST = 1 + 2 + 16, /* RFC 6520 §4: type, length, padding */
@@ -206,7 +203,7 @@ static void heartbeat(struct nr_parse *p, struct tls *t, unsigned side)
 	const struct side *s = &t->side[side];
 	unsigned len = nr_be16(s->head + 3), payload = nr_be16(s->first + 1);
 
-	if (s->first_len == 3 && s->first[0] == HEARTBEAT_REQUEST &&
+	if (s->first_len >= 3 && s->first[0] == HEARTBEAT_REQUEST &&
 	    payload + HEARTBEAT_REST > len)
 		nr_parse_anomaly(p, NR_ANOM_TLS_HEARTBEAT, (int)side,
 				 nr_arena_printf(p->arena,
@@ -214,24 +211,43 @@ static void heartbeat(struct nr_parse *p, struct tls *t, unsigned side)
 						 payload, len));
 }
 
-/* An alert that is none is encrypted: its ChangeCipherSpec was missed. */
+/*
+ * Alerts may share a record, or lie in two (RFC 5246 §6.2.1). What is none is encrypted:
+ * its ChangeCipherSpec was missed. Such a record is longer than s->first.
+ */
 static void alert(struct tls *t, unsigned side)
 {
 	struct side *s = &t->side[side];
-	unsigned len = nr_be16(s->head + 3);
+	uint8_t level = s->alert_level, last[2] = { 0 };
 
-	if (s->first_len >= 2 && len == 2 && s->first[0] >= 1 && s->first[0] <= 2)
-		nr_tls_alert(&t->h, side, s->first);
+	s->alert_level = 0;
+	if (s->first_len != nr_be16(s->head + 3))
+		return;
+	for (unsigned i = 0; i < s->first_len; i++) {
+		if (level) {
+			last[0] = level;
+			last[1] = s->first[i];
+			level = 0;
+		} else {
+			level = s->first[i];
+			if (level < 1 || level > 2)
+				return;
+		}
+	}
+	s->alert_level = level;
+	if (last[0])
+		nr_tls_alert(&t->h, side, last);
 }
 
 static enum nr_verdict record_end(struct nr_parse *p, struct tls *t, unsigned side)
 {
 	struct side *s = &t->side[side];
 	uint8_t type = s->head[0];
+	bool is_enough = false;
 
 	if (s->is_encrypted) {
 		nr_tls_encrypted(&t->h, side, type, nr_be16(s->head + 3));
-		t->n_encrypted++;
+		is_enough = nr_tls_count(&t->h, side, type);
 	} else if (type == NR_TLS_R_CCS) {
 		nr_tls_ccs(&t->h, side);
 	} else if (type == NR_TLS_R_ALERT) {
@@ -243,7 +259,7 @@ static enum nr_verdict record_end(struct nr_parse *p, struct tls *t, unsigned si
 	if (s->is_deaf)
 		s->message_len = 0;
 	s->is_deaf = false;
-	return t->n_encrypted > ENCRYPTED_MAX ? NR_DONE : nr_tls_state(&t->h);
+	return is_enough ? NR_DONE : nr_tls_state(&t->h);
 }
 
 static enum nr_verdict record_body(struct nr_parse *p, struct tls *t, unsigned side,
@@ -395,9 +411,27 @@ static enum nr_verdict tls_data(struct nr_parse *p, void *ctx, unsigned side,
 	return say(p, t, side, &in, records(p, t, side, &in));
 }
 
-/* n bytes within the body of a handshake record are missing. */
-static void message_gap(struct tls *t, struct side *s, uint64_t n)
+/* What was gathered of a ClientHello that will not come to its end. */
+static void half_hello(struct nr_parse *p, struct tls *t, unsigned side)
 {
+	struct side *s = &t->side[side];
+	struct nr_tls_facts *f = &t->h.facts;
+	size_t n = nr_gathered_len(&s->body);
+
+	if (!n || s->message[0] != NR_TLS_CLIENT_HELLO || s->skip || s->is_unsure ||
+	    f->client_hellos || f->client_version)
+		return;
+	nr_tls_facts_partial(p, f, s->body.p, n);
+	if (!f->client_version)
+		return;
+	t->h.client = (uint8_t)(1 + side);
+	nr_parse_service(p, "tls");
+}
+
+/* n bytes within the body of a handshake record are missing. */
+static void message_gap(struct nr_parse *p, struct tls *t, unsigned side, uint64_t n)
+{
+	struct side *s = &t->side[side];
 	uint32_t left = 0;
 
 	t->h.facts.incomplete = true;
@@ -405,6 +439,7 @@ static void message_gap(struct tls *t, struct side *s, uint64_t n)
 		left = s->skip ? s->skip
 			       : nr_be24(s->message + 1) -
 					 (uint32_t)nr_gathered_len(&s->body);
+	half_hello(p, t, side);
 	nr_gather_clear(&s->body);
 	if (n < left) { /* the message is lost, but where the next begins is known */
 		s->skip = left - (uint32_t)n;
@@ -431,8 +466,8 @@ static enum nr_verdict tls_gap(struct nr_parse *p, void *ctx, unsigned side, uin
 	if (s->head_len == sizeof(s->head) && n <= s->left) {
 		s->left -= (uint32_t)n;
 		if (!s->is_encrypted && s->head[0] == NR_TLS_R_HANDSHAKE)
-			message_gap(t, s, n);
-		s->first_len = 0;
+			message_gap(p, t, side, n);
+		s->first_len = s->alert_level = 0;
 		if (t->is_over)
 			s->head_len = s->left ? s->head_len : 0;
 		else if (!s->left)
@@ -442,10 +477,11 @@ static enum nr_verdict tls_gap(struct nr_parse *p, void *ctx, unsigned side, uin
 	/* Perhaps a record begins right behind it. */
 	if (!t->h.ccs[side] && !t->h.finished[side])
 		t->h.facts.incomplete = true;
+	half_hello(p, t, side);
 	nr_gather_clear(&s->body);
 	s->is_begun = s->is_unsure = true;
 	s->is_deaf = false;
-	s->head_len = s->first_len = s->message_len = 0;
+	s->head_len = s->first_len = s->message_len = s->alert_level = 0;
 	s->left = s->skip = 0;
 	return NR_MORE;
 }
@@ -466,18 +502,19 @@ static void tls_end(struct nr_parse *p, void *ctx)
 	struct tls *t = tls_of(ctx);
 
 	for (unsigned side = 0; side < 2; side++) {
-		struct side *s = &t->side[side];
-		size_t n = nr_gathered_len(&s->body);
-
 		if (is_within_message(t, side))
 			t->h.facts.incomplete = true;
-		if (n && s->message[0] == NR_TLS_CLIENT_HELLO && !s->skip &&
-		    !nr_tls_facts_any(&t->h.facts))
-			nr_tls_facts_partial(p, &t->h.facts, s->body.p, n);
-		nr_gather_free(&s->body, p->account);
+		half_hello(p, t, side);
+		nr_gather_free(&t->side[side].body, p->account);
 		nr_ssl2_free(&t->ssl2[side], p->account);
 	}
 	nr_tls_end(p, &t->h);
+}
+
+/* A hello may be cut into records of a few bytes each. */
+static bool is_tiny(const uint8_t *d, size_t n)
+{
+	return n > 4 && is_record(d) && nr_be16(d + 3) < 6;
 }
 
 /* A handshake record whose first message is a hello. */
@@ -490,9 +527,7 @@ static enum nr_probe_result probe_record(const uint8_t *d, size_t n)
 		return NR_PROBE_NO;
 	if (n > 5 && d[5] != NR_TLS_CLIENT_HELLO && d[5] != NR_TLS_SERVER_HELLO)
 		return NR_PROBE_NO;
-	if (n > 5 && nr_be16(d + 3) < 6) /* a hello cut into tiny records */
-		return NR_PROBE_MAYBE;
-	if (n < 11)
+	if (n < 11 || is_tiny(d, n))
 		return NR_PROBE_MORE;
 	if (d[6] > 1) /* no hello is as long */
 		return NR_PROBE_NO;
@@ -501,11 +536,39 @@ static enum nr_probe_result probe_record(const uint8_t *d, size_t n)
 		       : NR_PROBE_NO;
 }
 
+/* The bodies of tiny records put together begin like a hello in one of them. */
+static enum nr_probe_result probe_tiny(const uint8_t *d, size_t n)
+{
+	/* behind the header that one record of them would have */
+	uint8_t joined[5 + 6] = { NR_TLS_R_HANDSHAKE, 3, 1, 1, 0 };
+	struct nr_cursor c = nr_cursor(d, n);
+	size_t have = 5;
+
+	while (have < sizeof(joined)) {
+		const uint8_t *head = nr_take(&c, 5);
+		size_t len;
+
+		if (!head)
+			return NR_PROBE_MORE;
+		if (head[0] != NR_TLS_R_HANDSHAKE || !is_record(head) ||
+		    !nr_be16(head + 3))
+			return NR_PROBE_NO;
+		len = at_most(nr_be16(head + 3), sizeof(joined) - have);
+		if (nr_left(&c) < len)
+			return NR_PROBE_MORE;
+		memcpy(joined + have, nr_take(&c, len), len);
+		have += len;
+	}
+	return probe_record(joined, sizeof(joined));
+}
+
 static enum nr_probe_result probe_side(const uint8_t *d, size_t n)
 {
 	enum nr_probe_result r = probe_record(d, n);
 	int client, server;
 
+	if (r == NR_PROBE_MORE && is_tiny(d, n))
+		return probe_tiny(d, n);
 	if (r != NR_PROBE_NO || !n || !(d[0] & 0x80))
 		return r;
 	client = nr_ssl2_is_client_hello(d, n);

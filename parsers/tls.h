@@ -66,6 +66,7 @@ struct nr_tls_facts {
 	uint8_t client_id[32]; /* session id of the latest ClientHello */
 	uint8_t client_id_len;
 	bool client_ticket; /* it came with a ticket */
+	bool client_early;  /* it announced early data */
 	/* of the first ServerHello, and of the last */
 	char ja3s[NR_JA3_TEXT];
 	uint16_t version; /* 0: not seen */
@@ -75,6 +76,7 @@ struct nr_tls_facts {
 	uint16_t group;          /* 0: none seen */
 	struct nr_tls_text alpn;
 	bool resumed;
+	bool is_retry; /* the last one asks for another ClientHello */
 	/* of the rest; set by whom it concerns */
 	bool established, incomplete, starttls;
 	bool has_alert, alert_is_client;

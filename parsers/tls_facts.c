@@ -88,6 +88,7 @@ enum nr_verdict nr_tls_facts_client(struct nr_parse *p, struct nr_tls_facts *f,
 	f->client_id_len = (uint8_t)(c.h.session_id.n <= 32 ? c.h.session_id.n : 0);
 	memcpy(f->client_id, c.h.session_id.p, f->client_id_len);
 	f->client_ticket = c.has_ticket && !c.ticket_is_empty;
+	f->client_early = c.has_early_data;
 	return is_first && !keep_first_client(p, f, &c) ? NR_OVERFLOW : NR_MORE;
 }
 
@@ -125,6 +126,7 @@ enum nr_verdict nr_tls_facts_server(struct nr_parse *p, struct nr_tls_facts *f,
 	if (!f->server_hellos)
 		nr_tls_ja3s(f->ja3s, &s);
 	f->server_hellos++;
+	f->is_retry = s.is_retry;
 	f->version = s.chosen;
 	f->cipher = s.cipher;
 	f->has_cipher = true;

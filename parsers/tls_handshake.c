@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+enum {
+	ENCRYPTED_MAX = 64, /* records of a conversation whose other side is missing */
+	EARLY_MAX = 4096,   /* of those that may be early data */
+};
+
 enum nr_tls_want nr_tls_message_want(uint8_t type)
 {
 	switch (type) {
@@ -131,6 +136,7 @@ static void server_key(struct nr_tls_handshake *h, const uint8_t *body, size_t n
 static void hello_retry(struct nr_tls_handshake *h)
 {
 	h->facts.server_hellos++;
+	h->facts.is_retry = true;
 	h->facts.version = 0x7f00; /* until the ServerHello says which */
 }
 
@@ -204,6 +210,36 @@ static bool is_13_alert(size_t n)
 	return n == 2 + 1 + 16 || n == 2 + 1 + 8;
 }
 
+static bool has_server_hello(const struct nr_tls_facts *f)
+{
+	return f->server_hellos && !f->is_retry;
+}
+
+/*
+ * Whether a record may be of the data that a client sends with its first flight, which a
+ * server may have to skip (RFC 8446 §4.2.10). Some of them are still on their way when
+ * the ServerHello is. In datagrams it may come from anybody (RFC 6347 §4.1.2.7).
+ */
+static bool may_be_early(const struct nr_tls_handshake *h, unsigned side, uint8_t type)
+{
+	const struct nr_tls_facts *f = &h->facts;
+
+	if (!has_server_hello(f))
+		return f->transport == NR_TLS_ON_UDP ||
+		       (type == NR_TLS_R_DATA && side == client_side(h));
+	return f->transport == NR_TLS_ON_TCP && f->client_early &&
+	       nr_tls_is_13(f->version) && side == client_side(h) && !h->finished[side];
+}
+
+/* A record as long as the client's Finished (RFC 8446 §4.4.4) in one of its own: header,
+   hash, type, tag. */
+static bool is_13_finished(const struct nr_tls_facts *f, size_t n)
+{
+	size_t hash = f->cipher == 0x1302 ? 48 : 32, tag = f->cipher == 0x1305 ? 8 : 16;
+
+	return n == 4 + hash + 1 + tag;
+}
+
 static void settle(struct nr_tls_handshake *h)
 {
 	for (unsigned side = 0; side < 2; side++) {
@@ -223,12 +259,27 @@ void nr_tls_encrypted(struct nr_tls_handshake *h, unsigned side, uint8_t type, s
 
 	if (type == NR_TLS_R_DATA)
 		h->data[side] = true;
-	/* Data before the ServerHello are early data: no end of the handshake. */
-	if (!f->server_hellos && !h->lost[0] && !h->lost[1])
+	/* Early data are no end of the handshake. */
+	if (!has_server_hello(f) && !h->lost[0] && !h->lost[1])
+		return;
+	if (has_server_hello(f) && may_be_early(h, side, type) && !is_13_finished(f, n))
 		return;
 	if (is_13 ? !is_13_alert(n) : type != NR_TLS_R_ALERT)
 		h->finished[side] = true;
 	settle(h);
+}
+
+bool nr_tls_count(struct nr_tls_handshake *h, unsigned side, uint8_t type)
+{
+	bool is_enough;
+
+	if (may_be_early(h, side, type))
+		is_enough = ++h->n_early > EARLY_MAX;
+	else
+		is_enough = ++h->n_encrypted > ENCRYPTED_MAX;
+	if (is_enough && !has_server_hello(&h->facts))
+		h->facts.incomplete = true;
+	return is_enough;
 }
 
 void nr_tls_lose(struct nr_tls_handshake *h, unsigned side)

@@ -45,6 +45,7 @@ struct nr_tls_handshake {
 	bool server_is_full; /* messages that an abbreviated handshake does not have */
 	bool client_key;
 	uint16_t key_group; /* named by ServerKeyExchange, if that is of ECDHE; 0: none */
+	uint32_t n_encrypted, n_early; /* see nr_tls_count() */
 	bool written;
 };
 
@@ -69,6 +70,12 @@ void nr_tls_ccs(struct nr_tls_handshake *h, unsigned side);
 void nr_tls_alert(struct nr_tls_handshake *h, unsigned side, const uint8_t *alert);
 /* An encrypted record, by its outer type and its length. */
 void nr_tls_encrypted(struct nr_tls_handshake *h, unsigned side, uint8_t type, size_t n);
+/*
+ * Counts an encrypted record, or a datagram with any. True where that many came without
+ * an end of the handshake that none will come: one side is missing. What may be early
+ * data, or in datagrams anybody's, does not tell before there are far more.
+ */
+bool nr_tls_count(struct nr_tls_handshake *h, unsigned side, uint8_t type);
 /* Nothing more can be read from the side: bytes are missing. */
 void nr_tls_lose(struct nr_tls_handshake *h, unsigned side);
 

@@ -215,6 +215,14 @@ static const uint8_t *segment_at(const struct nr_stream_segment *g, uint64_t off
 	return g->data + (offset - g->offset);
 }
 
+/* What of the peer has been told already is not waited for. */
+static uint64_t needs_of(const struct insert *in)
+{
+	const struct nr_stream *peer = in->r->peer;
+
+	return peer && in->g->needs > peer->next ? in->g->needs : 0;
+}
+
 /* Adds [from, to) of the segment to a piece that it touches. */
 static bool join(const struct insert *in, struct nr_stream_piece *before, uint64_t from,
 		 uint64_t to)
@@ -223,13 +231,15 @@ static bool join(const struct insert *in, struct nr_stream_piece *before, uint64
 	uint32_t n = (uint32_t)(to - from);
 	const uint8_t *data = segment_at(in->g, from);
 
-	if (before && piece_end(before) == from && piece_grow(in, before, n, false)) {
+	if (before && piece_end(before) == from && before->needs == needs_of(in) &&
+	    piece_grow(in, before, n, false)) {
 		memcpy(before->buf + before->head + before->len, data, n);
 		before->len += n;
 		before->at = in->g->at;
 		return true;
 	}
-	if (after && after->from == to && piece_grow(in, after, n, true)) {
+	if (after && after->from == to && after->needs == needs_of(in) &&
+	    piece_grow(in, after, n, true)) {
 		after->head -= n;
 		after->len += n;
 		after->from = from; /* still behind `before`: the treap's order holds */
@@ -260,6 +270,7 @@ static bool add(const struct insert *in, struct nr_stream_piece *before, uint64_
 	p->len = (uint32_t)n;
 	p->seg_from = in->g->offset;
 	p->seg_to = in->g->offset + in->g->len;
+	p->needs = needs_of(in);
 	p->at = in->g->at;
 	memcpy(p->buf, segment_at(in->g, from), n);
 	link_piece(in->s, p, before);
@@ -298,6 +309,7 @@ static struct nr_stream_piece *cut(const struct insert *in, struct nr_stream_pie
 	q->len = n;
 	q->seg_from = p->seg_from;
 	q->seg_to = p->seg_to;
+	q->needs = p->needs;
 	q->at = p->at;
 	memcpy(q->buf, nr_piece_data(p) + keep, n);
 	p->len = keep;

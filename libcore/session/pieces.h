@@ -3,7 +3,7 @@
  * struct nr_stream_store: bytes that came early, as a treap of pieces that do
  * not overlap. For stream.c alone.
  *
- * Pieces that touch become one where the policy does not ask where a segment began
+ * Pieces that touch, and wait for the same bytes of the peer, become one where the policy does not ask where a segment began
  * (first, last); so many small segments cost little more than their bytes.
  */
 #pragma once
@@ -13,6 +13,7 @@
 struct nr_stream_piece {
 	uint64_t from;             /* offset of its first byte */
 	uint64_t seg_from, seg_to; /* the segment it came with, for the policies */
+	uint64_t needs;            /* as that of the segment */
 	uint8_t *buf;
 	uint32_t head, len, cap; /* its bytes lie at buf + head */
 	uint32_t priority;

@@ -217,14 +217,30 @@ static bool tell_gap(struct nr_stream *s, uint64_t to, enum nr_gap_reason why,
 	return r->gap(r->arg, offset, to - offset, why, at);
 }
 
-/* Delivers what is stored without a hole before it. now: the packet that is being worked
-   on, which completed it; NULL: none, the stored packet's own stamp serves. */
-static bool drain(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *now,
-		  const struct nr_stream_reader *r)
+/* Whether the peer's bytes, which the sender had when it said this, have been told. */
+static inline bool is_ready(uint64_t needs, const struct nr_stream_reader *r)
+{
+	return !r->peer || needs <= r->peer->next || r->peer->next >= r->peer->end;
+}
+
+/* Does something at `next` wait for the peer? */
+static bool waits(const struct nr_stream *s)
+{
+	const struct nr_stream_piece *p = first_piece(s);
+
+	return p && p->from <= s->next;
+}
+
+/* Delivers what is stored without a hole before it; also what waits for the peer if it
+   begins below `force`. now: the packet that is being worked on, which completed it;
+   NULL: none, the stored packet's own stamp serves. */
+static bool drain(struct nr_stream *s, struct nr_account *a, uint64_t force,
+		  const struct nr_stamp *now, const struct nr_stream_reader *r)
 {
 	struct nr_stream_piece *p;
 
-	while ((p = first_piece(s)) && p->from <= s->next) {
+	while ((p = first_piece(s)) && p->from <= s->next &&
+	       (p->from < force || is_ready(p->needs, r))) {
 		uint64_t skip = s->next - p->from;
 		bool more = true;
 
@@ -239,18 +255,20 @@ static bool drain(struct nr_stream *s, struct nr_account *a, const struct nr_sta
 	return true;
 }
 
-/* Gives up the hole at next, up to `to` or the first stored byte. */
+/* Gives up the hole at next, up to `to` or the first stored byte; or, where there is
+   none, the waiting for the peer. */
 static bool give_up(struct nr_stream *s, struct nr_account *a, uint64_t to,
 		    enum nr_gap_reason why, int64_t clock_ns, const struct nr_stamp *now,
 		    const struct nr_stamp *at, const struct nr_stream_reader *r)
 {
 	const struct nr_stream_piece *first = first_piece(s);
+	uint64_t force = waits(s) ? to : 0;
 
 	if (first && first->from < to)
 		to = first->from;
 	if (!now && first && first->from == to)
 		at = &first->at;
-	if (!tell_gap(s, to, why, at, r) || !drain(s, a, now, r))
+	if (!tell_gap(s, to, why, at, r) || !drain(s, a, force, now, r))
 		return false;
 	hole_moves(s, a, clock_ns);
 	return true;
@@ -275,7 +293,7 @@ static bool take_in_order(struct nr_stream *s, const struct nr_stream_config *c,
 		if (stop > s->next && !deliver(s, a, g->data + (s->next - g->offset),
 					       stop - s->next, &g->at, r))
 			return false;
-		if (!drain(s, a, &g->at, r))
+		if (!drain(s, a, to, &g->at, r))
 			return false;
 	}
 	if (g->len > g->cap) { /* nothing else will ever bring it */
@@ -284,7 +302,8 @@ static bool take_in_order(struct nr_stream *s, const struct nr_stream_config *c,
 		first = first_piece(s);
 		if (first && first->from < end)
 			end = first->from;
-		if (!tell_gap(s, end, NR_GAP_CUT, &g->at, r) || !drain(s, a, &g->at, r))
+		if (!tell_gap(s, end, NR_GAP_CUT, &g->at, r) ||
+		    !drain(s, a, 0, &g->at, r))
 			return false;
 	}
 	hole_moves(s, a, g->clock_ns);
@@ -310,6 +329,13 @@ static bool take_early(struct nr_stream *s, const struct nr_stream_config *c,
 	return true;
 }
 
+/* In order, but said after bytes of the peer that are not told yet. What the snap length
+   has cut is not stored: only now is it known that the rest will never come. */
+static bool must_wait(const struct nr_stream_segment *g, const struct nr_stream_reader *r)
+{
+	return g->cap == g->len && !is_ready(g->needs, r);
+}
+
 bool nr_stream_segment(struct nr_stream *s, const struct nr_stream_config *c,
 		       struct nr_account *a, const struct nr_stream_segment *g,
 		       const struct nr_stream_reader *r)
@@ -320,7 +346,6 @@ bool nr_stream_segment(struct nr_stream *s, const struct nr_stream_config *c,
 		compare_delivered(s, g, r);
 		if (g->offset + g->len <= s->next)
 			return true;
-		return take_in_order(s, c, a, g, r);
 	}
 	while (g->offset > s->next) {
 		if (take_early(s, c, a, g, r))
@@ -329,7 +354,8 @@ bool nr_stream_segment(struct nr_stream *s, const struct nr_stream_config *c,
 		if (!give_up(s, a, g->offset, NR_GAP_FULL, g->clock_ns, NULL, &g->at, r))
 			return false;
 	}
-	return take_in_order(s, c, a, g, r);
+	return (must_wait(g, r) && take_early(s, c, a, g, r)) ||
+	       take_in_order(s, c, a, g, r);
 }
 
 bool nr_stream_fin(struct nr_stream *s, uint64_t end, const struct nr_stamp *at,
@@ -389,10 +415,12 @@ bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 	if (is_due(ack_wake(s, c), clock_ns)) {
 		uint64_t to = s->acked < s->end ? s->acked : s->end;
 
-		while (s->next < to) {
+		/* What is then seen to wait for the peer may do so for a grace of its
+		 * own. */
+		do {
 			if (!give_up(s, a, to, NR_GAP_ACKED, clock_ns, NULL, at, r))
 				return false;
-		}
+		} while (s->next < to && !waits(s));
 	}
 	if (is_due(hole_wake(s), clock_ns) &&
 	    !give_up(s, a, UINT64_MAX, NR_GAP_TIMEOUT, clock_ns, NULL, at, r))
@@ -400,14 +428,66 @@ bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 	return tell_fin(s, at, r);
 }
 
-bool nr_stream_flush(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *at,
-		     const struct nr_stream_reader *r)
+static bool release(struct nr_stream *s, struct nr_account *a, int64_t clock_ns,
+		    const struct nr_stream_reader *r)
 {
-	const struct nr_stream_piece *first;
+	const struct nr_stamp last = s->store->last->at;
 
-	while ((first = first_piece(s))) {
-		if (!give_up(s, a, first->from, NR_GAP_END, 0, NULL, at, r))
+	if (!drain(s, a, 0, NULL, r))
+		return false;
+	hole_moves(s, a, clock_ns);
+	return tell_fin(s, &last, r);
+}
+
+bool nr_streams_release(struct nr_stream s[2], struct nr_account *a, int64_t clock_ns,
+			const struct nr_stream_reader r[2])
+{
+	unsigned idle = 0;
+
+	for (unsigned i = 0; idle < 2; i = !i) {
+		if (!waits(&s[i]) || !is_ready(first_piece(&s[i])->needs, &r[i])) {
+			idle++;
+			continue;
+		}
+		idle = 0;
+		if (!release(&s[i], a, clock_ns, &r[i]))
 			return false;
 	}
-	return tell_fin(s, at, r);
+	return true;
+}
+
+/* Up to where bytes are known to have been sent, as far as nothing stored tells. */
+static uint64_t known_end(const struct nr_stream *s)
+{
+	return s->end != UINT64_MAX ? s->end : s->acked;
+}
+
+/* Bytes are missing at `next`: before stored ones, or at the end. */
+static bool lacks(const struct nr_stream *s)
+{
+	return !waits(s) && (first_piece(s) || known_end(s) > s->next);
+}
+
+/* One step: what waits, or a hole and what lies behind it; when nothing is stored, what is
+   missing at the end, and the FIN. */
+static bool flush(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *at,
+		  const struct nr_stream_reader *r)
+{
+	if (first_piece(s))
+		return give_up(s, a, UINT64_MAX, NR_GAP_END, 0, NULL, at, r);
+	return tell_gap(s, known_end(s), NR_GAP_END, at, r) && tell_fin(s, at, r);
+}
+
+bool nr_streams_flush(struct nr_stream s[2], struct nr_account *a,
+		      const struct nr_stamp *at, const struct nr_stream_reader r[2])
+{
+	while (nr_stream_has_more(&s[0]) || nr_stream_has_more(&s[1])) {
+		unsigned i = !nr_stream_has_more(&s[0]);
+
+		if (waits(&s[i]) && lacks(&s[!i]))
+			i = !i; /* what it waits for */
+		if (!flush(&s[i], a, at, &r[i]) || !nr_streams_release(s, a, 0, r))
+			return false;
+	}
+	return flush(&s[0], a, at, &r[0]) && flush(&s[1], a, at, &r[1]);
 }

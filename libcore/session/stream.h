@@ -7,6 +7,10 @@
  * frame; what comes early waits in a store (a treap of pieces) that is bounded by
  * nr_stream_config.max_memory and by the account of the shard.
  *
+ * The two directions of a connection wait for each other: what a side said after it had
+ * acknowledged bytes of its peer is not told before those bytes, or the gap in their place
+ * (captures swap packets of the two directions, and lose them). It waits in the same store.
+ *
  * A hole is given up, and told as a gap, when the peer's ACK has covered it for
  * ack_grace; else when it has stood 1 s with two segments or the FIN beyond it, else 4 s;
  * else when the store is full; else with nr_stream_flush(). Two later segments alone
@@ -49,6 +53,8 @@ enum nr_gap_reason {
 
 const char *nr_gap_reason_name(enum nr_gap_reason r);
 
+struct nr_stream;
+
 /* Who reads the stream. false: no more is wanted, and no more is told. The stream must
    not be freed from within. */
 struct nr_stream_reader {
@@ -62,6 +68,7 @@ struct nr_stream_reader {
 	/* n bytes at offset were sent twice with different content. */
 	void (*conflict)(void *arg, uint64_t offset, uint64_t n, uint64_t old_hash,
 			 uint64_t new_hash);
+	const struct nr_stream *peer; /* the other direction; NULL: is not waited for */
 };
 
 struct nr_stream_piece;
@@ -98,6 +105,7 @@ struct nr_stream {
 /* One segment as it came. */
 struct nr_stream_segment {
 	uint64_t offset;
+	uint64_t needs; /* bytes of the peer that its sender had acknowledged */
 	const uint8_t *data;
 	uint32_t len, cap; /* on the wire; captured */
 	struct nr_stamp at;
@@ -120,9 +128,21 @@ void nr_stream_ack(struct nr_stream *s, uint64_t acked, int64_t clock_ns);
 bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 		    struct nr_account *a, int64_t clock_ns, const struct nr_stamp *at,
 		    const struct nr_stream_reader *r);
-/* Everything that is stored, gaps between; at: the flow's last packet. */
-bool nr_stream_flush(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *at,
-		     const struct nr_stream_reader *r);
+static inline bool nr_stream_has_more(const struct nr_stream *s)
+{
+	return s->store && s->store->first;
+}
+
+/*
+ * Of both directions of a connection, s[i] read by r[i]. After either has got something:
+ * tells in turn what need not wait for the other any longer.
+ */
+bool nr_streams_release(struct nr_stream s[2], struct nr_account *a, int64_t clock_ns,
+			const struct nr_stream_reader r[2]);
+/* The flow ends; at: its last packet. Tells all that is stored, gaps between, what is
+   known to be missing at the end, and the FINs. */
+bool nr_streams_flush(struct nr_stream s[2], struct nr_account *a,
+		      const struct nr_stamp *at, const struct nr_stream_reader r[2]);
 /* When nr_stream_tick() has something to do: engine time, INT64_MAX: never. */
 int64_t nr_stream_wake(const struct nr_stream *s, const struct nr_stream_config *c);
 

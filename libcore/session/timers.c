@@ -43,6 +43,8 @@ bool nr_session_timers(struct nr_sessions *ss, struct nr_flow *f, int64_t clock_
 				    nr_bytes_of(ss, f), clock_ns, &s->last, &r))
 			return false;
 	}
+	if (s->is_tcp && !nr_session_release(ss, f))
+		return false;
 	if (clock_ns < s->tick_ns || s->tick_ns == INT64_MAX)
 		return true;
 	s->tick_ns = INT64_MAX;

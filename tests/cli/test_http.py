@@ -2,9 +2,8 @@
 """HTTP's secrets: in no output of any command, unless they are asked for."""
 
 import base64
-import struct
 
-from common import DATA, Case
+from common import DATA, Case, conversation
 
 PASSWORD = b"Xk7-hidden-pw"
 BASIC = base64.b64encode(b"alice:" + PASSWORD)
@@ -20,32 +19,6 @@ REQUEST = (b"GET http://u:Xk7-userinfo@h/p;jsessionid=Xk7-session?x=1&access_tok
 RESPONSE = (b"HTTP/1.1 200 OK\r\nSet-Cookie: id=Xk7-setcookie; Path=/\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
             b"Set-Cookie: t=Xk7-trailer\r\n\r\n")
-
-
-def conversation(*said):
-    """A pcap of one TCP connection: (side, bytes)."""
-    seq, frames = [1000, 5000], []
-
-    def packet(side, flags, data=b""):
-        ends = ((b"\x0a\0\0\1", 40000), (b"\x0a\0\0\2", 80))
-        (a, sport), (b, dport) = ends[side], ends[not side]
-        tcp = struct.pack(">HHIIBBHHH", sport, dport, seq[side],
-                          seq[not side] if flags & 16 else 0, 0x50, flags, 8192, 0, 0)
-        frames.append(struct.pack(">BBHHHBBH", 0x45, 0, 40 + len(data), 0, 0, 64, 6, 0)
-                      + a + b + tcp + data)
-        seq[side] += len(data) + (flags & 3 != 0)
-
-    packet(0, 2)
-    packet(1, 18)
-    for side, data in said:
-        for i in range(0, len(data), 1000):
-            packet(side, 24, data[i:i + 1000])
-    packet(0, 17)
-    packet(1, 17)
-    out = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101)
-    for i, f in enumerate(frames):
-        out += struct.pack("<IIII", 1700000000, i * 1000, len(f), len(f)) + f
-    return out
 
 
 class HttpSecrets(Case):

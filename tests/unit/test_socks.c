@@ -214,6 +214,24 @@ static void test_socks_probe(void **state)
 	assert_int_equal(probe(BYTES(GREETING), BYTES(METHOD), false), NR_PROBE_YES);
 	assert_int_equal(probe(BYTES(GREETING), BYTES("\5\2"), false), NR_PROBE_NO);
 	assert_int_equal(probe(BYTES(GREETING), BYTES("\5\0\0"), false), NR_PROBE_NO);
+	/* whatever of it comes in one piece */
+	assert_int_equal(
+		probe(BYTES(GREETING REQUEST), BYTES(METHOD REPLY "SSH-"), false),
+		NR_PROBE_YES);
+	assert_int_equal(probe(BYTES(GREETING REQUEST), BYTES(METHOD "\5"), false),
+			 NR_PROBE_YES);
+	assert_int_equal(probe(BYTES(GREETING REQUEST), BYTES(METHOD "\5\11"), false),
+			 NR_PROBE_NO);
+	assert_int_equal(probe(BYTES(GREETING), BYTES(METHOD REPLY), false),
+			 NR_PROBE_MORE);
+	assert_int_equal(probe(BYTES("\5\1\2\1\1a\1b"), BYTES("\5\2\1\0"), false),
+			 NR_PROBE_YES);
+	assert_int_equal(probe(BYTES("\5\1\2\1\1a\1b"), BYTES("\5\2\5\0"), false),
+			 NR_PROBE_NO);
+	assert_int_equal(probe(BYTES(REQUEST4), BYTES(REPLY4 "220 hi"), false),
+			 NR_PROBE_YES);
+	assert_int_equal(probe(BYTES(REQUEST4), BYTES("\0\133\0\0\0\0\0\0x"), false),
+			 NR_PROBE_NO);
 	assert_int_equal(probe(BYTES(GREETING "x"), BYTES(METHOD), true), NR_PROBE_NO);
 	assert_int_equal(probe(BYTES("\5\1\40"), BYTES("\5\40"), true), NR_PROBE_NO);
 	assert_int_equal(probe(BYTES(REQUEST4A), BYTES(REPLY4), false), NR_PROBE_YES);

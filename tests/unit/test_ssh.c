@@ -78,19 +78,24 @@ static void put_kexinit(struct wire *w, const char *const lists[10])
 	put_packet(w, 20, body.b, body.n);
 }
 
-static void put_reply(struct wire *w)
+static void put_key(struct wire *w, uint8_t type, uint8_t first)
 {
 	struct wire key = { .n = 0 }, body = { .n = 0 };
 
 	put_string(&key, "ssh-ed25519");
 	put32(&key, 32);
 	for (unsigned i = 0; i < 32; i++)
-		put(&key, &(uint8_t){ (uint8_t)i }, 1);
+		put(&key, &(uint8_t){ (uint8_t)(first + i) }, 1);
 	put32(&body, (uint32_t)key.n);
 	put(&body, key.b, key.n);
 	put32(&body, 32);
 	put(&body, "ffffffffffffffffffffffffffffffff", 32);
-	put_packet(w, 31, body.b, body.n);
+	put_packet(w, type, body.b, body.n);
+}
+
+static void put_reply(struct wire *w)
+{
+	put_key(w, 31, 0);
 }
 
 struct talk {
@@ -110,6 +115,22 @@ static void say_all(struct talk *t)
 	put_reply(&t->server);
 	put_packet(&t->server, 21, "", 0);
 	put(&t->server, "encrypted too", 13);
+}
+
+#define HOST_KEY                                                                         \
+	"\"host_key_fingerprint\":\"SHA256:ZkAslGjFiUHdGf/"                              \
+	"WUL8rQvkib4PTvQatUV0OUQSncCA\""
+
+/* Both sides, server or client first; the row stays in r. */
+static void converse(struct rig *r, const struct talk *t, bool server_first)
+{
+	rig_init(r, &nr_parser_ssh, NR_TCP_PROTO, 40000, 22);
+	if (server_first)
+		rig_data(r, 1, t->server.b, t->server.n);
+	rig_data(r, 0, t->client.b, t->client.n);
+	if (!server_first)
+		rig_data(r, 1, t->server.b, t->server.n);
+	rig_end(r);
 }
 
 /* Digests are from hashlib of Python. */
@@ -186,6 +207,83 @@ static void test_ssh_a_server_that_connects_is_the_server(void **state)
 	rig_free(&r);
 }
 
+/* What a client sends to ask for a key exchange is a string of its choice. */
+static void test_ssh_a_client_cannot_pass_for_the_server(void **state)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		struct talk t;
+		struct rig r;
+
+		say_all(&t);
+		t.client.n = 0;
+		put(&t.client, "SSH-2.0-x\r\n", 11);
+		put_kexinit(&t.client, client_lists);
+		if (i & 2)
+			put_key(&t.client, 31, 99);
+		if (i & 4)
+			put_key(&t.client, 33, 99);
+		put_key(&t.client, 30, 99);
+		put_packet(&t.client, 21, "", 0);
+		converse(&r, &t, i & 1);
+		assert_has(rig_rows(&r),
+			   "\"reversed\":0,\"client_version\":\"SSH-2.0-x\"");
+		assert_has(rig_rows(&r), HOST_KEY);
+		rig_free(&r);
+	}
+}
+
+/* A key that nobody asked for is no host key. */
+static void test_ssh_host_key_is_an_answer(void **state)
+{
+	struct talk t = { { .n = 0 }, { .n = 0 } };
+	struct rig r;
+
+	put(&t.client, "SSH-2.0-x\r\n", 11);
+	put_kexinit(&t.client, client_lists);
+	put_reply(&t.client);
+	put(&t.server, "SSH-2.0-y\r\n", 11);
+	put_kexinit(&t.server, server_lists);
+	converse(&r, &t, false);
+	assert_has(rig_rows(&r), "\"client_version\":\"SSH-2.0-x\"");
+	assert_has_not(rig_rows(&r), "\"reversed\"");
+	assert_has_not(rig_rows(&r), "\"host_key_fingerprint\"");
+	rig_free(&r);
+}
+
+/* RFC 4432: the server begins, with message 30. RFC 4419, 4462: with 33. */
+static void test_ssh_each_method_has_its_message_of_the_key(void **state)
+{
+	static const struct {
+		const char *kex;
+		uint8_t asks, key;
+	} methods[] = {
+		{ "rsa2048-sha256", 31, 30 },
+		{ "diffie-hellman-group-exchange-sha256", 34, 33 },
+		{ "gss-group14-sha256-toWM5Slw5Ew8Mqkay+al2g==", 30, 33 },
+		{ "curve25519-sha256", 30, 31 },
+	};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		struct talk t = { { .n = 0 }, { .n = 0 } };
+		const char *lists[10];
+		struct rig r;
+
+		memcpy(lists, client_lists, sizeof(lists));
+		lists[0] = methods[i].kex;
+		put(&t.client, "SSH-2.0-x\r\n", 11);
+		put_kexinit(&t.client, lists);
+		put_key(&t.client, methods[i].asks, 99);
+		put(&t.server, "SSH-2.0-y\r\n", 11);
+		put_kexinit(&t.server, lists);
+		put_key(&t.server, methods[i].key, 0);
+		if (methods[i].asks != 34) /* which has 32 for the client */
+			put_packet(&t.server, 32, "\0\0\0\1a", 5);
+		converse(&r, &t, false);
+		assert_has(rig_rows(&r), HOST_KEY);
+		rig_free(&r);
+	}
+}
+
 static void test_ssh_one_side_alone_is_a_row(void **state)
 {
 	struct talk t;
@@ -258,11 +356,83 @@ static void test_ssh_gap_in_a_list_leaves_the_other_side(void **state)
 	assert_int_equal(r.verdict, NR_MORE);
 	rig_data(&r, 0, t.client.b + 50, t.client.n - 50);
 	rig_data(&r, 1, t.server.b, t.server.n);
-	assert_int_equal(r.verdict, NR_LOST);
+	assert_int_equal(r.verdict, NR_DONE);
 	rig_end(&r);
 	assert_non_null(strstr(rig_rows(&r), "\"hassh_server\":"));
 	assert_null(strstr(rig_rows(&r), "\"hassh\":"));
+	assert_has(rig_rows(&r), "\"encrypted\":1");
+	assert_has(rig_rows(&r), HOST_KEY);
 	assert_non_null(strstr(rig_rows(&r), "\"complete\":0}"));
+	rig_free(&r);
+}
+
+/* A segment that held whole packets is missing: the next begins right behind it. */
+static void test_ssh_gap_of_whole_packets_costs_no_more(void **state)
+{
+	struct wire w = { .n = 0 }, lists = { .n = 0 };
+	struct talk t;
+	struct rig r;
+
+	say_all(&t);
+	put_kexinit(&lists, server_lists);
+	put(&w, "SSH-2.0-y\r\n", 11);
+	rig_init(&r, &nr_parser_ssh, NR_TCP_PROTO, 40000, 22);
+	rig_data(&r, 0, t.client.b, t.client.n);
+	rig_data(&r, 1, w.b, w.n);
+	rig_gap(&r, 1, lists.n);
+	w.n = 0;
+	put_reply(&w);
+	/* padded as RFC 4253, 6 wants it */
+	w.b[3] = (char)(w.b[3] + 8 - w.n % 8);
+	w.b[4] = (char)(w.b[4] + 8 - w.n % 8);
+	put(&w, "\0\0\0\0\0\0\0", 8 - w.n % 8);
+	put(&w, "\0\0\0\14\12\25\0\0\0\0\0\0\0\0\0\0", 16);
+	rig_data(&r, 1, w.b, w.n);
+	assert_int_equal(r.verdict, NR_DONE);
+	rig_end(&r);
+	assert_has(rig_rows(&r), "\"reversed\":0");
+	assert_has(rig_rows(&r), HOST_KEY);
+	assert_has(rig_rows(&r), "\"encrypted\":1");
+	assert_has(rig_rows(&r), "\"complete\":0}");
+	rig_free(&r);
+}
+
+static void test_ssh_gap_before_what_is_no_packet_loses_the_side(void **state)
+{
+	struct talk t;
+	struct rig r;
+
+	say_all(&t);
+	rig_init(&r, &nr_parser_ssh, NR_TCP_PROTO, 40000, 22);
+	rig_data(&r, 0, t.client.b, t.client.n);
+	rig_say(&r, 1, "SSH-2.0-y\r\n");
+	rig_gap(&r, 1, 1000);
+	/* as AES-GCM has them: the length in the clear, of whole blocks without it */
+	rig_data(&r, 1, "\0\0\0\40\10\25abcdefghijklmnopqrstuvwxyz", 32);
+	assert_int_equal(r.verdict, NR_LOST);
+	rig_end(&r);
+	assert_has(rig_rows(&r), "\"encrypted\":0");
+	rig_free(&r);
+}
+
+static void test_ssh_identification_without_its_end_is_kept(void **state)
+{
+	struct rig r;
+
+	for (unsigned cr = 0; cr < 2; cr++) {
+		rig_init(&r, &nr_parser_ssh, NR_TCP_PROTO, 40000, 22);
+		rig_say(&r, 0, cr ? "SSH-2.0-scanner\r" : "SSH-2.0-scanner");
+		rig_end(&r);
+		assert_string_equal(r.service, "ssh");
+		assert_has(rig_rows(&r), "\"client_version\":\"SSH-2.0-scanner\"");
+		assert_has(rig_rows(&r), "\"complete\":0}");
+		assert_string_equal(rig_anomalies(&r), "");
+		rig_free(&r);
+	}
+	rig_init(&r, &nr_parser_ssh, NR_TCP_PROTO, 40000, 22);
+	rig_say(&r, 1, "no identification");
+	rig_end(&r);
+	assert_string_equal(rig_rows(&r), "");
 	rig_free(&r);
 }
 
@@ -401,10 +571,16 @@ int main(void)
 		cmocka_unit_test(test_ssh_names_algorithms_and_host_key_of_a_connection),
 		cmocka_unit_test(test_ssh_rows_do_not_depend_on_segments),
 		cmocka_unit_test(test_ssh_a_server_that_connects_is_the_server),
+		cmocka_unit_test(test_ssh_a_client_cannot_pass_for_the_server),
+		cmocka_unit_test(test_ssh_host_key_is_an_answer),
+		cmocka_unit_test(test_ssh_each_method_has_its_message_of_the_key),
 		cmocka_unit_test(test_ssh_one_side_alone_is_a_row),
 		cmocka_unit_test(test_ssh_version_1_is_known_by_name_only),
 		cmocka_unit_test(test_ssh_gap_in_what_is_skipped_is_no_loss),
 		cmocka_unit_test(test_ssh_gap_in_a_list_leaves_the_other_side),
+		cmocka_unit_test(test_ssh_gap_of_whole_packets_costs_no_more),
+		cmocka_unit_test(test_ssh_gap_before_what_is_no_packet_loses_the_side),
+		cmocka_unit_test(test_ssh_identification_without_its_end_is_kept),
 		cmocka_unit_test(test_ssh_disconnect_in_the_clear_is_told),
 		cmocka_unit_test(test_ssh_long_and_broken_identifications_are_said),
 		cmocka_unit_test(test_ssh_what_is_no_ssh_is_given_back),

@@ -127,6 +127,17 @@ static void tick(struct bench *b, int64_t ns)
 	nr_stream_tick(&b->s, &b->c, &b->a, b->clock_ns, &(struct nr_stamp){ 0 }, &b->r);
 }
 
+static void flush(struct bench *b)
+{
+	const struct nr_stamp at = { 0 };
+	const struct nr_stream_reader r[2] = { b->r, b->r };
+	struct nr_stream s[2] = { b->s };
+
+	nr_stream_init(&s[1]);
+	nr_streams_flush(s, &b->a, &at, r);
+	b->s = s[0];
+}
+
 static void expect(const struct bench *b, const char *text)
 {
 	char got[SPAN + 1] = "";
@@ -206,7 +217,7 @@ static void test_stream_nothing_is_remembered_past_4_gib(void **state)
 		bench_init(&b, 0);
 		put(&b, 0, "abcd");
 		put(&b, again ? far - 8 : far + 4, "efgh");
-		nr_stream_flush(&b.s, &b.a, &(struct nr_stamp){ 0 }, &b.r);
+		flush(&b);
 		assert_int_equal(b.s.next, b.told.next);
 		put(&b, again ? 0 : far, again ? "ABCD" : "wxyz");
 		assert_int_equal(b.told.n_conflicts, again);
@@ -335,7 +346,7 @@ static void test_stream_flush_tells_everything(void **state)
 	bench_init(&b, 0);
 	put(&b, 3, "def");
 	put(&b, 9, "jkl");
-	nr_stream_flush(&b.s, &b.a, &(struct nr_stamp){ 0 }, &b.r);
+	flush(&b);
 	expect(&b, "___def___jkl");
 	bench_fini(&b);
 }
@@ -508,7 +519,7 @@ static void run_model(enum nr_overlap policy, uint64_t base, uint32_t seed)
 		for (unsigned i = 0; i < m.next; i++)
 			assert_int_equal(b.told.byte[i], m.byte[i]);
 	}
-	nr_stream_flush(&b.s, &b.a, &(struct nr_stamp){ 0 }, &b.r);
+	flush(&b);
 	for (unsigned i = 0; i < b.told.next - base; i++)
 		assert_int_equal(b.told.byte[i], m.byte[i] < 0 ? -2 : m.byte[i]);
 	for (unsigned i = (unsigned)(b.told.next - base); i < SPAN; i++)

@@ -232,11 +232,6 @@ def zeek_failed(d):
         if their_tuple(c) == our_tuple(d.o))
 
 
-def gap(d):
-    f = d.ctx.flow(d.o) if d.o else None
-    return f is not None and bool(f["src_missed_bytes"] or f["dst_missed_bytes"])
-
-
 def pipelined_bdat(d):
     return any(c["command"] == "BDAT" for r in d.key_ours for c in r.get("commands", ()))
 
@@ -311,8 +306,6 @@ MAPPING = Mapping(
     })],
     services={"smtp": "smtp"},
     classes=[
-        Class("gap", "zeek9", None, "bytes are missing: what a reply belongs to is a guess",
-              gap),
         Class("no_mail", "zeek9", {"extra"},
               "a connection without a mail, of which Zeek has no row", no_mail),
         Class("pipelined_bdat", "zeek9", None,
