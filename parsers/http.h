@@ -246,5 +246,8 @@ void nr_http_say_signs(struct nr_parse *p, int side, uint64_t depth, unsigned wh
 /* http_mask.c: copies in the arena, secrets masked unless they are to be stored. */
 char *nr_http_mask_target(struct nr_parse *p, struct nr_http_slice method,
 			  struct nr_http_slice target);
+/* In place: a value that was folded and holds what some readers take for a field of its
+   own, with a secret in it (RFC 9112, 5.2). */
+void nr_http_hide_folded(struct nr_parse *p, char *value, size_t n);
 char *nr_http_mask_value(struct nr_parse *p, struct nr_http_slice name, const char *value,
 			 size_t n);

@@ -325,6 +325,19 @@ static void mask_cookies(struct nr_parse *p, char *at, char *end, bool set)
 	}
 }
 
+void nr_http_hide_folded(struct nr_parse *p, char *value, size_t n)
+{
+	for (size_t i = 0, name = 0; i < n; i++) {
+		if (value[i] == ' ' || value[i] == '\t')
+			name = i + 1;
+		if (value[i] == ':' && name && i - name <= NAME_MAX_LEN &&
+		    is_secret_name(value + name, i - name)) {
+			nr_secret_hide(p, value + i + 1, n - i - 1);
+			return;
+		}
+	}
+}
+
 /* Fields that hold an authority: Host, X-Forwarded-Host. */
 static bool is_of_authority(struct nr_http_slice name)
 {
