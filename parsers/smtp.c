@@ -63,7 +63,42 @@ static enum nr_probe_result smtp_probe(const struct nr_probe *in)
 
 /* -- the stream -- */
 
-/* The first line says who is who. False: this is not SMTP. */
+/* A line that is a command, and not one of a text that begins with such a word. */
+static bool is_command(const struct nr_piece *line)
+{
+	struct nr_command c = nr_command_split(line->p, line->len);
+
+	switch (nr_smtp_verb_of(&c)) {
+	case NR_SMTP_V_MAIL:
+		return nr_word_begins(c.arg, c.arg_len, "FROM:");
+	case NR_SMTP_V_RCPT:
+		return nr_word_begins(c.arg, c.arg_len, "TO:");
+	case NR_SMTP_V_DATA:
+	case NR_SMTP_V_RSET:
+	case NR_SMTP_V_QUIT:
+	case NR_SMTP_V_STARTTLS:
+		return !c.arg_len;
+	case NR_SMTP_V_BDAT:
+		return c.arg_len && *c.arg >= '0' && *c.arg <= '9';
+	case NR_SMTP_V_AUTH:
+		return true;
+	case NR_SMTP_V_HELO:
+	case NR_SMTP_V_EHLO:
+	case NR_SMTP_V_LHLO:
+	case NR_SMTP_V_OTHER:
+		return nr_word_begins(c.verb, c.verb_len, "X") ||
+		       !memchr(c.arg, ' ', c.arg_len);
+	case NR_SMTP_V_UNKNOWN:
+	case NR_SMTP_V_CONTENT:
+	default:
+		return false;
+	}
+}
+
+/*
+ * The first line says who is who. False: this is not SMTP. Where it is no greeting the
+ * beginning was not seen, and lines of the client may be the text of a mail.
+ */
 static bool learn_roles(struct nr_parse *p, struct nr_smtp *s, unsigned side,
 			const struct nr_piece *line)
 {
@@ -76,6 +111,8 @@ static bool learn_roles(struct nr_parse *p, struct nr_smtp *s, unsigned side,
 	s->roles_known = true;
 	s->reply.any_code = true;
 	s->server = (uint8_t)(is_reply ? side : !side);
+	s->mid = is_greeting(line->p, line->len) < 0;
+	s->skip[!s->server] |= s->mid && !is_command(line);
 	nr_parse_service(p, "smtp");
 	return true;
 }
@@ -83,9 +120,10 @@ static bool learn_roles(struct nr_parse *p, struct nr_smtp *s, unsigned side,
 /* Most gaps end where a line does; what else comes first is the rest of one. */
 static bool behind_gap(struct nr_smtp *s, unsigned side, const struct nr_piece *line)
 {
-	struct nr_command c = nr_command_split(line->p, line->len);
-	bool good = nr_smtp_verb_of(&c) != NR_SMTP_V_UNKNOWN;
+	bool good = is_command(line);
 
+	if (s->roles_known && side != s->server && s->auth.left)
+		return true; /* a 334 asks for it */
 	if (!s->roles_known || side == s->server)
 		good = nr_reply_code(line->p, line->len) != 0 ||
 		       (!s->roles_known && good);
@@ -93,9 +131,20 @@ static bool behind_gap(struct nr_smtp *s, unsigned side, const struct nr_piece *
 	return good;
 }
 
+/* The first mail: its beginning may not have been seen either. */
+static bool first_mail(struct nr_parse *p, struct nr_smtp *s)
+{
+	if (!nr_smtp_add_mail(p, s))
+		return false;
+	s->mail->broken = s->skip[!s->server];
+	return true;
+}
+
 static enum nr_verdict smtp_line(struct nr_parse *p, struct nr_smtp *s, unsigned side,
 				 const struct nr_piece *line)
 {
+	bool is_first = !s->roles_known;
+
 	s->tls_agreed = false; /* in the clear, all the same */
 	if (s->skip[side] && !behind_gap(s, side, line))
 		return NR_MORE;
@@ -103,8 +152,10 @@ static enum nr_verdict smtp_line(struct nr_parse *p, struct nr_smtp *s, unsigned
 		return NR_MORE;
 	if (!s->roles_known && !learn_roles(p, s, side, line))
 		return NR_NOT_MINE;
-	if (!s->mail && !nr_smtp_add_mail(p, s))
+	if (!s->mail && !first_mail(p, s))
 		return NR_OVERFLOW;
+	if (is_first && s->skip[side])
+		return NR_MORE;
 	return side == s->server ? nr_smtp_server_line(p, s, line)
 				 : nr_smtp_client_line(p, s, line);
 }
@@ -207,23 +258,27 @@ static enum nr_verdict smtp_data(struct nr_parse *p, void *ctx, unsigned side,
 	return NR_MORE;
 }
 
-static void client_gap(struct nr_parse *p, struct nr_smtp *s, uint64_t n)
+static enum nr_verdict client_gap(struct nr_parse *p, struct nr_smtp *s, uint64_t n)
 {
+	enum nr_verdict v = NR_MORE;
+
 	if (s->mail)
 		s->mail->broken = true;
+	s->lost = true;
 	s->auth.left = 0; /* behind a gap only a command can be told */
 	switch ((enum nr_smtp_mode)s->mode) {
 	case NR_SMTP_IN_CHUNK:
 		nr_smtp_content_gap(&s->content);
 		if (n < s->chunk_left) {
 			s->chunk_left -= n;
-			return;
+			return v;
 		}
 		s->mode = NR_SMTP_AT_COMMAND;
 		s->skip[!s->server] = n > s->chunk_left;
-		return;
+		return v;
 	case NR_SMTP_AT_DATA:
 		nr_smtp_begin_data(p, s);
+		v = nr_smtp_drop_peek(p, s);
 		break;
 	case NR_SMTP_IN_DATA:
 		break;
@@ -231,7 +286,7 @@ static void client_gap(struct nr_parse *p, struct nr_smtp *s, uint64_t n)
 	default:
 		s->skip[!s->server] = true;
 		s->unseen = true;
-		return;
+		return v;
 	}
 	nr_smtp_content_gap(&s->content);
 	s->data_gap = true;
@@ -240,6 +295,7 @@ static void client_gap(struct nr_parse *p, struct nr_smtp *s, uint64_t n)
 		s->mode = NR_SMTP_AT_COMMAND;
 		s->skip[!s->server] = true;
 	}
+	return v;
 }
 
 static enum nr_verdict smtp_gap(struct nr_parse *p, void *ctx, unsigned side, uint64_t n)
@@ -250,8 +306,7 @@ static enum nr_verdict smtp_gap(struct nr_parse *p, void *ctx, unsigned side, ui
 		return nr_parse_hand_over(p, "tls", NULL, 0);
 	nr_gather_clear(&s->line[side]);
 	if (s->roles_known && side != s->server) {
-		client_gap(p, s, n);
-		return NR_MORE;
+		return client_gap(p, s, n);
 	}
 	s->skip[side] = true;
 	if (s->roles_known && s->mail)

@@ -105,8 +105,6 @@ static struct nr_smtp_command *push(struct nr_parse *p, struct nr_smtp *s,
 
 static bool data_done(struct nr_parse *p, struct nr_smtp *s)
 {
-	struct nr_smtp_command *cmd;
-
 	s->mode = NR_SMTP_AT_COMMAND;
 	s->mail->ended = true;
 	if (s->content.smuggled)
@@ -115,10 +113,7 @@ static bool data_done(struct nr_parse *p, struct nr_smtp *s)
 		s->early = false;
 		return true;
 	}
-	cmd = push(p, s, NR_SMTP_V_CONTENT, NULL);
-	if (cmd && s->lmtp)
-		cmd->replies = s->mail->n_accepted;
-	return cmd != NULL;
+	return push(p, s, NR_SMTP_V_CONTENT, NULL) != NULL;
 }
 
 static void begin_content(struct nr_parse *p, struct nr_smtp *s)
@@ -272,6 +267,9 @@ static enum nr_verdict command(struct nr_parse *p, struct nr_smtp *s,
 	if (!cmd)
 		return NR_OVERFLOW;
 	c = nr_command_split(cmd->line.p, cmd->line.len);
+	if (verb != NR_SMTP_V_UNKNOWN)
+		s->near_auth = verb == NR_SMTP_V_AUTH;
+	cmd->near_auth = s->near_auth || s->mid || s->lost;
 	s->tls_asked = verb == NR_SMTP_V_STARTTLS;
 	if (verb == NR_SMTP_V_HELO || verb == NR_SMTP_V_EHLO || verb == NR_SMTP_V_LHLO) {
 		s->lmtp = verb == NR_SMTP_V_LHLO;

@@ -43,13 +43,14 @@ struct nr_smtp_command {
 	struct nr_smtp_mail *mail;
 	struct nr_kept line;
 	uint64_t packet;
-	uint32_t replies; /* LMTP: that are still to come */
+	uint32_t replies; /* LMTP: that are still to come, once the first one came */
 	uint32_t auth;    /* AUTH: its number */
 	uint8_t verb;     /* enum nr_smtp_verb */
 	bool chunk;       /* BDAT with a size */
 	bool last;        /* and LAST */
 	bool in_mail;     /* MAIL was said before it */
 	bool is_pass;     /* PASS: the argument is a secret */
+	bool near_auth;   /* what is no command may be an answer to an AUTH */
 };
 
 enum nr_smtp_mode {
@@ -81,6 +82,9 @@ struct nr_smtp {
 	bool data_gap;   /* in the present DATA */
 	bool unseen;     /* behind a gap: there are replies to commands not seen */
 	bool skip[2];    /* behind a gap: to a line that can be one */
+	bool mid;        /* the beginning of the connection was not seen */
+	bool lost;       /* lines of the client were not seen */
+	bool near_auth;  /* behind an AUTH there was no other command */
 };
 
 /* The present packet says something of m. */

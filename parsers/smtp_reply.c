@@ -11,11 +11,31 @@
 
 /* -- the list of commands -- */
 
+/* One word of base64 (RFC 4648), padded. */
+static bool is_base64(const char *t, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (t[i] == '+' || t[i] == '=' || (t[i] >= '/' && t[i] <= '9') ||
+			 ((t[i] | 32) >= 'a' && (t[i] | 32) <= 'z')))
+		i++;
+	return i == n && n % 4 == 0;
+}
+
+/* Whether it may be the answer to an AUTH, which was not seen or is over. */
+static bool is_auth_answer(const struct nr_smtp_command *cmd, unsigned code)
+{
+	return cmd->verb == NR_SMTP_V_UNKNOWN &&
+	       (cmd->near_auth || code == 334 || code == 235 || code == 535) &&
+	       is_base64(cmd->line.p, cmd->line.len);
+}
+
 /* What stands in the rows of a command: nothing that may be a secret. */
-static const char *safe_line(struct nr_parse *p, const struct nr_smtp_command *cmd)
+static const char *safe_line(struct nr_parse *p, const struct nr_smtp_command *cmd,
+			     unsigned code)
 {
 	struct nr_command c = nr_command_split(cmd->line.p, cmd->line.len), auth;
-	size_t n = cmd->line.len, i = 0;
+	size_t n = cmd->line.len;
 
 	if (cmd->verb == NR_SMTP_V_AUTH) {
 		auth = nr_command_split(c.arg, c.arg_len);
@@ -25,20 +45,14 @@ static const char *safe_line(struct nr_parse *p, const struct nr_smtp_command *c
 	if (cmd->is_pass)
 		return nr_secret_mask(p, cmd->line.p, n, (size_t)(c.arg - cmd->line.p),
 				      c.arg_len);
-	/* one word of base64: the answer to an AUTH that was not seen */
-	while (cmd->verb == NR_SMTP_V_UNKNOWN && i < n &&
-	       (cmd->line.p[i] == '+' || cmd->line.p[i] == '=' ||
-		(cmd->line.p[i] >= '/' && cmd->line.p[i] <= '9') ||
-		((cmd->line.p[i] | 32) >= 'a' && (cmd->line.p[i] | 32) <= 'z')))
-		i++;
-	return nr_secret_mask(p, cmd->line.p, n, 0, i == n && n % 4 == 0 ? n : 0);
+	return nr_secret_mask(p, cmd->line.p, n, 0, is_auth_answer(cmd, code) ? n : 0);
 }
 
 static bool list_command(struct nr_parse *p, const struct nr_smtp_command *cmd,
 			 unsigned code)
 {
 	struct nr_smtp_mail *m = cmd->mail;
-	struct nr_command c = nr_command_split(safe_line(p, cmd), cmd->line.len);
+	struct nr_command c = nr_command_split(safe_line(p, cmd, code), cmd->line.len);
 	struct nr_buf b = { 0 };
 	bool ok;
 
@@ -115,11 +129,20 @@ static bool set_reply(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_mail
 	return true;
 }
 
-/* DATA was refused, though its client may have gone on already. */
-static void leave_data(struct nr_smtp *s)
+/* DATA was refused, though its client may have gone on already: what came behind it
+   begins a command. False: no memory. */
+static bool leave_data(struct nr_parse *p, struct nr_smtp *s)
 {
+	struct nr_cursor in = nr_cursor(s->peek, s->n_peek);
+	struct nr_piece line;
+	bool peeked = s->mode == NR_SMTP_AT_DATA;
+
 	if (s->mode == NR_SMTP_AT_DATA || s->mode == NR_SMTP_IN_DATA)
 		s->mode = NR_SMTP_AT_COMMAND;
+	s->n_peek = 0;
+	/* no line is whole: behind_data() has seen to that */
+	return !peeked || nr_gather_line(&s->line[!s->server], p->account, &in,
+					 NR_SMTP_LINE_MAX, &line) != NR_G_NO_MEM;
 }
 
 /* A command out of its order, or wrong in itself, changes nothing (RFC 5321, 4.1.4). */
@@ -222,6 +245,20 @@ static bool go_on(struct nr_parse *p, struct nr_smtp *s, struct nr_smtp_mail *be
 	return ok;
 }
 
+/*
+ * LMTP answers the end of a mail once for each recipient that it took (RFC 2033, 4.2 and
+ * 4.3). How many these are is known when the first of the replies comes.
+ */
+static void count_replies(const struct nr_smtp *s, struct nr_smtp_command *cmd,
+			  unsigned code)
+{
+	bool ends =
+		cmd->verb == NR_SMTP_V_CONTENT || (cmd->last && !changes_nothing(code));
+
+	if (s->lmtp && ends && !cmd->replies)
+		cmd->replies = cmd->mail->n_accepted;
+}
+
 /* The oldest command is done; has_reply: s->reply holds its reply. */
 static enum nr_verdict finish(struct nr_parse *p, struct nr_smtp *s, bool has_reply)
 {
@@ -233,8 +270,14 @@ static enum nr_verdict finish(struct nr_parse *p, struct nr_smtp *s, bool has_re
 	assert(cmd->mail); /* push() has set it, and it lives as long as its commands */
 	while (s->mails != cmd->mail)
 		nr_smtp_write_first(p, s);
+	if (is_auth_answer(cmd, code)) /* replies may repeat it */
+		ok = nr_kept_set(&s->auth.raw, p->account, cmd->line.p, cmd->line.len,
+				 NR_SMTP_AUTH_MAX) &&
+		     ok;
 	ok = (!has_reply || set_reply(p, s, cmd->mail)) && ok;
-	if (has_reply && cmd->replies > 1) { /* LMTP: one for each recipient */
+	if (has_reply)
+		count_replies(s, cmd, code);
+	if (has_reply && cmd->replies > 1) {
 		cmd->replies--;
 		return ok ? NR_MORE : NR_OVERFLOW;
 	}
@@ -388,9 +431,16 @@ static unsigned newest(const struct nr_smtp *s, unsigned code)
 	return left;
 }
 
-/* Whether the client sends content, or sent it, so that it had a 354. */
-static bool had_its_354(const struct nr_smtp *s, const struct nr_smtp_command *data)
+/* Whether the oldest command is a DATA whose 354 was not seen, though its client sends
+   content, or sent it. Not where the reply may be that to a command not seen. */
+static bool lacks_354(const struct nr_smtp *s, unsigned code)
 {
+	const struct nr_smtp_command *data = s->first;
+
+	if (!data || data->verb != NR_SMTP_V_DATA || code >= 300)
+		return false;
+	if (s->n_owed || s->unseen)
+		return false;
 	return data->next ? data->next->verb == NR_SMTP_V_CONTENT
 			  : s->mode == NR_SMTP_IN_DATA;
 }
@@ -402,7 +452,7 @@ static bool had_its_354(const struct nr_smtp *s, const struct nr_smtp_command *d
 static enum nr_verdict into_step(struct nr_parse *p, struct nr_smtp *s)
 {
 	unsigned code = s->reply.code, n = named(s, code);
-	struct nr_smtp_command *cmd = s->first;
+	enum nr_verdict v;
 
 	if (n) {
 		s->n_owed = 0;
@@ -410,12 +460,11 @@ static enum nr_verdict into_step(struct nr_parse *p, struct nr_smtp *s)
 	} else if (s->n_doubtful) {
 		n = newest(s, code);
 	} else {
-		n = s->n_pending;
-		if (cmd && !s->n_owed && !s->unseen && cmd->verb == NR_SMTP_V_DATA &&
-		    code < 300 && had_its_354(s, cmd))
-			n--;
+		n = s->n_pending - lacks_354(s, code);
 	}
-	return nr_smtp_give_up(p, s, n);
+	v = nr_smtp_give_up(p, s, n);
+	s->n_doubtful = 0; /* what is behind it was not answered before */
+	return v;
 }
 
 /* The reply is that of the oldest command. */
@@ -428,7 +477,7 @@ static enum nr_verdict answer(struct nr_parse *p, struct nr_smtp *s)
 	if (v != NR_MORE)
 		return v;
 	if (verb == NR_SMTP_V_DATA && code >= 400) {
-		leave_data(s);
+		return leave_data(p, s) ? NR_MORE : NR_OVERFLOW;
 	} else if (verb == NR_SMTP_V_DATA && s->mode == NR_SMTP_AT_DATA) {
 		nr_smtp_begin_data(p, s);
 		return nr_smtp_drop_peek(p, s);
@@ -451,8 +500,11 @@ enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s)
 	enum nr_verdict v;
 
 	s->n_replies++;
-	if (is_late_greeting(s))
+	if (is_late_greeting(s)) {
+		s->skip[!s->server] &= !s->mid || s->lost;
+		s->mid = false;
 		return lone_reply(p, s);
+	}
 	v = into_step(p, s);
 	if (v != NR_MORE)
 		return v;
@@ -463,6 +515,7 @@ enum nr_verdict nr_smtp_whole_reply(struct nr_parse *p, struct nr_smtp *s)
 	if (s->first && !can_be_answered(s->first, code) &&
 	    (s->unseen || s->first->verb == NR_SMTP_V_CONTENT))
 		return NR_MORE; /* to a command that was not seen, or was given up */
+	s->near_auth |= code == 334;
 	if (code == 334 && (!s->first || s->first->verb == NR_SMTP_V_AUTH)) {
 		nr_smtp_auth_challenge(&s->auth, s->reply.text.p ? s->reply.text.p : "",
 				       s->reply.text.len);

@@ -427,6 +427,9 @@ static const struct detail_keys detail_keys[NR_N_ANOMALIES] = {
 	[NR_ANOM_TCP_ACK_UNSEEN] = { "offset", "length" },
 	[NR_ANOM_TCP_SYN_SEQ] = { "before", "now" },
 	[NR_ANOM_TCP_BAD_RST] = { "distance", "window" },
+	[NR_ANOM_TCP_BAD_FIN] = { "offset", "expected" },
+	[NR_ANOM_TCP_BAD_ACK] = { "offset", "expected" },
+	[NR_ANOM_TCP_FAR_AHEAD] = { "offset", "expected" },
 };
 
 static const char *detail_json(struct nr_out *o, unsigned kind, int64_t a, int64_t b)

@@ -92,6 +92,9 @@ struct nr_side {
 	uint8_t ttl, tos;  /* of its first packet */
 	bool did_close, did_eof, skip, has_mac;
 	uint8_t mac[6]; /* as in the flow's first packet */
+	/* Beyond what the window allows: segments in a row, ACKs of the peer in a row. */
+	uint8_t n_far[2];
+	int64_t far_at; /* of the last of them */
 };
 
 /*
@@ -206,6 +209,7 @@ struct nr_flow_events {
 struct nr_tcp_seen {
 	bool is_valid; /* it belongs to the connection */
 	bool has_ack;
+	bool is_far;    /* beyond the window: it must not move the stream */
 	int64_t offset; /* of the payload; negative: before what is known */
 	int64_t ack;    /* of the peer's stream, everything below is acknowledged */
 };
@@ -313,6 +317,7 @@ struct nr_tcp_facts {
 	int64_t ack, fin; /* as in struct nr_side */
 	uint32_t start_seq, window;
 	uint8_t tcp_flags;
+	bool saw_syn; /* in whatever file the flow's row began */
 };
 
 struct nr_tcp_facts nr_flow_tcp_facts(const struct nr_flow *f, unsigned side);

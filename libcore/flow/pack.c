@@ -124,8 +124,8 @@ static bool side_packs(const struct nr_side *o, bool is_tcp)
 	return !o->holes && !o->fin && !o->hist_syn && !o->hist_fin && !o->hist_rst &&
 	       !o->n_retransmits && !o->n_out_of_order && !o->n_zero_windows &&
 	       !o->hist_t && !o->hist_g && !o->did_close && !o->did_eof && !o->skip &&
-	       (!o->syn.n || o->syn_id) && o->last >= 0 && o->last <= INT32_MAX &&
-	       o->ack >= 0 && o->ack <= INT32_MAX &&
+	       !o->n_far[0] && !o->n_far[1] && (!o->syn.n || o->syn_id) && o->last >= 0 &&
+	       o->last <= INT32_MAX && o->ack >= 0 && o->ack <= INT32_MAX &&
 	       o->top == (o->last > 1 ? (uint64_t)o->last : 1) &&
 	       o->trim == (o->ack > 1 ? (uint64_t)o->ack : 1) && window_packs(o);
 }
@@ -143,8 +143,8 @@ static bool side_runs(const struct nr_side *o)
 {
 	return (o->state == NR_TCP_ESTABLISHED || o->state == NR_TCP_PARTIAL) &&
 	       !o->holes && !o->fin && !o->did_close && !o->did_eof && !o->skip &&
-	       o->last >= 1 && o->ack >= 0 && o->ack <= o->last &&
-	       o->top == (uint64_t)o->last &&
+	       !o->n_far[0] && !o->n_far[1] && o->last >= 1 && o->ack >= 0 &&
+	       o->ack <= o->last && o->top == (uint64_t)o->last &&
 	       o->trim == (o->ack > 1 ? (uint64_t)o->ack : 1) && window_packs(o);
 }
 
@@ -387,7 +387,9 @@ struct nr_tcp_facts nr_flow_tcp_facts(const struct nr_flow *f, unsigned side)
 {
 	const struct nr_side_packed *p = &f->packed[side];
 	const struct nr_flow_hot *h = f->hot;
-	struct nr_tcp_facts o = { .start_seq = p->start_seq, .tcp_flags = p->tcp_flags };
+	struct nr_tcp_facts o = { .start_seq = p->start_seq,
+				  .tcp_flags = p->tcp_flags,
+				  .saw_syn = p->hist_seen & NR_HIST_SYN };
 
 	if (f->side) {
 		o.fin = f->side[side].fin;

@@ -14,10 +14,19 @@ struct nr_segment {
 	unsigned flags;
 	uint32_t len;     /* payload on the wire */
 	int64_t seq, ack; /* offsets */
-	bool underflow;
 	bool do_close;
 	bool stray_syn; /* its numbers are not those agreed on: it moves nothing */
+	bool is_far;    /* ahead of all that the window allows: it moves nothing */
+	bool bad_ack;   /* of what was never sent: it says nothing */
 };
+
+/* Sets is_far of a segment whose numbers go on from earlier ones. */
+void nr_segment_judge_place(struct nr_segment *g);
+/* Whether a FIN, a RST and an ACK (g->ack) can mean the connection as it stands (RFC 9293
+   3.10.7.3, 3.10.7.4); false: they change nothing, which was told as an anomaly. */
+bool nr_segment_fin_fits(const struct nr_segment *g);
+bool nr_segment_rst_fits(const struct nr_segment *g);
+bool nr_segment_ack_fits(const struct nr_segment *g);
 
 /* Moves the state of the side that sent g (and its peer's, where g says so); sets
    do_close; may flip the flow, after which g's sides are exchanged. */

@@ -7,7 +7,7 @@
 #include "flow/segment.h"
 #include "record/anomaly.h"
 
-enum { FAR_JUMP = 1 << 20 }; /* a SYN or RST further off does not move `last` */
+enum { FAR_JUMP = 1 << 20 }; /* a SYN further off does not move `last` */
 
 void nr_history_add(struct nr_flow *f, unsigned s, char c)
 {
@@ -75,6 +75,7 @@ static void start_at(struct nr_side *s, uint32_t start, int64_t last)
 	s->start_seq = start;
 	s->ack = 0;
 	s->last = last;
+	s->n_far[0] = s->n_far[1] = 0;
 }
 
 static uint32_t seq_space(const struct nr_segment *g)
@@ -90,7 +91,7 @@ static uint32_t seq_space(const struct nr_segment *g)
  */
 static bool numbers_are_agreed(const struct nr_side *me)
 {
-	return (me->tcp_flags & NR_TCP_SYN) && me->ack > 0 && me->ack <= me->last;
+	return (me->hist_seen & NR_HIST_SYN) && me->ack > 0 && me->ack <= me->last;
 }
 
 static void restart_at(struct nr_segment *g, uint32_t seq)
@@ -116,20 +117,10 @@ static void init_numbers(struct nr_segment *g)
 		break;
 	case NR_TCP_SYN_SENT:
 	case NR_TCP_SYN_ACK_SENT:
-		if (!syn || seq == me->start_seq)
-			break;
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_SEQ, (int)g->s,
-			       me->start_seq, seq);
-		restart_at(g, seq);
-		break;
 	case NR_TCP_ESTABLISHED:
 	case NR_TCP_PARTIAL:
-		if (!syn)
+		if (!syn || seq == me->start_seq)
 			break;
-		if (seq == me->start_seq) {
-			start_at(me, seq, seq_space(g));
-			break;
-		}
 		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_SEQ, (int)g->s,
 			       me->start_seq, seq);
 		restart_at(g, seq);
@@ -193,6 +184,8 @@ static void note_window(struct nr_segment *g)
 	    g->me->state != NR_TCP_RESET) {
 		nr_history_scaled(g->f, g->s, 'W', &g->me->n_zero_windows);
 	}
+	if (g->is_far || g->stray_syn)
+		return;
 	if (!(g->flags & (NR_TCP_SYN | NR_TCP_RST)))
 		g->me->window = w << g->me->window_scale;
 	else if (g->flags & NR_TCP_SYN)
@@ -216,6 +209,10 @@ static void take_fin(struct nr_segment *g)
 {
 	int64_t end = g->seq + seq_space(g);
 
+	if (!nr_segment_fin_fits(g)) {
+		g->flags &= ~(unsigned)NR_TCP_FIN;
+		return;
+	}
 	if (end > 0) /* one of before the start says nothing of the end */
 		g->me->fin = end;
 	if (end > 1 && !(g->flags & NR_TCP_RST))
@@ -237,11 +234,12 @@ static void take_ack(struct nr_segment *g)
 		g->ack = 0;
 		return;
 	}
-	if (g->flags & NR_TCP_RST)
-		return;
-	if (g->l->tcp_ack == 0 && g->ack - p->ack > FAR_JUMP)
-		return; /* a broken field more likely than a large stream ending at 0 */
-	if (g->ack > p->ack)
+	/* 0: a broken field more likely than a large stream ending at 0 */
+	g->bad_ack = (g->l->tcp_ack == 0 && g->ack - p->ack > FAR_JUMP) ||
+		     !nr_segment_ack_fits(g);
+	if (g->bad_ack)
+		g->ack = 0;
+	else if (!(g->flags & NR_TCP_RST) && g->ack > p->ack)
 		p->ack = g->ack;
 }
 
@@ -250,7 +248,7 @@ static bool take_last(struct nr_segment *g)
 {
 	int64_t end = g->seq + seq_space(g), d = end - g->me->last;
 
-	if (g->stray_syn)
+	if (g->stray_syn || g->is_far)
 		return false;
 	if ((g->flags & (NR_TCP_SYN | NR_TCP_RST)) && (d > FAR_JUMP || d < -FAR_JUMP))
 		return false;
@@ -365,18 +363,17 @@ static bool check_eof(struct nr_flow *f, unsigned s)
 static void take_data(struct nr_segment *g)
 {
 	struct nr_side *me = g->me;
-	uint64_t from = (uint64_t)g->seq + !!(g->flags & NR_TCP_SYN);
-	uint64_t to = from + g->len;
+	int64_t at = g->seq + !!(g->flags & NR_TCP_SYN), end = at + g->len;
+	int64_t cut = at + g->l->payload_cap; /* by the snap length */
+	/* Midstream: what lies before the first byte seen is not of the stream. */
+	uint64_t from = at > 1 ? (uint64_t)at : 1;
+	uint64_t to = end > 1 ? (uint64_t)end : 1;
 	struct nr_seen seen, tail = { 0 };
 	bool keep_alive = g->len <= 1 && from + 1 == me->top;
 
-	if (from == 0) /* a keep-alive of a midstream flow: the byte before the first */
-		from = 1;
 	if (from >= to)
 		return;
-	seen = nr_holes_seen(
-		me, from,
-		from + (g->l->payload_cap < to - from ? g->l->payload_cap : to - from));
+	seen = nr_holes_seen(me, from, cut > 1 ? (uint64_t)cut : 1);
 	nr_holes_skip(me, to, &tail); /* the snap length cut it off */
 	if (seen.filled_hole)
 		me->n_out_of_order++;
@@ -392,29 +389,6 @@ static void take_data(struct nr_segment *g)
 		me->skip = true;
 	else if (me->last > NR_TCP_INITIAL_WINDOW)
 		me->trim = delivered(me);
-}
-
-/*
- * RFC 9293 3.10.7.4: a RST counts only inside the receive window; one from far outside is
- * forged or stale. Judged generously (a window on both sides of what was acknowledged),
- * and only where the handshake told how windows are scaled. True: it resets nothing.
- */
-static bool rst_is_stray(struct nr_segment *g)
-{
-	const struct nr_side *me = g->me, *peer = g->peer;
-	int64_t slack = (int64_t)peer->window + 1;
-
-	if (g->len)
-		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len,
-			       0);
-	if (me->state != NR_TCP_ESTABLISHED || peer->state != NR_TCP_ESTABLISHED ||
-	    !(me->hist_seen & NR_HIST_SYN) || !(peer->hist_seen & NR_HIST_SYN))
-		return false;
-	if (g->seq >= me->ack - slack && g->seq <= me->last + slack)
-		return false;
-	g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_BAD_RST, (int)g->s, g->seq - me->ack,
-		       peer->window);
-	return true;
 }
 
 static void note_handshake(struct nr_segment *g)
@@ -435,6 +409,34 @@ static void note_handshake(struct nr_segment *g)
 	}
 }
 
+static void note_syn(struct nr_segment *g)
+{
+	if (!g->stray_syn)
+		note_syn_options(g);
+	if (g->len && !(g->flags & NR_TCP_RST))
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_SYN_DATA, (int)g->s, g->len,
+			       0);
+}
+
+static bool is_reset(const struct nr_segment *g)
+{
+	if (g->len)
+		g->ev->anomaly(g->ev->arg, g->f, NR_ANOM_TCP_RST_DATA, (int)g->s, g->len,
+			       0);
+	return nr_segment_rst_fits(g);
+}
+
+/* Whether the flow was seen from its beginning. */
+static void note_partial(struct nr_segment *g)
+{
+	struct nr_flow *f = g->f;
+
+	if (g->s == 0 && !(f->first_seen & 1))
+		f->partial = (g->flags & (NR_TCP_SYN | NR_TCP_ACK)) != NR_TCP_SYN;
+	else if (g->s == 1 && !(f->first_seen & 2) && !f->partial)
+		f->partial = !(g->flags & NR_TCP_SYN);
+}
+
 enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 				   const struct nr_level *l, int64_t ts_ns,
 				   const struct nr_flow_events *ev,
@@ -449,38 +451,35 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 				.ev = ev,
 				.flags = l->tcp_flags,
 				.len = l->payload_len };
-	bool closed = false;
+	bool closed = false, goes_on;
 
-	if (s == 0 && !(f->first_seen & 1))
-		f->partial = (g.flags & (NR_TCP_SYN | NR_TCP_ACK)) != NR_TCP_SYN;
-	else if (s == 1 && !(f->first_seen & 2) && !f->partial)
-		f->partial = !(g.flags & NR_TCP_SYN);
-	if ((g.flags & NR_TCP_SYN) || g.me->state == NR_TCP_INACTIVE)
+	goes_on = !(g.flags & NR_TCP_SYN) && g.me->state != NR_TCP_INACTIVE;
+	if (!goes_on)
 		init_numbers(&g);
 	g.seq = offset(g.me, l->tcp_seq, g.me->last);
-	g.underflow = g.seq < 0;
+	if (goes_on)
+		nr_segment_judge_place(&g);
 	note_history(&g);
-	note_window(&g);
 	if (!f->side[0].did_close || !f->side[1].did_close)
 		nr_flow_open_wide(f)->active_ns = ts_ns;
 	g.me->tcp_flags |= l->tcp_flags;
-	if (g.flags & NR_TCP_SYN) {
-		note_syn_options(&g);
-		if (g.len && !(g.flags & NR_TCP_RST))
-			ev->anomaly(ev->arg, f, NR_ANOM_TCP_SYN_DATA, (int)s, g.len, 0);
-	}
+	if (g.flags & NR_TCP_SYN)
+		note_syn(&g);
 	if (!f->rtt_known)
 		note_handshake(&g);
+	if ((g.flags & NR_TCP_RST) && !is_reset(&g))
+		return NR_TCP_OPEN;
+	note_partial(&g);
 	if ((g.flags & NR_TCP_FIN) && !g.stray_syn)
 		take_fin(&g);
-	if ((g.flags & NR_TCP_RST) && rst_is_stray(&g))
-		return NR_TCP_OPEN;
 	if (g.flags & NR_TCP_ACK)
 		take_ack(&g);
+	note_window(&g); /* by the one before it the segment was judged */
 	if (seen)
 		*seen = (struct nr_tcp_seen){
 			.is_valid = !g.stray_syn,
-			.has_ack = g.flags & NR_TCP_ACK,
+			.has_ack = (g.flags & NR_TCP_ACK) && !g.bad_ack,
+			.is_far = g.is_far,
 			.offset = g.seq + !!(g.flags & NR_TCP_SYN) - 1,
 			.ack = g.ack - 1,
 		};
@@ -495,7 +494,7 @@ enum nr_tcp_closing nr_tcp_segment(struct nr_flow *f, unsigned s,
 		ack_received(&g, !s, g.ack);
 		closed |= check_eof(f, !s);
 	}
-	if (g.len && !(g.flags & NR_TCP_RST) && !g.underflow && !g.stray_syn)
+	if (g.len && !(g.flags & NR_TCP_RST) && !g.stray_syn && !g.is_far)
 		take_data(&g);
 	closed |= check_eof(f, s);
 	if (g.do_close)

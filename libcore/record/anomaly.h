@@ -50,6 +50,10 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(FLOW_EVICTED, "flow_evicted", WARNING,                                         \
 	  "a flow was ended to stay under --max-flows; detail names its shard")          \
 	X(TCP_BAD_RST, "tcp_bad_rst", WARNING, "a RST outside the receiver's window")    \
+	X(TCP_BAD_FIN, "tcp_bad_fin", WARNING,                                           \
+	  "a FIN where the stream cannot end, or far beyond the window")                 \
+	X(TCP_BAD_ACK, "tcp_bad_ack", WARNING,                                           \
+	  "an ACK far beyond what was sent; it is not believed")                         \
 	X(TCP_RST_DATA, "tcp_rst_data", INFO, "a RST carries payload")                   \
 	X(TCP_SYN_DATA, "tcp_syn_data", INFO, "a SYN carries payload")                   \
 	X(TCP_ACK_UNSEEN, "tcp_ack_unseen", WARNING,                                     \
@@ -75,7 +79,7 @@ enum nr_severity { NR_SEV_INFO, NR_SEV_WARNING, NR_SEV_ERROR };
 	X(TCP_CONFLICT, "tcp_conflict", ERROR,                                           \
 	  "bytes of a parsed stream were sent twice with different content")             \
 	X(TCP_FAR_AHEAD, "tcp_far_ahead", WARNING,                                       \
-	  "a segment far beyond the window was left out of a parsed stream")             \
+	  "a segment far beyond the window was left out: offset, and the one expected")  \
 	/* sessions */                                                                   \
 	X(HTTP_LENGTH, "http_length", WARNING,                                           \
 	  "the length of an HTTP message is ambiguous, as in request smuggling")         \

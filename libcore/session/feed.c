@@ -16,7 +16,7 @@ void nr_session_probe(const struct nr_flow *f, struct nr_probe *in)
 /* Whether the side's first byte is known to be the stream's first. */
 static bool begins(const struct nr_flow *f, unsigned side)
 {
-	return nr_flow_tcp_facts(f, side).tcp_flags & NR_TCP_SYN;
+	return nr_flow_tcp_facts(f, side).saw_syn;
 }
 
 static bool replay_choice(struct nr_sessions *ss, struct nr_flow *f)

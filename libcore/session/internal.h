@@ -54,7 +54,6 @@ struct nr_session {
 	uint8_t close;      /* enum nr_parser_close */
 	uint8_t n_turns;
 	uint8_t named;    /* handed over to that nr_parser_number(); 0: probing */
-	uint8_t n_far[2]; /* TCP: segments in a row from beyond the window */
 };
 
 /* Of a TCP session. */

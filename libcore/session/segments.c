@@ -4,12 +4,6 @@
 
 #include "flow/tcp.h"
 
-enum {
-	FAR_SEGMENTS = 3,       /* so many beyond the window are left out, no more */
-	FAR_SLACK = 1 << 20,    /* beyond what the window allows */
-	FAR_UNSCALED = 1 << 30, /* the largest window there is (RFC 7323 2.3) */
-};
-
 /* The parser has closed, but somebody reads along: the stream goes on. */
 static bool reads_along(const struct nr_session_reader_arg *r)
 {
@@ -117,14 +111,11 @@ void nr_session_follow_flip(struct nr_flow *f)
 	if (s->is_tcp) {
 		struct nr_stream stream = t->stream[0];
 		uint32_t seq = t->start_seq[0];
-		uint8_t far = s->n_far[0];
 
 		t->stream[0] = t->stream[1];
 		t->stream[1] = stream;
 		t->start_seq[0] = t->start_seq[1];
 		t->start_seq[1] = seq;
-		s->n_far[0] = s->n_far[1];
-		s->n_far[1] = far;
 		if (t->choice)
 			nr_choice_swap(t->choice);
 	}
@@ -163,33 +154,6 @@ static bool follow_restart(struct nr_sessions *ss, struct nr_flow *f, unsigned s
 	return !begun;
 }
 
-/*
- * A segment that lies so far ahead that no window allows it is forged, or of another
- * connection: it must not move the stream. Three in a row are believed: then it was the
- * capture that missed what lies between.
- */
-static bool is_far(const struct nr_flow *f, unsigned side, uint64_t offset)
-{
-	struct nr_session *s = f->session;
-	const struct nr_tcp_facts me = nr_flow_tcp_facts(f, side);
-	const struct nr_tcp_facts peer = nr_flow_tcp_facts(f, !side);
-	uint64_t from = nr_tcp_of(s)->stream[side].next, room = FAR_UNSCALED;
-
-	if ((me.tcp_flags & peer.tcp_flags & NR_TCP_SYN) && me.ack > 0) {
-		if ((uint64_t)me.ack > from)
-			from = (uint64_t)me.ack;
-		room = 4 * (uint64_t)peer.window + FAR_SLACK;
-	}
-	if (offset <= from + room) {
-		s->n_far[side] = 0;
-		return false;
-	}
-	if (s->n_far[side] >= FAR_SEGMENTS)
-		return false;
-	s->n_far[side]++;
-	return true;
-}
-
 static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 		     const struct nr_level *l, const struct nr_tcp_seen *seen,
 		     const struct nr_stream_reader *r)
@@ -207,15 +171,8 @@ static bool tcp_data(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 	g.clock_ns = s->clock_ns;
 	if (seen->has_ack && seen->ack > 0)
 		g.needs = (uint64_t)seen->ack;
-	if (is_far(f, side, g.offset)) {
-		ss->ev.anomaly(
-			ss->ev.arg, f, NR_ANOM_TCP_FAR_AHEAD, (int)side, &s->last,
-			nr_arena_printf(
-				ss->arena, "{\"offset\":%llu,\"expected\":%llu}",
-				(unsigned long long)g.offset,
-				(unsigned long long)nr_tcp_of(s)->stream[side].next));
+	if (seen->is_far)
 		return true;
-	}
 	if (ss->cfg.tap)
 		ss->cfg.tap->segment(ss->cfg.tap->arg, f, side, &g);
 	return nr_stream_segment(&nr_tcp_of(s)->stream[side], &ss->cfg.stream,

@@ -227,6 +227,32 @@ def stray_rst(d):
         side(d, d.z.bytes) > side(d, d.z.ip_bytes) and side(d, d.o.bytes) == 0
 
 
+def outside(d):
+    """A segment, an ACK, a FIN or a RST that the receiver's window does not allow."""
+    kinds = {a["kind"] for a in d.ctx.other["anomaly"]
+             if a.get("flow_id") == d.o.raw["flow_id"]}
+    return kinds & {"tcp_far_ahead", "tcp_bad_ack", "tcp_bad_fin", "tcp_bad_rst"} and \
+        d.o.pkts == d.z.pkts
+
+
+def late_syn_ack(d):
+    """The same SYN-ACK twice, with data of that side between them."""
+    seen, data = {}, set()
+    for f, at in own_frames(d):
+        tcp = at + (f.data[at] & 15) * 4 if f.data[at] >> 4 == 4 else at + 40
+        h = f.data[tcp:tcp + 20]
+        if len(h) < 20:
+            continue
+        src = f.data[at:tcp][12:16], h[:2]
+        if h[13] & 18 == 18:
+            if seen.get(src) == h[4:8] and src in data:
+                return d.o.pkts == d.z.pkts and side(d, d.z.bytes) < side(d, d.o.bytes)
+            seen[src] = h[4:8]
+        elif len(f.data) > tcp + (h[12] >> 4) * 4:
+            data.add(src)
+    return False
+
+
 def seq_zero(d):
     """The side's first number is 0, so that Zeek's start is below it."""
     return side(d, d.z.bytes) == 0 and d.o.proto == 6 and any(
@@ -474,6 +500,14 @@ CLASSES = [
           "the number of a RST outside of the window moves Zeek's size; to nrtool it says "
           "nothing",
           stray_rst),
+    Class("outside", ("orig_bytes", "resp_bytes", "missed_bytes", "history", "conn_state",
+                      "duration"),
+          "Zeek believes every segment, ACK, FIN and RST; nrtool not those that the "
+          "receiver drops (RFC 9293 3.10.7.4), of a gap in the capture the first ones",
+          outside),
+    Class("late_syn_ack", ("orig_bytes", "resp_bytes"),
+          "a SYN-ACK that comes again behind data sets Zeek's size of that side back",
+          late_syn_ack),
     Class("seq_zero", ("orig_bytes", "resp_bytes"),
           "midstream from sequence number 0: Zeek's size wraps to 0",
           seq_zero),

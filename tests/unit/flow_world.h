@@ -34,6 +34,7 @@ struct world {
 	struct nr_decoded dec;
 	struct nr_packet pkt;
 	uint64_t ordinal;
+	struct nr_tcp_seen seen; /* of the last packet */
 	struct ended e[MAX_ENDED];
 	size_t n;
 	unsigned anomalies[NR_N_ANOMALIES];
@@ -109,9 +110,11 @@ static inline void world_free(struct world *w)
 
 static inline struct nr_flow *feed(struct world *w, int64_t t, bool bad)
 {
-	struct nr_flow_packet p = {
-		.pkt = &w->pkt, .dec = &w->dec, .bad_checksum = bad, .drop_bad = bad
-	};
+	struct nr_flow_packet p = { .pkt = &w->pkt,
+				    .dec = &w->dec,
+				    .bad_checksum = bad,
+				    .drop_bad = bad,
+				    .seen = &w->seen };
 	struct nr_key k;
 	bool hi;
 

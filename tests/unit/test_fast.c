@@ -120,14 +120,15 @@ static void feed(struct table *t, const struct nr_packet *p, const struct nr_dec
 	say(t, "%llu %llu", (unsigned long long)p->ordinal,
 	    (unsigned long long)f->flow_id);
 	if (seen.is_valid)
-		say(t, " %lld %lld", (long long)seen.offset,
-		    (long long)(seen.has_ack ? seen.ack : -2));
+		say(t, " %lld %lld %d", (long long)seen.offset,
+		    (long long)(seen.has_ack ? seen.ack : -2), seen.is_far);
 	if (d->level[0].proto == 6) {
 		for (unsigned s = 0; s < 2; s++) {
 			struct nr_tcp_facts x = nr_flow_tcp_facts(f, s);
 
-			say(t, " %lld %lld %u %u %x", (long long)x.ack, (long long)x.fin,
-			    x.start_seq, x.window, x.tcp_flags);
+			say(t, " %lld %lld %u %u %x %d", (long long)x.ack,
+			    (long long)x.fin, x.start_seq, x.window, x.tcp_flags,
+			    x.saw_syn);
 		}
 	}
 	say(t, "\n");
@@ -175,6 +176,10 @@ static void segment(struct rng *r, struct talk *c, unsigned s, struct nr_level *
 		l->tcp_flags |= (uint8_t)(1u << below(r, 8));
 	if (odd == 5)
 		l->tcp_flags &= (uint8_t)~ACK;
+	if (odd == 7 && !below(r, 4)) /* beyond the window, mostly */
+		l->tcp_seq += below(r, 8000000);
+	if (odd == 8 && !below(r, 4))
+		l->tcp_ack += below(r, 8000000);
 	if (odd == 6)
 		return; /* lost: what comes next is ahead */
 	c->seq[s] += l->payload_len + !!(l->tcp_flags & SYN) + !!(l->tcp_flags & FIN);

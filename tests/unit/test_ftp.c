@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig.h"
 
+#include <stdio.h>
+
 extern const struct nr_parser nr_parser_ftp;
 
 static const struct rig_line session[] = {
@@ -227,6 +229,70 @@ static void test_ftp_goes_on_behind_gaps(void **state)
 	rig_free(&r);
 }
 
+/* RFC 959, 4.1.3: STAT is answered while the transfer goes on. */
+static void test_ftp_stat_during_a_transfer_is_answered_before_it(void **state)
+{
+	struct rig r;
+
+	for (unsigned lines = 0; lines < 2; lines++) {
+		rig_init(&r, &nr_parser_ftp, NR_TCP_PROTO, 40000, 21);
+		rig_say(&r, 0, "RETR big\r\n");
+		rig_say(&r, 1, "150 opening\r\n");
+		rig_say(&r, 0, "NOOP\r\n\377\364\377\362STAT\r\n");
+		rig_say(&r, 1, lines ? "211-so\r\n far\r\n211 end\r\n" : "213 half\r\n");
+		rig_say(&r, 1, "226 done\r\n200 noop\r\n");
+		rig_say(&r, 0, "STAT\r\n");
+		rig_say(&r, 1, "211 idle\r\n");
+		rig_end(&r);
+		assert_has(rig_rows(&r), lines ? "\"STAT\",\"reply_code\":211"
+					       : "\"STAT\",\"reply_code\":213");
+		assert_has(rig_rows(&r), "\"argument\":\"big\",\"reply_code\":226,"
+					 "\"reply_text\":\"done\",\"interim\":");
+		assert_has(rig_rows(&r), "\"NOOP\",\"reply_code\":200");
+		assert_has(rig_rows(&r), "\"reply_text\":\"idle\"");
+		assert_has_not(rig_rows(&r), "\"complete\":0");
+		rig_free(&r);
+	}
+}
+
+/* n commands at once, and then their replies. */
+static void flight(struct rig *r, unsigned n)
+{
+	char text[32];
+
+	rig_init(r, &nr_parser_ftp, NR_TCP_PROTO, 40000, 21);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "SIZE %u\r\n", i);
+		rig_say(r, 0, text);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "213 %u\r\n", i);
+		rig_say(r, 1, text);
+	}
+	rig_end(r);
+}
+
+static void test_ftp_replies_behind_many_commands_are_their_own(void **state)
+{
+	static const unsigned flights[] = { 100, 256, 257, 1000 };
+	struct rig r;
+
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned n = flights[i], over = n > 256 ? n - 256 : 0;
+		char last[80];
+
+		flight(&r, n);
+		snprintf(last, sizeof(last),
+			 "\"argument\":\"%u\",\"reply_code\":213,\"reply_text\":\"%u\"",
+			 n - 1, n - 1);
+		assert_has(rig_rows(&r), last);
+		/* what is over the cap is a row, and so is its reply */
+		assert_int_equal(rig_count(rig_rows(&r), "\"complete\":0"), over);
+		assert_int_equal(r.records.n, n + over);
+		rig_free(&r);
+	}
+}
+
 static void test_ftp_one_side_alone_is_rows(void **state)
 {
 	struct rig r;
@@ -380,6 +446,8 @@ int main(void)
 		cmocka_unit_test(
 			test_ftp_replies_find_their_command_where_one_is_missing),
 		cmocka_unit_test(test_ftp_goes_on_behind_gaps),
+		cmocka_unit_test(test_ftp_stat_during_a_transfer_is_answered_before_it),
+		cmocka_unit_test(test_ftp_replies_behind_many_commands_are_their_own),
 		cmocka_unit_test(test_ftp_one_side_alone_is_rows),
 		cmocka_unit_test(test_ftp_auth_tls_hands_over),
 		cmocka_unit_test(test_ftp_lines_over_the_cap_are_cut_and_said),

@@ -183,6 +183,11 @@ static void test_smtp_the_next_command_tells_that_one_was_answered(void **state)
 		    "1250 reset"),
 	      LINES("\"FROM:<a@x>\",\"packet\"", "\"TO:<b@y>\",\"reply\":550",
 		    "\"RSET\",\"reply\":250", "\"status\":\"rejected\""));
+	/* a reply behind the gap ends the doubt about what came after its command */
+	check(25,
+	      LINES(HELLO, "0MAIL FROM:<a@x>", "0DATA", "0A: b", "0", "0.", "g1",
+		    "1354 go", "0NOOP", "1550 spam", "1250 noop"),
+	      LINES("\"NOOP\",\"reply\":250", "\"status\":\"rejected\""));
 	/* not so for AUTH, which has several lines */
 	check(25,
 	      LINES(HELLO, "0NOOP", "0AUTH LOGIN", "g1", "0am9l", "1334 UGFzc3dvcmQ6",
@@ -204,6 +209,105 @@ static void test_smtp_replies_to_commands_that_were_lost(void **state)
 		    "\"last_reply\":\"550 spam\"", "\"FROM:<c@x>\",\"reply\":250"));
 }
 
+static void test_smtp_a_text_in_the_middle_is_no_command(void **state)
+{
+	static const char *const want[] = {
+		"\"commands\":[{\"command\":\"MAIL\"",
+		"\"FROM:<a@x>\",\"reply\":250",
+		"\"TO:<b@y>\",\"reply\":550",
+		"\"QUIT\",\"reply\":221",
+		"\"n_commands\":3,",
+		"\"complete\":0}",
+		NULL,
+	};
+
+	/* the client is heard first, or the server; text that begins as commands do */
+	check(25,
+	      LINES("0in the middle", "0Mail me, and help", "0Data of mine",
+		    "0send it on", "0.", "1250 queued", "0MAIL FROM:<a@x>", "1250 ok",
+		    "0RCPT TO:<b@y>", "1550 no", "0QUIT", "1221 bye"),
+	      want);
+	check(25,
+	      LINES("1250 ok", "0in the middle", "0rset the clock", "0.", "1250 queued",
+		    "0MAIL FROM:<a@x>", "1250 ok", "0RCPT TO:<b@y>", "1550 no", "0QUIT",
+		    "1221 bye"),
+	      want);
+	/* a client that does not wait for the greeting is at the beginning */
+	check(25, LINES("0GET / HTTP/1.1", HELLO, "0ODD one", "1500 what?"),
+	      LINES("\"EHLO\",\"argument\":\"me\",\"reply\":250",
+		    "\"ODD\",\"argument\":\"one\",\"reply\":500"));
+}
+
+static void test_smtp_lmtp_answers_chunks_for_each_recipient(void **state)
+{
+	/* one by one */
+	check(24,
+	      LINES("1220 l", "0LHLO me", "1250 l", "0MAIL FROM:<a@x>", "1250 ok",
+		    "0RCPT TO:<b@y>", "1250 ok", "0RCPT TO:<no@y>", "1550 no",
+		    "0RCPT TO:<c@y>", "1250 ok", "0BDAT 6 LAST", "0body", "1250 for b",
+		    "1452 for c", "0NOOP", "1250 noop"),
+	      LINES("\"NOOP\",\"reply\":250",
+		    "\"last_reply\":\"452 for c\",\"status\":\"deferred\""));
+	/* in one flight, the first of them refused */
+	check(24,
+	      LINES("1220 l", "0LHLO me", "0MAIL FROM:<a@x>", "0RCPT TO:<b@y>",
+		    "0RCPT TO:<c@y>", "0BDAT 6 LAST", "0body", "0MAIL FROM:<n@n>",
+		    "1250 l", "1250 ok", "1250 ok", "1250 ok", "1452 for b", "1250 for c",
+		    "1250 second"),
+	      LINES("\"6 LAST\",\"reply\":250",
+		    "\"last_reply\":\"250 for c\",\"status\":\"accepted\"",
+		    "\"FROM:<n@n>\",\"reply\":250"));
+	/* out of order, and no recipient: one reply */
+	check(24,
+	      LINES("1220 l", "0LHLO me", "0MAIL FROM:<a@x>", "0RCPT TO:<b@y>",
+		    "0RCPT TO:<c@y>", "0BDAT 6 LAST", "0body", "0RSET", "1250 l",
+		    "1503 first", "1250 ok", "1250 ok", "1503 first", "1250 reset"),
+	      LINES("\"6 LAST\",\"reply\":503", "\"RSET\",\"reply\":250"));
+	/* DATA in one flight: its content is pushed before RCPT is answered */
+	check(24,
+	      LINES("1220 l", "0LHLO me", "0MAIL FROM:<a@x>", "0RCPT TO:<b@y>",
+		    "0RCPT TO:<c@y>", "0DATA", "0A: b", "0", "0.", "0NOOP", "1250 l",
+		    "1250 ok", "1250 ok", "1250 ok", "1354 go", "1250 for b",
+		    "1550 for c", "1250 noop"),
+	      LINES("\"NOOP\",\"reply\":250", "\"last_reply\":\"550 for c\""));
+}
+
+/* What stands behind DATA begins a command where that was refused, wherever it is cut. */
+static void test_smtp_bytes_behind_a_refused_data_are_a_command(void **state)
+{
+	static const char said[] = "DATA\r\nQUIT\r\n";
+
+	for (size_t cut = 6; cut < sizeof(said) - 1; cut++) {
+		struct rig r;
+
+		rig_init(&r, &nr_parser_smtp, NR_TCP_PROTO, 40000, 25);
+		play(&r, LINES(HELLO));
+		rig_data(&r, 0, said, cut);
+		rig_say(&r, 1, "554 no valid recipients\r\n");
+		rig_data(&r, 0, said + cut, sizeof(said) - 1 - cut);
+		rig_say(&r, 1, "221 bye\r\n");
+		rig_end(&r);
+		assert_has(rig_rows(&r), "\"DATA\",\"reply\":554");
+		assert_has(rig_rows(&r), "\"QUIT\",\"reply\":221");
+		rig_free(&r);
+	}
+}
+
+/* A gap behind the first bytes of content: they are its. */
+static void test_smtp_bytes_before_a_gap_are_content(void **state)
+{
+	struct rig r;
+
+	rig_init(&r, &nr_parser_smtp, NR_TCP_PROTO, 40000, 25);
+	play(&r, LINES(HELLO, "0MAIL FROM:<a@x>", "1250 ok", "0DATA"));
+	rig_say(&r, 0, "RS");
+	rig_gap(&r, 0, 10);
+	play(&r, LINES("0", "0.", "1250 queued"));
+	rig_end(&r);
+	assert_has(rig_rows(&r), "\"bytes\":4,");
+	rig_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +318,10 @@ int main(void)
 		cmocka_unit_test(test_smtp_codes_bring_commands_and_replies_into_step),
 		cmocka_unit_test(test_smtp_the_next_command_tells_that_one_was_answered),
 		cmocka_unit_test(test_smtp_replies_to_commands_that_were_lost),
+		cmocka_unit_test(test_smtp_a_text_in_the_middle_is_no_command),
+		cmocka_unit_test(test_smtp_lmtp_answers_chunks_for_each_recipient),
+		cmocka_unit_test(test_smtp_bytes_behind_a_refused_data_are_a_command),
+		cmocka_unit_test(test_smtp_bytes_before_a_gap_are_content),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

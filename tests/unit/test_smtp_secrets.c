@@ -143,6 +143,38 @@ static void test_smtp_auth_by_another_name(void **state)
 	      SECRET);
 }
 
+static void test_smtp_answers_to_an_auth_that_is_over(void **state)
+{
+	/* the password comes though the user was refused, and is repeated */
+	check(LINES("1220 mx", "0AUTH LOGIN", "1334 VXNlcm5hbWU6", "0am9l", "1535 no",
+		    "0" SECRET, "1500 what is " SECRET "?"),
+	      LINES("\"command\":\"************\",\"reply\":500",
+		    "what is ************?"),
+	      SECRET);
+	/* the code tells what it was; lines are missing; the beginning is missing */
+	check(LINES("1220 mx", "0EHLO me", "1250 mx", "0" SECRET, "1535 no " SECRET),
+	      LINES("\"command\":\"************\",\"reply\":535"), SECRET);
+	check(LINES("1220 mx", "g0", "0NOOP", "0" SECRET, "1500 what?"),
+	      LINES("\"command\":\"************\""), SECRET);
+	check(LINES("0NOOP", "0" SECRET, "1500 what?"),
+	      LINES("\"command\":\"************\""), SECRET);
+}
+
+static void test_smtp_unknown_commands_are_no_secrets(void **state)
+{
+	struct rig r;
+
+	rig_init(&r, &nr_parser_smtp, NR_TCP_PROTO, 40000, 25);
+	play(&r, LINES("1220 mx", "0EHLO me", "1250 mx", "0ONEX", "1500 what?",
+		       "0AUTH PLAIN " PLAIN, "1535 no", "0NOOP", "1250 ok", "0EXIT",
+		       "1500 what is EXIT?"));
+	rig_end(&r);
+	assert_has(rig_rows(&r), "{\"command\":\"ONEX\",\"reply\":500");
+	assert_has(rig_rows(&r), "{\"command\":\"EXIT\",\"reply\":500");
+	assert_has(rig_rows(&r), "what is EXIT?");
+	rig_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +182,8 @@ int main(void)
 		cmocka_unit_test(test_smtp_replies_answer_their_own_auth),
 		cmocka_unit_test(test_smtp_a_user_of_login_is_a_name_or_a_secret),
 		cmocka_unit_test(test_smtp_auth_by_another_name),
+		cmocka_unit_test(test_smtp_answers_to_an_auth_that_is_over),
+		cmocka_unit_test(test_smtp_unknown_commands_are_no_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
