@@ -381,6 +381,28 @@ static void say_short(struct nr_parse *p, unsigned side, size_t len)
 					 len));
 }
 
+/* A stream of them is told once. */
+static bool may_say_short(struct dns *d, unsigned side)
+{
+	bool said = d->stream && d->stream[side].said_short;
+
+	if (d->stream)
+		d->stream[side].said_short = true;
+	return !said;
+}
+
+/* TCP: what was passed over until a message was found. */
+static void say_no_dns(struct nr_parse *p, unsigned side, struct nr_dns_stream *s)
+{
+	if (s->no_dns)
+		nr_parse_anomaly(p, NR_ANOM_DNS_MALFORMED, (int)side,
+				 nr_arena_printf(p->arena,
+						 "{\"what\":\"no messages\","
+						 "\"bytes\":%u}",
+						 s->no_dns));
+	s->no_dns = 0;
+}
+
 static void understand(struct nr_parse *p, struct dns *d)
 {
 	static const char *const names[] = { "dns", "mdns", "llmnr", "nbns" };
@@ -391,17 +413,17 @@ static void understand(struct nr_parse *p, struct dns *d)
 	nr_parse_service(p, names[service_of(p->port)]);
 }
 
-/* len bytes are there of wire_len. */
-static void take_message(struct nr_parse *p, struct dns *d, unsigned side,
+/* len bytes are there of wire_len. Whether they could be read as a message. */
+static bool take_message(struct nr_parse *p, struct dns *d, unsigned side,
 			 const uint8_t *msg, size_t len, size_t wire_len)
 {
-	bool is_response, cut = len < wire_len;
+	bool is_response, cut = len < wire_len, readable;
 	struct half h = { .wire_len = wire_len };
 
 	if (len < NR_DNS_HEADER) {
-		if (!cut)
+		if (!cut && may_say_short(d, side))
 			say_short(p, side, len);
-		return;
+		return false;
 	}
 	if (len > UINT16_MAX)
 		len = UINT16_MAX;
@@ -410,7 +432,8 @@ static void take_message(struct nr_parse *p, struct dns *d, unsigned side,
 	is_response = msg[2] & NR_DNS_QR >> 8;
 	/* A query is written later, from its bytes: here it is only checked. */
 	nr_dns_read(&h.r, msg, len, service_of(p->port), is_response ? p->arena : NULL);
-	h.complete = !cut && (h.r.bad == NR_DNS_GOOD || h.r.bad >= NR_DNS_FORWARD);
+	readable = h.r.bad == NR_DNS_GOOD || h.r.bad >= NR_DNS_FORWARD;
+	h.complete = !cut && readable;
 	if (h.r.bad != NR_DNS_GOOD && !(cut && h.r.bad == NR_DNS_SHORT))
 		say_bad(p, side, &h.r);
 	if (h.r.trailing && !cut)
@@ -421,6 +444,7 @@ static void take_message(struct nr_parse *p, struct dns *d, unsigned side,
 		take_response(p, d, side, &h);
 	else
 		open_query(p, d, side, &h, msg, len);
+	return readable && (h.r.has_question || h.r.n_records || !h.r.trailing);
 }
 
 /* ---- what the engine calls ---- */
@@ -436,6 +460,7 @@ static enum nr_verdict dns_data(struct nr_parse *p, void *ctx, unsigned side,
 				const uint8_t *data, size_t len)
 {
 	struct nr_cursor in = nr_cursor(data, len);
+	struct nr_dns_stream *s;
 	struct dns *d = ctx;
 	struct nr_piece m;
 	enum nr_gathered got;
@@ -444,9 +469,11 @@ static enum nr_verdict dns_data(struct nr_parse *p, void *ctx, unsigned side,
 		d->stream = nr_account_alloc(p->account, 2 * sizeof(*d->stream));
 	if (!d->stream)
 		return NR_OVERFLOW;
-	while ((got = nr_dns_stream_next(&d->stream[side], p->account, &in, &m)) ==
-	       NR_G_WHOLE)
-		take_message(p, d, side, m.p, m.len, m.len);
+	s = &d->stream[side];
+	while ((got = nr_dns_stream_next(s, p->account, &in, &m)) == NR_G_WHOLE) {
+		say_no_dns(p, side, s);
+		s->trusted = take_message(p, d, side, m.p, m.len, m.len);
+	}
 	return got == NR_G_NO_MEM ? NR_OVERFLOW : NR_MORE;
 }
 
@@ -488,6 +515,7 @@ static void dns_end(struct nr_parse *p, void *ctx)
 	size_t wire_len;
 
 	for (unsigned side = 0; d->stream && side < 2; side++) {
+		say_no_dns(p, side, &d->stream[side]);
 		if (nr_dns_stream_rest(&d->stream[side], &m, &wire_len))
 			take_message(p, d, side, m.p, m.len, wire_len);
 		nr_gather_free(&d->stream[side].g, p->account);
@@ -545,8 +573,31 @@ static enum nr_probe_result probe_known_port(const uint8_t *m, size_t len,
 	return NR_PROBE_MAYBE;
 }
 
-static enum nr_probe_result probe_stream(const struct nr_probe *in, const uint8_t *d,
+/* Is it a message that is there as a whole? Its first bytes look so. */
+static enum nr_probe_result probe_framed(const uint8_t *d, size_t len)
+{
+	size_t whole = nr_be16(d);
+
+	if (len - 2 < whole)
+		return NR_PROBE_MORE;
+	return is_certain(d + 2, whole) ? NR_PROBE_YES : NR_PROBE_NO;
+}
+
+/* A side whose beginning was missed begins in the middle of a message, most often. */
+static enum nr_probe_result probe_middle(const struct nr_probe *in, const uint8_t *d,
 					 size_t len)
+{
+	const uint8_t *at = nr_dns_find_framed(d, len);
+
+	if (at)
+		return in->port_match ? NR_PROBE_YES
+				      : probe_framed(at, len - (size_t)(at - d));
+	return in->port_match && !in->last && len < NR_PROBE_BYTES ? NR_PROBE_MORE
+								   : NR_PROBE_NO;
+}
+
+static enum nr_probe_result probe_beginning(const struct nr_probe *in, const uint8_t *d,
+					    size_t len)
 {
 	size_t whole;
 
@@ -558,11 +609,15 @@ static enum nr_probe_result probe_stream(const struct nr_probe *in, const uint8_
 	if (in->port_match)
 		return probe_known_port(d + 2, len - 2 < whole ? len - 2 : whole,
 					service_of(in->port));
-	if (!nr_dns_looks_framed(d))
-		return NR_PROBE_NO;
-	if (len - 2 < whole)
-		return NR_PROBE_MORE;
-	return is_certain(d + 2, whole) ? NR_PROBE_YES : NR_PROBE_NO;
+	return nr_dns_looks_framed(d) ? probe_framed(d, len) : NR_PROBE_NO;
+}
+
+static enum nr_probe_result probe_stream(const struct nr_probe *in, const uint8_t *d,
+					 size_t len)
+{
+	enum nr_probe_result r = probe_beginning(in, d, len);
+
+	return r == NR_PROBE_NO && !in->begins[in->side] ? probe_middle(in, d, len) : r;
 }
 
 static enum nr_probe_result dns_probe(const struct nr_probe *in)
@@ -580,6 +635,8 @@ static enum nr_probe_result dns_probe(const struct nr_probe *in)
 static const struct nr_parser_cap caps[] = {
 	{ "queries of a flow that wait for a response", NR_DNS_OPEN_MAX,
 	  "the oldest becomes a row without one; anomaly dns_evicted" },
+	{ "bytes of the longer ones among them", NR_DNS_OPEN_BYTES,
+	  "the oldest become rows without one; anomaly dns_evicted" },
 	{ "seconds that a query waits", 10, "a later response is a row of its own" },
 	{ "bytes of a list of records", NR_DNS_JSON_MAX, "dns.left_out counts the rest" },
 	{ NULL },

@@ -71,21 +71,28 @@ static void enlist(const struct nr_dns_open *o, struct nr_dns_table *t, unsigned
 	list_append(t, bucket_of(o, t, k, q->side, q->id, q->hash), k, i);
 }
 
-static void free_bytes(struct nr_dns_query *q, struct nr_account *a)
+static void free_bytes(struct nr_dns_open *o, struct nr_dns_query *q,
+		       struct nr_account *a)
 {
+	if (q->far)
+		o->far_bytes -= q->len;
 	nr_account_free(a, q->far, q->len);
 	q->far = NULL;
 }
 
-static bool copy_bytes(struct nr_dns_query *to, const struct nr_dns_query *q,
-		       struct nr_account *a, const uint8_t *msg)
+static bool copy_bytes(struct nr_dns_open *o, struct nr_dns_query *to,
+		       const struct nr_dns_query *q, struct nr_account *a,
+		       const uint8_t *msg)
 {
 	uint8_t *far = NULL;
 
 	if (q->len > NR_DNS_INLINE) {
+		if (q->len > NR_DNS_OPEN_BYTES - o->far_bytes)
+			return false;
 		far = nr_account_alloc(a, q->len);
 		if (!far)
 			return false;
+		o->far_bytes += q->len;
 	}
 	memcpy(to, q, offsetof(struct nr_dns_query, near));
 	to->far = far;
@@ -196,8 +203,8 @@ bool nr_dns_open_add(struct nr_dns_open *o, struct nr_account *a,
 	struct nr_dns_query copy;
 
 	if (!o->table && !o->has_one)
-		return o->has_one = copy_bytes(&o->one, q, a, msg);
-	if (!make_room(o, a) || !copy_bytes(&copy, q, a, msg))
+		return o->has_one = copy_bytes(o, &o->one, q, a, msg);
+	if (!make_room(o, a) || !copy_bytes(o, &copy, q, a, msg))
 		return false;
 	table_take(o, &copy);
 	return true;
@@ -259,7 +266,7 @@ void nr_dns_open_remove(struct nr_dns_open *o, struct nr_account *a,
 	struct nr_dns_table *t = o->table;
 	int32_t i;
 
-	free_bytes(q, a);
+	free_bytes(o, q, a);
 	if (q == &o->one) {
 		o->has_one = false;
 		return;

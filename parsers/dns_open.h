@@ -17,6 +17,8 @@
 enum {
 	NR_DNS_INLINE = 96,        /* bytes of a query that need no memory of their own */
 	NR_DNS_OPEN_MAX = 1 << 14, /* open at once in a flow */
+	NR_DNS_OPEN_BYTES = 1 << 20, /* of those longer than NR_DNS_INLINE: one flow must
+					not use up what all share */
 };
 
 struct nr_dns_query {
@@ -41,6 +43,7 @@ struct nr_dns_open {
 				       on it */
 	struct nr_dns_table *table; /* NULL: at most `one` is open */
 	struct nr_dns_query one;
+	uint32_t far_bytes; /* of all queries that are open */
 	bool has_one;
 };
 
@@ -61,7 +64,8 @@ struct nr_dns_query *nr_dns_open_find_id(struct nr_dns_open *o, unsigned side,
 struct nr_dns_query *nr_dns_open_oldest(struct nr_dns_open *o);
 /*
  * Adds q, whose message of q->len bytes at msg is copied. False, and nothing happened,
- * when NR_DNS_OPEN_MAX are open or the account has no more memory.
+ * when NR_DNS_OPEN_MAX are open, or NR_DNS_OPEN_BYTES would be, or the account has no
+ * more memory.
  */
 bool nr_dns_open_add(struct nr_dns_open *o, struct nr_account *a,
 		     const struct nr_dns_query *q, const uint8_t *msg);

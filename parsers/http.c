@@ -137,6 +137,8 @@ static const struct nr_parser_cap caps[] = {
 	{ "transactions open at once", NR_HTTP_OPEN_MAX,
 	  "the newest is written without its response, which is a row of its own with "
 	  "the same trans_depth; anomaly http_limit" },
+	{ "requests beyond them of which HEAD and CONNECT are remembered",
+	  NR_HTTP_WRITTEN_MAX, "their responses are read as if GET had asked for them" },
 	{ "interim responses of a transaction", NR_HTTP_INTERIM_MAX,
 	  "further ones are left out; anomaly http_limit" },
 	{ "bytes behind CONNECT before its answer", NR_HTTP_EARLY_MAX,

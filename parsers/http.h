@@ -62,6 +62,7 @@ enum {
 	NR_HTTP_CHUNK_LINE_MAX = 64, /* bytes looked at of a chunk's line behind its
 					leading zeros */
 	NR_HTTP_OPEN_MAX = 128,      /* transactions open in a flow */
+	NR_HTTP_WRITTEN_MAX = 4096,  /* beyond these: requests whose kind is remembered */
 	NR_HTTP_INTERIM_MAX = 16,    /* interim responses kept of a transaction */
 	NR_HTTP_SKIP_MAX = 65536,    /* bytes without any message: it is something else */
 	NR_HTTP_EARLY_MAX = 16384,   /* bytes kept of a client that does not wait for the
@@ -109,6 +110,12 @@ struct nr_http_tx {
 	uint32_t n_interim;
 };
 
+/* What the answers to requests that were written early, at the cap, must know of them. */
+struct nr_http_written {
+	uint64_t newest;                   /* depth of the newest one */
+	uint8_t kind[NR_HTTP_WRITTEN_MAX]; /* by depth, modulo its size: see http_tx.c */
+};
+
 enum nr_http_state {
 	NR_HTTP_START, /* before a start line */
 	NR_HTTP_LOST,  /* the same, but only a line that leaves no doubt will do */
@@ -144,10 +151,11 @@ struct nr_http_side {
 };
 
 struct nr_http {
-	struct nr_http_side *side[2]; /* NULL while it is not within a message */
-	struct nr_http_tx *newest;    /* a ring: behind it comes the oldest */
-	uint64_t n_req, n_resp;       /* begun so far */
-	uint64_t said_secret;         /* hash of the last credential row */
+	struct nr_http_side *side[2];    /* NULL while it is not within a message */
+	struct nr_http_tx *newest;       /* a ring: behind it comes the oldest */
+	struct nr_http_written *written; /* NULL: nothing to be known */
+	uint64_t n_req, n_resp;          /* begun so far */
+	uint64_t said_secret;            /* hash of the last credential row */
 	uint32_t work; /* bytes looked at: linear in the bytes there are; wraps */
 	uint8_t n_open;
 	int8_t client;       /* side + 1; 0: not known yet */
@@ -238,5 +246,8 @@ void nr_http_say_signs(struct nr_parse *p, int side, uint64_t depth, unsigned wh
 /* http_mask.c: copies in the arena, secrets masked unless they are to be stored. */
 char *nr_http_mask_target(struct nr_parse *p, struct nr_http_slice method,
 			  struct nr_http_slice target);
+/* In place: a value that was folded and holds what some readers take for a field of its
+   own, with a secret in it (RFC 9112, 5.2). */
+void nr_http_hide_folded(struct nr_parse *p, char *value, size_t n);
 char *nr_http_mask_value(struct nr_parse *p, struct nr_http_slice name, const char *value,
 			 size_t n);

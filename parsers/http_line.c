@@ -620,16 +620,18 @@ struct nr_http_slice nr_http_authority(struct nr_http_slice method,
 {
 	const char *end = target.p + target.n, *p;
 
+	if (!target.p || !target.n)
+		return (struct nr_http_slice){ 0 };
 	if (nr_http_is(method, "CONNECT")) {
 		/* user information may hold blanks: see nr_http_host() */
-		p = target.n ? memrchr(target.p, '@', target.n) : NULL;
+		p = memrchr(target.p, '@', target.n);
 		p = p ? p : target.p;
-		p = target.n ? memchr(p, ' ', (size_t)(end - p)) : NULL;
+		p = memchr(p, ' ', (size_t)(end - p));
 		if (p)
 			target.n = (size_t)(p - target.p);
 		return target;
 	}
-	p = target.n ? memmem(target.p, target.n, "://", 3) : NULL;
+	p = memmem(target.p, target.n, "://", 3);
 	if (!p || *target.p == '/' || memchr(target.p, '?', (size_t)(p - target.p)))
 		return (struct nr_http_slice){ 0 };
 	p += 3;

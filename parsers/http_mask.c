@@ -54,34 +54,48 @@ static bool ends_in_secret(const char *name, size_t n)
 	return false;
 }
 
+static inline bool begins(const char *p, size_t n, const char *word)
+{
+	size_t len = strlen(word);
+
+	return len <= n && (p[1] | 0x20) == word[1] && !strncasecmp(p, word, len);
+}
+
+static bool begins_secret(const char *p, size_t n)
+{
+	switch (*p | 0x20) {
+	case 'a':
+		return begins(p, n, "apikey") || begins(p, n, "api-key") ||
+		       begins(p, n, "api_key") || begins(p, n, "authkey") ||
+		       begins(p, n, "authorization");
+	case 'c':
+		return begins(p, n, "credential");
+	case 'j':
+		return begins(p, n, "jsessid");
+	case 'p':
+		return begins(p, n, "passw") || begins(p, n, "phpsessid");
+	case 's':
+		return begins(p, n, "secret") || begins(p, n, "session") ||
+		       begins(p, n, "signature");
+	case 't':
+		return begins(p, n, "token");
+	default:
+		return false;
+	}
+}
+
 /* Names that say what they hold without being one of nr_secret_name()'s. */
 static bool is_secret_name(const char *name, size_t n)
 {
-	static const char *const parts[] = { "token",   "secret",     "passw",
-					     "apikey",  "api-key",    "api_key",
-					     "session", "credential", "authorization",
-					     "jsessid", "phpsessid",  "signature",
-					     "authkey" };
-	uint32_t first_letters = 0;
+	enum { SHORTEST = sizeof("token") - 1 };
 
 	if (nr_secret_name(name, n) || ends_in_secret(name, n))
 		return true;
 	if (n > NAME_MAX_LEN)
 		n = NAME_MAX_LEN;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-		first_letters |= 1u << (*parts[i] - 'a');
-	for (size_t at = 0; at < n; at++) {
-		unsigned letter = (unsigned)(name[at] | 0x20) - 'a';
-
-		if (letter >= 26 || !(first_letters >> letter & 1))
-			continue;
-		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-			size_t len = strlen(parts[i]);
-
-			if ((name[at] | 0x20) == *parts[i] && len <= n - at &&
-			    !strncasecmp(name + at, parts[i], len))
-				return true;
-		}
+	for (; n >= SHORTEST; name++, n--) {
+		if (begins_secret(name, n))
+			return true;
 	}
 	return false;
 }
@@ -203,12 +217,22 @@ static bool is_behind_scheme(const char *text, const char *at)
 /* in_text: it need not be a URI, but may hold some. */
 static void mask_url(struct nr_parse *p, char *text, char *end, bool in_text)
 {
+	static const bool special[256] = {
+		['%'] = true, ['/'] = true, ['?'] = true,
+		['&'] = true, [';'] = true, ['#'] = true,
+	};
 	bool in_query = false;
 	char *at = text;
 
 	while (at < end) {
 		size_t len, slashes;
-		char c = decoded(at, end, &len);
+		char c;
+
+		if (!special[(uint8_t)*at]) {
+			at++;
+			continue;
+		}
+		c = decoded(at, end, &len);
 
 		if (begins_parameter(c)) {
 			in_query = true;
@@ -298,6 +322,19 @@ static void mask_cookies(struct nr_parse *p, char *at, char *end, bool set)
 		}
 		first = false;
 		at = stop < end ? stop + 1 : end;
+	}
+}
+
+void nr_http_hide_folded(struct nr_parse *p, char *value, size_t n)
+{
+	for (size_t i = 0, name = 0; i < n; i++) {
+		if (value[i] == ' ' || value[i] == '\t')
+			name = i + 1;
+		if (value[i] == ':' && name && i - name <= NAME_MAX_LEN &&
+		    is_secret_name(value + name, i - name)) {
+			nr_secret_hide(p, value + i + 1, n - i - 1);
+			return;
+		}
 	}
 }
 

@@ -379,6 +379,77 @@ static enum nr_verdict chunk_line_step(struct nr_parse *p, struct nr_http *h,
 	return NR_MORE;
 }
 
+/* Behind CONNECT */
+
+/* A request to a proxy names the authority (RFC 9112, 3.2), as one in a tunnel does not
+   have to. */
+static bool begins_request(const uint8_t *p, size_t n)
+{
+	const uint8_t *lf = n ? memchr(p, '\n', n) : NULL;
+	struct nr_http_start s;
+
+	if (!lf)
+		return false;
+	n = (size_t)(lf - p);
+	if (n && p[n - 1] == '\r')
+		n--;
+	s = nr_http_start_line((const char *)p, n);
+	return s.kind == NR_HTTP_REQUEST && s.strict && s.is_known &&
+	       nr_http_authority(s.method, s.target).n;
+}
+
+/* What the client said was no tunnel's: it is read as requests. */
+static enum nr_verdict leave_wait(struct nr_parse *p, struct nr_http *h,
+				  struct nr_http_side *c)
+{
+	unsigned side = nr_http_side_of(h, c);
+	struct nr_gather early = c->line;
+	uint64_t gap = c->early_gap;
+	enum nr_verdict v;
+
+	c->line = (struct nr_gather){ 0 };
+	c->early_gap = 0;
+	c->state = NR_HTTP_START;
+	v = nr_http_bytes(p, h, side, early.p, early.len);
+	if (v == NR_MORE && gap)
+		v = nr_http_gap(p, h, side, gap);
+	nr_gather_free(&early, p->account);
+	return v;
+}
+
+/*
+ * The answer decides. Where it was lost, a request behind CONNECT says that it was a
+ * refusal, which most often asks for credentials (RFC 9110, 15.5.8).
+ */
+static enum nr_verdict wait_step(struct nr_parse *p, struct nr_http *h,
+				 struct nr_http_side *s, struct nr_cursor *in)
+{
+	size_t before = s->line.len, n = nr_left(in);
+	bool ends_line = h->resp_lost && memchr(in->p, '\n', n);
+
+	if (ends_line && !before && !s->early_gap && begins_request(in->p, n)) {
+		s->state = NR_HTTP_START;
+		return NR_MORE;
+	}
+	if (!nr_gather_early(&s->line, p->account, in, NR_HTTP_EARLY_MAX, &s->early_gap))
+		return NR_OVERFLOW;
+	/* the first line alone counts, and is looked at once */
+	if (ends_line && before && !memchr(s->line.p, '\n', before) &&
+	    begins_request(s->line.p, s->line.len))
+		return leave_wait(p, h, s);
+	return NR_MORE;
+}
+
+/* The same where the client spoke before the loss was seen. */
+static enum nr_verdict answer_lost(struct nr_parse *p, struct nr_http *h)
+{
+	struct nr_http_side *c = h->client ? h->side[h->client - 1] : NULL;
+
+	if (!c || c->state != NR_HTTP_WAIT || !begins_request(c->line.p, c->line.len))
+		return NR_MORE;
+	return leave_wait(p, h, c);
+}
+
 static enum nr_verdict step(struct nr_parse *p, struct nr_http *h, struct nr_http_side *s,
 			    struct nr_cursor *in)
 {
@@ -399,10 +470,7 @@ static enum nr_verdict step(struct nr_parse *p, struct nr_http *h, struct nr_htt
 	case NR_HTTP_EXPECT:
 		return nr_http_expect_step(p, h, s, in);
 	case NR_HTTP_WAIT:
-		return nr_gather_early(&s->line, p->account, in, NR_HTTP_EARLY_MAX,
-				       &s->early_gap)
-			       ? NR_MORE
-			       : NR_OVERFLOW;
+		return wait_step(p, h, s, in);
 	}
 	return NR_MORE;
 }
@@ -452,6 +520,8 @@ void nr_http_close(struct nr_parse *p, struct nr_http *h, unsigned side)
 {
 	struct nr_http_side *s = h->side[side];
 
+	if (s->state == NR_HTTP_WAIT) /* the answer still decides */
+		return;
 	if (s->state == NR_HTTP_START && s->head.len && nr_http_is_to_old_request(h, s))
 		nr_http_begin_old_response(p, h, s);
 	if (s->state == NR_HTTP_TO_END && s->tx)
@@ -503,5 +573,5 @@ enum nr_verdict nr_http_gap(struct nr_parse *p, struct nr_http *h, unsigned side
 	else if (s->state == NR_HTTP_START && h->client)
 		nr_http_tx_response_lost(p, h);
 	nr_http_get_lost(s, true);
-	return NR_MORE;
+	return h->resp_lost ? answer_lost(p, h) : NR_MORE;
 }

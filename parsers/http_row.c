@@ -27,6 +27,7 @@ static struct nr_http_slice one_line(struct nr_parse *p, struct nr_http_slice v)
 		return v;
 	copy = nr_arena_alloc(p->arena, v.n);
 	v.n = nr_http_unfold(v, copy, v.n);
+	nr_http_hide_folded(p, copy, v.n);
 	v.p = copy;
 	return v;
 }

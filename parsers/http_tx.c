@@ -98,6 +98,49 @@ static struct nr_http_tx *append(struct nr_parse *p, struct nr_http *h)
 	return tx;
 }
 
+/* Answers without the usual body; 0: an answer as any other. */
+enum { KIND_HEAD = 1, KIND_CONNECT = 2 };
+
+static void forget_depths(struct nr_http_written *w, uint64_t from, uint64_t to)
+{
+	if (to - from > NR_HTTP_WRITTEN_MAX) {
+		memset(w->kind, 0, sizeof(w->kind));
+		return;
+	}
+	for (; from < to; from++)
+		w->kind[from % NR_HTTP_WRITTEN_MAX] = 0;
+}
+
+/* Most pipelines hold neither, and need no memory for it. */
+static void note_written(struct nr_parse *p, struct nr_http *h,
+			 const struct nr_http_tx *tx)
+{
+	const struct nr_http_message *req = &tx->msg[NR_HTTP_REQ];
+	uint8_t kind = req->is_head ? KIND_HEAD : req->is_connect ? KIND_CONNECT : 0;
+	struct nr_http_written *w = h->written;
+
+	if (!w && kind)
+		w = h->written = nr_account_alloc(p->account, sizeof(*w));
+	if (!w)
+		return;
+	forget_depths(w, w->newest + 1, tx->depth);
+	w->newest = tx->depth;
+	w->kind[tx->depth % NR_HTTP_WRITTEN_MAX] = kind;
+}
+
+/* A response whose request may have been written early: what it needs of that. */
+static void recall_written(const struct nr_http *h, struct nr_http_tx *tx)
+{
+	const struct nr_http_written *w = h->written;
+	uint8_t kind;
+
+	if (!w || tx->depth > w->newest || w->newest - tx->depth >= NR_HTTP_WRITTEN_MAX)
+		return;
+	kind = w->kind[tx->depth % NR_HTTP_WRITTEN_MAX];
+	tx->msg[NR_HTTP_REQ].is_head = kind == KIND_HEAD;
+	tx->msg[NR_HTTP_REQ].is_connect = kind == KIND_CONNECT;
+}
+
 /*
  * At the cap the newest request that is whole goes, not the oldest: the oldest may be
  * waiting for bytes that are under way. The count still says what answers it.
@@ -121,6 +164,7 @@ static void make_room(struct nr_parse *p, struct nr_http *h)
 						 (unsigned)NR_HTTP_OPEN_MAX,
 						 (unsigned long long)gone->depth));
 	h->dropped = true;
+	note_written(p, h, gone);
 	write_and_free(p, h, gone);
 }
 
@@ -184,6 +228,7 @@ struct nr_http_tx *nr_http_tx_response(struct nr_parse *p, struct nr_http *h)
 	tx = tx_new(p, h, h->n_resp);
 	if (!tx)
 		return NULL;
+	recall_written(h, tx);
 	insert_oldest(h, tx);
 	return tx;
 }
@@ -265,4 +310,6 @@ void nr_http_tx_flush(struct nr_parse *p, struct nr_http *h)
 {
 	while (h->newest)
 		pop(p, h);
+	nr_account_free(p->account, h->written, sizeof(*h->written));
+	h->written = NULL;
 }

@@ -66,11 +66,12 @@ static void put_quoted(struct nr_parse *p, struct nr_record *r, unsigned version
 	nr_set_str(r, NR_ICMP_quoted_proto, nr_proto_name(q.tuple.proto));
 	nr_parse_ip(p, r, NR_ICMP_quoted_src_ip, version, q.tuple.src_ip);
 	nr_parse_ip(p, r, NR_ICMP_quoted_dst_ip, version, q.tuple.dst_ip);
-	if (!q.has_ports)
-		return;
-	nr_set_int(r, NR_ICMP_quoted_src_port, q.tuple.src_port);
-	nr_set_int(r, NR_ICMP_quoted_dst_port, q.tuple.dst_port);
-	nr_parse_link_quoted(p, r, NR_ICMP_quoted_flow_id, &q.tuple);
+	if (q.has_ports) {
+		nr_set_int(r, NR_ICMP_quoted_src_port, q.tuple.src_port);
+		nr_set_int(r, NR_ICMP_quoted_dst_port, q.tuple.dst_port);
+	}
+	if (q.is_flow)
+		nr_parse_link_quoted(p, r, NR_ICMP_quoted_flow_id, &q.tuple);
 }
 
 static void put_echo(struct nr_record *r, const uint8_t *rest)
@@ -186,8 +187,8 @@ static bool put_v4(struct nr_parse *p, struct nr_record *r, const uint8_t *head,
 		   struct nr_cursor c)
 {
 	switch (head[0]) {
-	case 3: /* unreachable; next-hop MTU (RFC 1191) */
-		if (head[1] == 4)
+	case 3: /* unreachable; next-hop MTU, 0 of routers before RFC 1191 */
+		if (head[1] == 4 && nr_be16(head + 6))
 			nr_set_int(r, NR_ICMP_mtu, nr_be16(head + 6));
 		put_quoted(p, r, 4, c);
 		return nr_left(&c) >= 20;
@@ -293,7 +294,7 @@ static bool icmp_quotes(unsigned proto, const uint8_t *data, size_t len,
 {
 	struct nr_icmp_quoted q;
 
-	if (!nr_icmp_find_quoted(&q, proto, data, len) || !q.has_ports)
+	if (!nr_icmp_find_quoted(&q, proto, data, len) || !q.is_flow)
 		return false;
 	*out = q.tuple;
 	return true;

@@ -121,6 +121,7 @@ const char *nr_icmp_meaning(unsigned proto, unsigned type, unsigned code)
 
 enum { TCP = 6, UDP = 17, DCCP = 33, SCTP = 132, UDPLITE = 136, ICMP = 1, ICMP6 = 58 };
 
+/* Of a first fragment, or a packet that is none: what stands behind its headers. */
 static void read_ports(struct nr_icmp_quoted *q, const uint8_t *p, size_t n)
 {
 	bool one_way = false;
@@ -135,7 +136,7 @@ static void read_ports(struct nr_icmp_quoted *q, const uint8_t *p, size_t n)
 			return;
 		q->tuple.src_port = nr_be16(p);
 		q->tuple.dst_port = nr_be16(p + 2);
-		q->has_ports = true;
+		q->has_ports = q->is_flow = true;
 		return;
 	case ICMP:
 	case ICMP6:
@@ -143,9 +144,10 @@ static void read_ports(struct nr_icmp_quoted *q, const uint8_t *p, size_t n)
 			return;
 		nr_icmp_ports(q->tuple.proto, p[0], p[1], &q->tuple.src_port,
 			      &q->tuple.dst_port, &one_way);
-		q->has_ports = !one_way;
+		q->has_ports = q->is_flow = !one_way;
 		return;
 	default:
+		q->is_flow = true;
 		return;
 	}
 }
@@ -167,6 +169,12 @@ static bool read_v4(struct nr_icmp_quoted *q, const uint8_t *p, size_t n)
 
 enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, AUTH = 51, DEST_OPTIONS = 60 };
 
+static bool is_extension(uint8_t proto)
+{
+	return proto == HOP_BY_HOP || proto == ROUTING || proto == FRAGMENT ||
+	       proto == AUTH || proto == DEST_OPTIONS;
+}
+
 /*
  * Behind the extension headers, as many as are quoted: each takes at least 8 bytes, so
  * that the loop ends with the quote.
@@ -175,30 +183,25 @@ static bool read_v6(struct nr_icmp_quoted *q, const uint8_t *p, size_t n)
 {
 	struct nr_cursor c = nr_cursor(p, n);
 	const uint8_t *fixed = nr_take(&c, 40), *ext;
-	uint8_t next;
 
 	if (!fixed || fixed[0] >> 4 != 6)
 		return false;
-	next = fixed[6];
+	q->tuple.proto = fixed[6];
 	memcpy(q->tuple.src_ip, fixed + 8, 16);
 	memcpy(q->tuple.dst_ip, fixed + 24, 16);
-	while (next == HOP_BY_HOP || next == ROUTING || next == FRAGMENT ||
-	       next == AUTH || next == DEST_OPTIONS) {
-		uint8_t kind = next;
+	while (is_extension(q->tuple.proto)) {
+		uint8_t kind = q->tuple.proto;
 
 		ext = nr_take(&c, 8);
 		if (!ext)
-			break;
-		next = ext[0];
-		if (kind == FRAGMENT && nr_be16(ext + 2) & 0xfff8) {
-			q->tuple.proto = next;
 			return true;
-		}
+		q->tuple.proto = ext[0];
+		if (kind == FRAGMENT && nr_be16(ext + 2) & 0xfff8)
+			return true;
 		if (kind != FRAGMENT &&
 		    !nr_take(&c, (size_t)ext[1] * (kind == AUTH ? 4 : 8)))
-			break;
+			return true;
 	}
-	q->tuple.proto = next;
 	read_ports(q, c.p, nr_left(&c));
 	return true;
 }
@@ -227,8 +230,7 @@ static bool find_option(struct nr_icmp_quoted *q, struct nr_cursor c)
 		if (type != REDIRECTED)
 			continue;
 		nr_get(&one, 6);
-		if (!nr_icmp_read_quoted(&last, 6, one.p, nr_left(&one)) ||
-		    !last.has_ports)
+		if (!nr_icmp_read_quoted(&last, 6, one.p, nr_left(&one)) || !last.is_flow)
 			continue;
 		*q = last;
 		found = true;

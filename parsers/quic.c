@@ -240,6 +240,29 @@ static void new_keys(struct nr_parse *p, struct nr_quic *c,
 	nr_quic_adopt(c, o);
 }
 
+/*
+ * Behind the hellos an Initial may still say why the connection ends: who sends it need
+ * not know which keys the other has (RFC 9000 section 10.2.3).
+ */
+static enum nr_verdict take_late(struct nr_parse *p, struct nr_quic *c, unsigned side,
+				 const uint8_t *data, const struct nr_quic_packet *k)
+{
+	struct nr_quic_opening o = { .side = side, .p = data, .k = k };
+
+	if (c->has_close || k->cut || c->all_initials == INITIALS_MAX)
+		return NR_MORE;
+	c->all_initials++;
+	o.plain = nr_account_alloc(p->account, k->len);
+	if (!o.plain)
+		return NR_OVERFLOW;
+	if (nr_quic_open_as_before(c, &o))
+		nr_quic_read_close(p, c, side, o.plain, o.len);
+	if (c->has_close)
+		note_packet(p, c);
+	nr_account_free(p->account, o.plain, k->len);
+	return NR_MORE;
+}
+
 static enum nr_verdict take_initial(struct nr_parse *p, struct nr_quic *c, unsigned side,
 				    const uint8_t *data, const struct nr_quic_packet *k)
 {
@@ -248,7 +271,7 @@ static enum nr_verdict take_initial(struct nr_parse *p, struct nr_quic *c, unsig
 	enum nr_quic_opened how;
 
 	if (has_hellos(c))
-		return NR_MORE; /* repeated */
+		return take_late(p, c, side, data, k);
 	if (c->all_initials == INITIALS_MAX)
 		return NR_OVERFLOW;
 	c->all_initials++;

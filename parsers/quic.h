@@ -86,6 +86,10 @@ void nr_quic_drop_streams(struct nr_parse *p, struct nr_quic *c);
 enum nr_verdict nr_quic_read(struct nr_parse *p, struct nr_quic *c, unsigned side,
 			     const uint8_t *plain, size_t n);
 
+/* The same for an Initial behind the hellos: nothing but a CONNECTION_CLOSE counts. */
+void nr_quic_read_close(struct nr_parse *p, struct nr_quic *c, unsigned side,
+			const uint8_t *plain, size_t n);
+
 /* How an Initial opened. */
 enum nr_quic_opened {
 	NR_QUIC_SHUT,
@@ -114,5 +118,7 @@ struct nr_quic_opening {
  * nr_quic_adopt().
  */
 enum nr_quic_opened nr_quic_open_initial(struct nr_quic *c, struct nr_quic_opening *o);
+/* The same with the keys that the connection has, and no others. */
+bool nr_quic_open_as_before(const struct nr_quic *c, struct nr_quic_opening *o);
 /* The connection's keys are those that opened o. */
 void nr_quic_adopt(struct nr_quic *c, const struct nr_quic_opening *o);

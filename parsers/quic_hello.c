@@ -141,6 +141,20 @@ static void take_close(struct nr_parse *p, struct nr_quic *c, unsigned side,
 	}
 }
 
+void nr_quic_read_close(struct nr_parse *p, struct nr_quic *c, unsigned side,
+			const uint8_t *plain, size_t n)
+{
+	struct nr_cursor in = nr_cursor(plain, n);
+	enum nr_quic_frame_kind kind;
+	struct nr_quic_frame f;
+
+	do {
+		kind = nr_quic_frame(&in, c->v->is_google, &f);
+		if (kind == NR_QUIC_F_CLOSE)
+			take_close(p, c, side, &f);
+	} while (kind == NR_QUIC_F_CRYPTO || kind == NR_QUIC_F_OTHER);
+}
+
 enum nr_verdict nr_quic_read(struct nr_parse *p, struct nr_quic *c, unsigned side,
 			     const uint8_t *plain, size_t n)
 {

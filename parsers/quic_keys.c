@@ -48,6 +48,14 @@ static bool missed_retry(const struct nr_quic *c, const struct nr_quic_packet *k
 	       nr_quic_cid_is(&c->client_scid, k->scid, k->scid_len);
 }
 
+bool nr_quic_open_as_before(const struct nr_quic *c, struct nr_quic_opening *o)
+{
+	int role = !c->v || o->side == c->client ? NR_QUIC_CLIENT : NR_QUIC_SERVER;
+
+	return c->v && c->number == o->k->number &&
+	       opens(o, &c->keys[role], c->side[role].next_number);
+}
+
 enum nr_quic_opened nr_quic_open_initial(struct nr_quic *c, struct nr_quic_opening *o)
 {
 	const struct nr_quic_packet *k = o->k;
@@ -55,7 +63,7 @@ enum nr_quic_opened nr_quic_open_initial(struct nr_quic *c, struct nr_quic_openi
 	int role = by_client ? NR_QUIC_CLIENT : NR_QUIC_SERVER;
 	uint64_t expected = c->side[role].next_number;
 
-	if (c->v && c->number == k->number && opens(o, &c->keys[role], expected))
+	if (nr_quic_open_as_before(c, o))
 		return NR_QUIC_AS_BEFORE;
 	/* The other version of a compatible negotiation (RFC 9368): same id. */
 	if (c->v && c->number != k->number &&

@@ -123,26 +123,26 @@ static enum nr_probe_result ssh_probe(const struct nr_probe *in)
 
 /*
  * A client chooses the bytes of what it sends, and could make them look like a host key:
- * the side that has to be the server counts first, and only what was asked for.
+ * the side that is likely the server counts first, the other if it was seen to be asked.
  */
-static bool has_host_key(const struct ssh *s, unsigned side)
+static bool has_host_key(const struct ssh *s, unsigned side, bool is_likely)
 {
 	const struct ssh_side *x = &s->side[side], *other = &s->side[!side];
+	bool was_heard = other->banner_len && !other->lossy && !other->broken;
 
 	return nr_ssh_is_host_key(&x->exchange, &x->lists, &other->exchange,
-				  &other->lists,
-				  other->banner_len && !other->lossy && !other->broken);
+				  &other->lists, was_heard && !is_likely);
 }
 
 /* Who is the server; *is_known where its host key says so. */
 static unsigned server_side(const struct nr_parse *p, const struct ssh *s, bool *is_known)
 {
 	unsigned likely = p->port[0] == 22 && p->port[1] != 22 ? 0 : 1;
-	unsigned server =
-		has_host_key(s, likely) || !has_host_key(s, !likely) ? likely : !likely;
+	bool is_likely = has_host_key(s, likely, true);
+	bool is_other = !is_likely && has_host_key(s, !likely, false);
 
-	*is_known = has_host_key(s, server);
-	return server;
+	*is_known = is_likely || is_other;
+	return is_other ? !likely : likely;
 }
 
 static bool is_version1(const struct ssh_side *x)

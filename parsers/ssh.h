@@ -91,10 +91,9 @@ void nr_ssh_exchange_key(struct nr_ssh_exchange *x, uint8_t type, const uint8_t 
 			 size_t n);
 /*
  * Whether the key of `server` is the host key of an exchange that `client` asked for, by
- * the method that their lists agree on. client_heard false: the client was not heard, or
- * not to the end, and need not be seen to ask.
+ * the method that their lists agree on. must_ask false: it need not be seen to.
  */
 bool nr_ssh_is_host_key(const struct nr_ssh_exchange *server,
 			const struct nr_ssh_lists *server_lists,
 			const struct nr_ssh_exchange *client,
-			const struct nr_ssh_lists *client_lists, bool client_heard);
+			const struct nr_ssh_lists *client_lists, bool must_ask);

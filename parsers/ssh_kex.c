@@ -295,10 +295,10 @@ void nr_ssh_exchange_key(struct nr_ssh_exchange *x, uint8_t type, const uint8_t 
 bool nr_ssh_is_host_key(const struct nr_ssh_exchange *server,
 			const struct nr_ssh_lists *server_lists,
 			const struct nr_ssh_exchange *client,
-			const struct nr_ssh_lists *client_lists, bool client_heard)
+			const struct nr_ssh_lists *client_lists, bool must_ask)
 {
 	struct method m = method_of(client_lists, server_lists);
 
 	return server->key && (bit(server->key) & m.keys) && !(server->said & m.asks) &&
-	       (!client_heard || client->said & m.asks);
+	       (!must_ask || client->said & m.asks);
 }

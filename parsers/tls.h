@@ -15,7 +15,7 @@
 	X(T, transport, TEXT, NR_NN, NULL, NULL, nr_values_tls_transport, "what carried the handshake; udp is DTLS") \
 	X(T, first_ns, TIME, 0, NULL, "ns", NULL, "time of the first hello") \
 	X(T, version, TEXT, 0, NULL, NULL, NULL, "version the server chose: TLSv1.3, TLSv1.2, TLSv1.1, TLSv1.0, SSLv3, SSLv2, DTLSv1.2, …; 0x and four digits for one without a name") \
-	X(T, client_version, TEXT, 0, NULL, NULL, NULL, "highest version the first ClientHello offers") \
+	X(T, client_version, TEXT, 0, NULL, NULL, NULL, "highest version the first ClientHello offers; NULL where its list of them was not seen") \
 	X(T, cipher, TEXT, 0, NULL, NULL, NULL, "cipher suite the server chose, as IANA names it, else 0x and four digits") \
 	X(T, group_name, TEXT, 0, NULL, NULL, NULL, "group of the key exchange, as IANA names it, else 0x and four digits; NULL where none was negotiated or it was not seen") \
 	X(T, server_name, TEXT, 0, NULL, NULL, NULL, "server name indication (SNI) of the first ClientHello") \
@@ -36,7 +36,7 @@
 	X(T, client_cert, BOOL, 0, NULL, NULL, NULL, "1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it") \
 	X(T, certificates, JSON, 0, NULL, NULL, NULL, "list of the SHA-256 of the certificates the server showed, in their order; see table certificate") \
 	X(T, client_certificates, JSON, 0, NULL, NULL, NULL, "the same of those the client showed") \
-	X(T, complete, BOOL, NR_NN, NULL, NULL, NULL, "0 if part of the handshake was missed: bytes lost, or the flow's end within a message")
+	X(T, complete, BOOL, NR_NN, NULL, NULL, NULL, "0 if part of the handshake was missed: bytes lost, the flow's end within a message, or encrypted records on and on without a ServerHello")
 /* clang-format on */
 
 NR_TABLE_DECLARE(TLS, tls, NR_FIELDS_TLS);
@@ -60,6 +60,7 @@ struct nr_tls_facts {
 	int64_t first_ns; /* time of the first of them */
 	/* of the first ClientHello */
 	uint16_t client_version; /* 0: not seen */
+	bool version_cut;        /* it was cut before the list of its versions */
 	struct nr_tls_text server_name, client_alpn;
 	char ja3[NR_JA3_TEXT], ja4[NR_JA4_TEXT];
 	bool ech, early_data;

@@ -67,6 +67,7 @@ static bool keep_first_client(struct nr_parse *p, struct nr_tls_facts *f,
 			      const struct nr_tls_client_hello *c)
 {
 	f->client_version = c->max_version;
+	f->version_cut = false;
 	f->ech = c->has_ech;
 	f->early_data = c->has_early_data;
 	nr_tls_ja3(f->ja3, c);
@@ -102,6 +103,7 @@ void nr_tls_facts_partial(struct nr_parse *p, struct nr_tls_facts *f, const uint
 	if (!nr_tls_client_hello_read(&c, body, n, f->transport == NR_TLS_ON_UDP))
 		return;
 	keep_first_client(p, f, &c);
+	f->version_cut = !c.versions.p;
 	f->ja3[0] = f->ja4[0] = '\0';
 }
 
@@ -191,8 +193,9 @@ static void put_client(struct nr_parse *p, struct nr_record *r,
 {
 	char room[NR_TLS_NUMBER * 3];
 
-	nr_parse_str(p, r, NR_TLS_client_version,
-		     nr_tls_version_name(room, f->client_version));
+	if (!f->version_cut)
+		nr_parse_str(p, r, NR_TLS_client_version,
+			     nr_tls_version_name(room, f->client_version));
 	put_text(p, r, NR_TLS_server_name, &f->server_name);
 	put_text(p, r, NR_TLS_client_alpn, &f->client_alpn);
 	put_name(p, r, NR_TLS_ja3, f->ja3);

@@ -247,7 +247,7 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	transport TEXT NOT NULL, -- what carried the handshake; udp is DTLS: tcp udp quic
 	first_ns INTEGER, -- time of the first hello [ns]
 	version TEXT, -- version the server chose: TLSv1.3, TLSv1.2, TLSv1.1, TLSv1.0, SSLv3, SSLv2, DTLSv1.2, …; 0x and four digits for one without a name
-	client_version TEXT, -- highest version the first ClientHello offers
+	client_version TEXT, -- highest version the first ClientHello offers; NULL where its list of them was not seen
 	cipher TEXT, -- cipher suite the server chose, as IANA names it, else 0x and four digits
 	group_name TEXT, -- group of the key exchange, as IANA names it, else 0x and four digits; NULL where none was negotiated or it was not seen
 	server_name TEXT, -- server name indication (SNI) of the first ClientHello
@@ -268,7 +268,7 @@ CREATE TABLE tls ( -- TLS, DTLS and QUIC handshakes, one row a connection
 	client_cert INTEGER, -- 1 if the client showed a certificate; NULL in TLS 1.3, which encrypts it
 	certificates TEXT, -- list of the SHA-256 of the certificates the server showed, in their order; see table certificate
 	client_certificates TEXT, -- the same of those the client showed
-	complete INTEGER NOT NULL -- 0 if part of the handshake was missed: bytes lost, or the flow's end within a message
+	complete INTEGER NOT NULL -- 0 if part of the handshake was missed: bytes lost, the flow's end within a message, or encrypted records on and on without a ServerHello
 ) STRICT;
 
 CREATE TABLE dhcp ( -- DHCP and BOOTP messages

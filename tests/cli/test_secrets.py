@@ -103,3 +103,21 @@ class SmtpSecrets(Case):
         for lines, answers in LOGINS:
             self.talk(lines, answers)
             self.assertIn(lines[-1].split()[-1], self.outputs("--store-secrets")["raw"])
+
+
+class HttpSecrets(Case):
+    """User information, values and names of all kinds."""
+
+    FORMS = (b"ssw0rd", b"two words")
+
+    def test_no_output_has_them(self):
+        capture = DATA / "http-odd.pcap"
+        out = self.nrtool("replay", capture, "-q", "-o", "-").stdout.encode()
+        self.nrtool("replay", capture, "-q", "-o", "a.db", "--force")
+        for form in self.FORMS:
+            self.assertIn(form, capture.read_bytes())
+            self.assertNotIn(form, out)
+            self.assertNotIn(form, (self.dir / "a.db").read_bytes())
+        out = self.nrtool("replay", capture, "-q", "-o", "-", "--store-secrets").stdout
+        for form in self.FORMS:
+            self.assertIn(form.decode(), out)

@@ -241,6 +241,36 @@ static void test_dns_netbios_names(void **state)
 	rig_free(&r);
 }
 
+/* Long ones are counted in bytes: one flow must not take what all flows share. */
+static void test_dns_open_queries_have_a_cap_of_bytes(void **state)
+{
+	enum { N = 4000, LONG = 1400 };
+	static const uint8_t zeros[LONG];
+	struct rig r;
+
+	rig_udp(&r, 53);
+	for (unsigned i = 0; i < N; i++) {
+		struct msg q = query(i, "a", 1);
+
+		put(&q, zeros, LONG - q.n);
+		r.p.ts_ns -= 1000000; /* all at once */
+		say(&r, 0, &q);
+		assert_true(r.account.used < NR_DNS_OPEN_BYTES + (1 << 20));
+	}
+	assert_int_equal(r.records.n, N - NR_DNS_OPEN_BYTES / LONG);
+	assert_int_equal(rig_count(rig_anomalies(&r), "dns_evicted"), 1);
+	/* what is answered makes room */
+	for (unsigned i = N - 700; i < N; i++) {
+		struct msg a = answer(i, "a", 1, addr, 4);
+
+		say(&r, 1, &a);
+	}
+	assert_int_equal(rig_count(rig_rows(&r), "\"answered\":1"), 700);
+	assert_true(r.account.used < NR_DNS_OPEN_BYTES);
+	rig_end(&r);
+	rig_free(&r);
+}
+
 static void test_dns_open_queries_have_a_cap(void **state)
 {
 	enum { N = NR_DNS_OPEN_MAX + 100 };
@@ -335,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_dns_mdns_bits),
 		cmocka_unit_test(test_dns_netbios_names),
 		cmocka_unit_test(test_dns_open_queries_have_a_cap),
+		cmocka_unit_test(test_dns_open_queries_have_a_cap_of_bytes),
 		cmocka_unit_test(test_dns_without_memory_nothing_is_lost),
 		cmocka_unit_test(test_dns_probe),
 	};

@@ -84,6 +84,42 @@ static void test_http_open_transactions_are_capped(void **state)
 	rig_free(&r);
 }
 
+/* Beyond the cap each answer is read as its request has it, HEAD or not. */
+static void test_http_head_beyond_the_cap_is_remembered(void **state)
+{
+	const unsigned n = 1000;
+	struct rig r;
+
+	rig_init(&r, &nr_parser_http, NR_TCP_PROTO, 40000, 80);
+	for (unsigned i = 1; i <= n; i++)
+		rig_say(&r, 0,
+			i % 3 ? "HEAD / HTTP/1.1\r\n\r\n" : "GET / HTTP/1.1\r\n\r\n");
+	for (unsigned i = 1; i <= n; i++) {
+		char ok[64];
+
+		snprintf(ok, sizeof(ok),
+			 "HTTP/1.1 200 R%u\r\nContent-Length: 9\r\n\r\n%s", i,
+			 i % 3 ? "" : "123456789");
+		rig_say(&r, 1, ok);
+	}
+	rig_end(&r);
+	for (unsigned i = 1; i <= n; i++) {
+		char reason[64];
+		const char *row, *body;
+
+		snprintf(reason, sizeof(reason), "\"reason\":\"R%u\"", i);
+		row = strstr(rig_rows(&r), reason);
+		assert_non_null(row);
+		body = strstr(row, "\"response_body_bytes\":");
+		assert_non_null(body);
+		assert_int_equal(body[strlen("\"response_body_bytes\":")],
+				 i % 3 ? '0' : '9');
+	}
+	assert_has_not(rig_rows(&r), "\"complete\":0");
+	assert_has_not(rig_anomalies(&r), "http_junk");
+	rig_free(&r);
+}
+
 static void test_http_interim_responses_are_capped(void **state)
 {
 	struct rig r;
@@ -201,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_http_long_head_is_cut_and_said),
 		cmocka_unit_test(test_http_long_line_is_cut_and_said),
 		cmocka_unit_test(test_http_open_transactions_are_capped),
+		cmocka_unit_test(test_http_head_beyond_the_cap_is_remembered),
 		cmocka_unit_test(test_http_interim_responses_are_capped),
 		cmocka_unit_test(test_http_slow_drip_is_linear),
 		cmocka_unit_test(test_http_account_at_its_cap_is_overflow),

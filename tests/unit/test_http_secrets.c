@@ -136,6 +136,8 @@ static void test_http_secrets_in_values_and_names(void **state)
 		"X-Hub-Signature-256: sha256=s3cret",
 		"X-Auth: s3cret",
 		"X-Amz-Signature: s3cret",
+		"Host: a\r\n Authorization: Basic s3cret",
+		"Host: a:80\r\n\tb: c Cookie:sid=s3cret\r\n s3cret",
 		"Referer: http://x/?password=s3 cret",
 		NULL,
 	};
@@ -146,7 +148,7 @@ static void test_http_secrets_in_values_and_names(void **state)
 	rows = http_run((const struct rig_line[])SAY(
 		{ 0, "GET /?monkey=open&to=http://h:80&by=a@b HTTP/1.1\r\n"
 		     "Sec-WebSocket-Key: open\r\nUser-Agent: x (+http://h:80; a@b)\r\n"
-		     "X-Auth-User: open\r\n\r\n" }));
+		     "X-Auth-User: open\r\nX: Cookie: a\r\nY: a\r\n b: c\r\n\r\n" }));
 	assert_has_not(rows, "*");
 	nr_free(rows);
 }

@@ -112,6 +112,60 @@ static void test_icmp_quoted_fragment_has_no_ports(void **state)
 	       "");
 }
 
+/* ESP, GRE, OSPF and the like have no ports: their flows are known without. */
+static void test_icmp_error_joins_a_flow_without_ports(void **state)
+{
+	struct rig r;
+
+	expect(ICMP,
+	       "03020000 00000000 4500001c00010000402f000 00a0000010a000002 00000800"
+	       "00000000",
+	       "icmp {\"side\":\"src\",\"icmp_type\":3,\"icmp_code\":2,"
+	       "\"meaning\":\"protocol unreachable\",\"quoted_flow_id\":2000,"
+	       "\"quoted_proto\":\"gre\",\"quoted_src_ip\":\"10.0.0.1\","
+	       "\"quoted_dst_ip\":\"10.0.0.2\",\"payload_bytes\":28,\"complete\":1}\n",
+	       "");
+	begin(&r, ICMP6,
+	      "0104000000000000 6000000000103240 fe80000000000000000000000000beef"
+	      "fe80000000000000000000000000dead 000000010000000100000000");
+	assert_has(rig_rows(&r), "\"quoted_flow_id\":2000,\"quoted_proto\":\"esp\"");
+	assert_int_equal(r.quoted.proto, 50);
+	assert_int_equal(r.quoted.src_port, 0);
+	assert_int_equal(r.quoted.dst_port, 0);
+	rig_free(&r);
+}
+
+/* A later fragment, headers that are cut short, and ICMP that nobody answers. */
+static void test_icmp_what_tells_no_flow_joins_none(void **state)
+{
+	static const struct {
+		uint8_t proto;
+		const char *hex;
+	} cases[] = {
+		{ ICMP, "03020000 00000000 4500001c000100064032000 00a0000010a000002"
+			"00000001" },
+		{ ICMP,
+		  "03030000 00000000 4500001c00010000401100000a0000010a000002 0035" },
+		{ ICMP, "0b000000 00000000 4500001c00010000400100000a0000010a000002"
+			"04000000" },
+		{ ICMP6,
+		  "0104000000000000 6000000000203c40 fe80000000000000000000000000beef"
+		  "fe80000000000000000000000000dead 32010000" },
+		{ ICMP6,
+		  "0104000000000000 6000000000203c40 fe80000000000000000000000000beef"
+		  "fe80000000000000000000000000dead 3201000000000000" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct rig r;
+
+		begin(&r, cases[i].proto, cases[i].hex);
+		assert_has(rig_rows(&r), "\"quoted_proto\":");
+		assert_has_not(rig_rows(&r), "\"quoted_flow_id\":");
+		rig_free(&r);
+	}
+}
+
 static void test_icmp_quoted_behind_extension_headers(void **state)
 {
 	expect(ICMP6, behind_options,
@@ -134,6 +188,18 @@ static void test_icmp_mtu(void **state)
 	       "\"quoted_dst_port\":80,\"mtu\":1448,\"payload_bytes\":24,"
 	       "\"complete\":1}\n",
 	       "");
+}
+
+/* A router from before RFC 1191 does not say it. */
+static void test_icmp_mtu_that_is_not_said(void **state)
+{
+	struct rig r;
+
+	begin(&r, ICMP,
+	      "03040000 00000000 45000028000100000106000 00a0000010a000002 04d20050");
+	assert_has(rig_rows(&r), "\"meaning\":\"fragmentation needed\"");
+	assert_has_not(rig_rows(&r), "\"mtu\"");
+	rig_free(&r);
 }
 
 static void test_icmp_neighbours(void **state)
@@ -220,8 +286,11 @@ int main(void)
 		cmocka_unit_test(test_icmp_error_joins_the_flow_it_quotes),
 		cmocka_unit_test(test_icmp_quoted_echo_has_the_ports_of_its_flow),
 		cmocka_unit_test(test_icmp_quoted_fragment_has_no_ports),
+		cmocka_unit_test(test_icmp_error_joins_a_flow_without_ports),
+		cmocka_unit_test(test_icmp_what_tells_no_flow_joins_none),
 		cmocka_unit_test(test_icmp_quoted_behind_extension_headers),
 		cmocka_unit_test(test_icmp_mtu),
+		cmocka_unit_test(test_icmp_mtu_that_is_not_said),
 		cmocka_unit_test(test_icmp_neighbours),
 		cmocka_unit_test(test_icmp_listeners),
 		cmocka_unit_test(test_icmp_option_without_length_ends_the_options),

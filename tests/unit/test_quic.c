@@ -277,6 +277,38 @@ static void test_quic_close_is_an_alert(void **state)
 	pair_free(&t);
 }
 
+/* The server's certificate did not please, which an Initial may say (RFC 9000, 10.2.3).
+ */
+static void test_quic_close_behind_the_hellos_is_an_alert(void **state)
+{
+	struct bytes f = from_hex("1c"
+				  "412a"
+				  "06"
+				  "03"
+				  "626164");
+	struct pair t;
+
+	pair_init(&t, V1);
+	client_hello(&t);
+	server_hello(&t);
+	client_hello(&t); /* sent again: nothing new */
+	assert_int_equal(client_says(&t, &f), NR_MORE);
+	row_has(&t, "\"client_hellos\":1,\"server_hellos\":1");
+	row_has(&t, "\"close_code\":298,\"close_reason\":\"bad\",\"initials\":2");
+	row_has(&t, "\"alert\":\"fatal bad_certificate\",\"alert_from\":\"client\"");
+	pair_free(&t);
+	/* of other keys it is not the connection's */
+	pair_init(&t, V1);
+	client_hello(&t);
+	server_hello(&t);
+	pair_keys(&t, V1, &t.server.scid);
+	assert_int_equal(client_says(&t, &f), NR_MORE);
+	assert_has_not(rig_rows(&t.r), "close_code");
+	rig_end(&t.r);
+	assert_has_not(rig_rows(&t.r), "close_code");
+	pair_free(&t);
+}
+
 /* Cut by the snap length: known by its header, said to be incomplete. */
 static void test_quic_cut_datagram(void **state)
 {
@@ -401,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_quic_ids_change_keys_stay),
 		cmocka_unit_test(test_quic_coalesced_packets),
 		cmocka_unit_test(test_quic_close_is_an_alert),
+		cmocka_unit_test(test_quic_close_behind_the_hellos_is_an_alert),
 		cmocka_unit_test(test_quic_cut_datagram),
 		cmocka_unit_test(test_quic_one_sided),
 		cmocka_unit_test(test_quic_without_the_fixed_bit),
