@@ -107,8 +107,8 @@ static bool is_optional(const char *name)
 	return false;
 }
 
-/* To strftime() in a report a number is a day, and what it cannot read no limit at all.
- */
+/* To julianday() in a report a number is a day, what it cannot read no limit at all; it
+ * rounds to milliseconds. */
 static bool is_bad_time(sqlite3 *db, const char *name, const char *value)
 {
 	sqlite3_stmt *st = NULL;
@@ -118,6 +118,7 @@ static bool is_bad_time(sqlite3 *db, const char *name, const char *value)
 		return false;
 	if (!sqlite3_prepare_v2(db,
 				"SELECT ?1 GLOB '[0-9][0-9][0-9][0-9]-*'"
+				" AND ?1 NOT GLOB '*.[0-9][0-9][0-9][0-9]*'"
 				" AND strftime('%s', ?1) IS NOT NULL",
 				-1, &st, NULL) &&
 	    !sqlite3_bind_text(st, 1, value, -1, SQLITE_STATIC) &&
@@ -146,7 +147,7 @@ static int bind_params(sqlite3_stmt *st, const struct nr_list *params, bool is_r
 		    is_bad_time(sqlite3_db_handle(st), name, params->v[i] + n + 1))
 			return nr_complain(NR_EXIT_USAGE, "query",
 					   "--param %s: write the time as "
-					   "YYYY-MM-DDTHH:MM:SS, in UTC",
+					   "YYYY-MM-DDTHH:MM:SS[.SSS], in UTC",
 					   params->v[i]);
 		if (i < params->n)
 			bind_param(st, at, params->v[i] + n + 1);
@@ -155,6 +156,43 @@ static int bind_params(sqlite3_stmt *st, const struct nr_list *params, bool is_r
 				NR_EXIT_USAGE, "query",
 				"a value for :%s is missing: give --param %s=VALUE", name,
 				name);
+	}
+	return 0;
+}
+
+/* Whether a statement has it; one that others must prepare is not looked into. */
+static bool has_param(sqlite3 *db, const char *sql, const char *param)
+{
+	size_t n = strcspn(param, "=");
+	bool has = false;
+
+	while (*sql && !has) {
+		sqlite3_stmt *st;
+
+		if (sqlite3_prepare_v2(db, sql, -1, &st, &sql))
+			return true;
+		for (int at = 1; at <= sqlite3_bind_parameter_count(st); at++) {
+			const char *name = sqlite3_bind_parameter_name(st, at);
+
+			has |= name && !strncmp(name + 1, param, n) && !name[n + 1];
+		}
+		sqlite3_finalize(st);
+	}
+	return has;
+}
+
+static int check_params(sqlite3 *db, const char *sql, const struct nr_list *params,
+			bool is_report)
+{
+	for (size_t i = 0; i < params->n; i++) {
+		const char *p = params->v[i];
+
+		if (!has_param(db, sql, p))
+			return nr_complain(
+				NR_EXIT_USAGE, "query",
+				"--param %s: the %s has no :%.*s%s", p,
+				is_report ? "report" : "SQL", (int)strcspn(p, "="), p,
+				is_report ? "; --list says what each has" : "");
 	}
 	return 0;
 }
@@ -184,10 +222,12 @@ static int check_reads_only(sqlite3_stmt *st)
 
 static int run_sql(sqlite3 *db, const struct query *c, const char *sql, bool is_report)
 {
-	while (*sql) {
+	int status = check_params(db, sql, &c->params, is_report);
+
+	while (*sql && !status) {
 		sqlite3_stmt *st;
 		const char *tail;
-		int rc = sqlite3_prepare_v2(db, sql, -1, &st, &tail), status;
+		int rc = sqlite3_prepare_v2(db, sql, -1, &st, &tail);
 
 		if (rc)
 			return failed(db, rc);
@@ -204,12 +244,10 @@ static int run_sql(sqlite3 *db, const struct query *c, const char *sql, bool is_
 				status = failed(db, rc);
 		}
 		sqlite3_finalize(st);
-		if (status) {
+		if (status)
 			fflush(stdout);
-			return status;
-		}
 	}
-	return 0;
+	return status;
 }
 
 /* A file twice would count twice. */

@@ -41,6 +41,13 @@ class Case(unittest.TestCase):
             db.close()
 
 
+def report_params(name):
+    """Options for a report: values of the parameters that it has."""
+    sql = (ROOT / f"sql/reports/{name}.sql").read_text()
+    values = {"flow": 16, "ip": "10.0.0.80", "source": 1, "packet": 3, "name": "github.com"}
+    return [f"--param={k}={v}" for k, v in values.items() if f":{k}" in sql]
+
+
 def conversation(*said, port=80, arrange=list):
     """A pcap of one TCP connection: (side, bytes), a millisecond between packets. arrange:
     what becomes of the list of frames that bring data."""

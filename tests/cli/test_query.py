@@ -7,7 +7,7 @@ import json
 import sqlite3
 import struct
 
-from common import DATA, ROOT, Case
+from common import DATA, ROOT, Case, report_params
 
 
 class Query(Case):
@@ -22,12 +22,8 @@ class Query(Case):
         lines = self.nrtool("query", "--list").stdout.splitlines()
         names = [line.split()[0] for line in lines]
         self.assertEqual(names, sorted(p.stem for p in (ROOT / "sql/reports").glob("*.sql")))
-        params = []
-        for name, value in (("flow", 16), ("ip", "10.0.0.80"), ("source", 1), ("packet", 3),
-                            ("name", "github.com")):
-            params += ["-p", f"{name}={value}"]
         for name in names:
-            self.nrtool("query", "a.db", name, *params)
+            self.nrtool("query", "a.db", name, *report_params(name))
         self.assertIn("10.0.0.80", self.nrtool("query", "a.db", "talkers", "-p", "limit=50").stdout)
 
     def test_rows_are_sqlite_s(self):
@@ -129,7 +125,8 @@ class Query(Case):
         """It was no limit at all: all flows were shown."""
         flows = self.rows("between", "-p", "from=2000-01-01", "-p", "to=2100-01-01T00:00:00Z")
         self.assertGreater(len(flows), 0)
-        for value in ("yesterday", "1700000000", "2024", "2024-13-01", ""):
+        for value in ("yesterday", "1700000000", "2024", "2024-13-01", "",
+                      "2024-01-01T00:00:00.0001"):
             for name in ("from", "to"):
                 p = self.nrtool("query", "a.db", "between", "-p", f"{name}={value}", status=2)
                 self.assertIn("YYYY-MM-DDTHH:MM:SS", p.stderr)
@@ -139,6 +136,18 @@ class Query(Case):
                          [{"a": 5, "b": "x=y"}])
         for words in ((":a",), ("?",), (":a", "-p", "a")):
             self.nrtool("query", "a.db", "SELECT " + words[0], *words[1:], status=2)
+
+    def test_a_parameter_that_nothing_has_is_refused(self):
+        """It was ignored, and with it what was wanted of the report."""
+        p = self.nrtool("query", "a.db", "talkers", "-p", "limt=2", status=2)
+        self.assertEqual(p.stderr, "nrtool query: --param limt=2: the report has no :limt;"
+                                   " --list says what each has\n")
+        for name in ("a", "abc"):
+            p = self.nrtool("query", "a.db", "SELECT :ab", "-p", "ab=1", "-p", f"{name}=2", status=2)
+            self.assertIn(f"the SQL has no :{name}\n", p.stderr)
+            self.assertEqual(p.stdout, "")
+        p = self.nrtool("query", "a.db", "SELECT 1 AS x; SELECT :a AS x", "-p", "a=2")
+        self.assertEqual(p.stdout, "x\n1\nx\n2\n")
 
     def test_sql_from_file_and_stdin(self):
         (self.dir / "q.sql").write_text("-- two\nSELECT 1 AS a;\nSELECT 2 AS b;\n")

@@ -12,7 +12,7 @@ import struct
 import subprocess
 import time
 
-from common import DATA, IS_ASAN, NRTOOL, Case
+from common import DATA, IS_ASAN, NRTOOL, Case, report_params
 
 HTTP_TLS = DATA / "http-tls.pcap"
 
@@ -188,12 +188,9 @@ class OlderSchema(Case):
         out = self.nrtool("query", "old.db", "SELECT count(*) AS n FROM flow_v",
                           "--format", "csv").stdout
         self.assertEqual(out.split(), ["n", "5"])
-        params = []
-        for name, value in (("flow", 16), ("ip", "10.0.0.80"), ("source", 1), ("packet", 3),
-                            ("name", "github.com")):
-            params += ["-p", f"{name}={value}"]
         for line in self.nrtool("query", "--list").stdout.splitlines():
-            self.nrtool("query", "old.db", line.split()[0], *params)
+            name = line.split()[0]
+            self.nrtool("query", "old.db", name, *report_params(name))
         for sql in ("SELECT count(*) AS n FROM dns_v", "SELECT count(times_clamped) AS n FROM source"):
             self.assertEqual(self.nrtool("query", "old.db", sql).stdout.split(), ["n", "0"])
         self.assertEqual(self.query("old.db", "PRAGMA user_version"), [(1,)])

@@ -155,3 +155,89 @@ class Reports(Case):
         self.insert("dhcp", client_mac="02::2", assigned_ip="10.0.0.6", lease_s=60, **ack)
         self.insert("dhcp", client_mac="02::3", client_ip="10.0.0.7", lease_s=60, **ack)
         self.assertEqual(self.report("dhcp_leases", columns="ip"), [("10.0.0.6",), ("10.0.0.7",)])
+
+    def test_ports_of_ssh_servers_follow_the_host_key(self):
+        flows = ((1, 2222, 40000), (0, 40000, 2223), (None, 22, 40000), (None, 40000, 2224),
+                 (None, 22, 22))
+        for i, (is_reversed, sport, dport) in enumerate(flows):
+            self.flow(16 * i, src_ip="10.0.0.9", dst_ip="10.0.0.8", src_port=sport, dst_port=dport)
+            self.insert("ssh", flow_id=16 * i, reversed=is_reversed, server_version="SSH-2.0-x",
+                        cipher="arcfour", complete=1)
+        want = [("10.0.0.8", 22), ("10.0.0.8", 2223), ("10.0.0.8", 2224), ("10.0.0.9", 22),
+                ("10.0.0.9", 2222)]
+        for name in ("ssh_servers", "ssh_weak"):
+            self.assertEqual(sorted(self.report(name, columns="server_ip server_port")), want)
+        rows = self.report("SELECT * FROM ssh_v ORDER BY flow_id", columns="client_ip client_port")
+        self.assertEqual(rows, [("10.0.0.8", 40000), ("10.0.0.9", 40000), ("10.0.0.8", 40000),
+                                ("10.0.0.9", 40000), ("10.0.0.9", 22)])
+
+    def test_tunnels_count_what_lies_in_tunnels_within(self):
+        row = {"proto": "udp", "service": "vxlan", "records": 0, "wire_bytes": 0}
+        self.flow(16, **row)
+        self.flow(17, parent_flow_id=16, **{**row, "service": "gtpu"})
+        self.flow(18, parent_flow_id=17, records=3, wire_bytes=300)
+        self.flow(33, parent_flow_id=16, records=2, wire_bytes=200)
+        self.assertEqual(self.report("tunnels", columns="kind inner_flows packets wire_bytes"),
+                         [("vxlan", 3, 5, 500), ("gtpu", 1, 3, 300)])
+
+    def test_the_first_packet_is_told_with_its_source(self):
+        self.insert("source", source_id=2, run_id=1, name="y.pcap", interrupted=0)
+        self.flow(16)
+        for source, packet, at in ((1, 3, T + S), (2, 7, T), (1, 9, T + 2 * S)):
+            self.insert("anomaly", source_id=source, packet=packet, ts_ns=at, kind="tcp_gap",
+                        severity="info")
+            self.insert("http", flow_id=16, source_id=source, packet=packet, ts_ns=at, status=404,
+                        complete=1, trans_depth=1, missed_bytes=0)
+        for name in ("anomalies", "http_errors"):
+            rows = self.report(name, columns="times first first_source_id first_packet")
+            self.assertEqual(rows, [(3, "2023-11-14T22:13:20Z", 2, 7)])
+
+    def test_between_takes_fractions(self):
+        for i, ms in enumerate((59, 60, 899, 900)):
+            self.flow(16 * i, T + ms * 10**6)
+        rows = self.report("between", "-p", "from=2023-11-14T22:13:20.06",
+                           "-p", "to=2023-11-14T22:13:20.9Z", columns="flow_id")
+        self.assertEqual(rows, [(16,), (32,)])
+
+    def test_the_ntp_server_is_who_answers(self):
+        """Where the flow's first packet is an answer its initiator is the server."""
+        row = {"proto": "udp", "service": "ntp", "src_port": 123, "dst_port": 123}
+        self.flow(16, T, src_ip="192.0.2.1", dst_ip="10.0.0.5", dst_packets=0, **row)
+        self.flow(32, T, src_ip="192.0.2.2", dst_ip="10.0.0.5", **row)
+        self.flow(48, T, src_ip="10.0.0.5", dst_ip="192.0.2.3", **row)
+        # the answers of flows that were turned, and of one that goes on
+        self.flow(64, T, src_ip="10.0.0.5", dst_ip="192.0.2.4", flipped=1, **row)
+        self.flow(80, T, src_ip="10.0.0.5", dst_ip="192.0.2.5", continues=8, **row)
+        for flow, modes in ((16, (4,)), (32, (4, 3, 4)), (48, (3, 4)), (64, (4,)), (80, (4, 3))):
+            for i, mode in enumerate(modes):
+                self.insert("ntp", flow_id=flow, ts_ns=T + i * S, mode=mode, version=4, complete=1)
+        self.assertEqual(sorted(self.report("ntp_servers", columns="server answers clients kisses")),
+                         [("192.0.2.1", 1, 1, 0), ("192.0.2.2", 2, 1, 0), ("192.0.2.3", 1, 1, 0),
+                          ("192.0.2.4", 1, 1, 0), ("192.0.2.5", 1, 1, 0)])
+
+    def test_an_anomaly_behind_connect_is_one_row(self):
+        self.flow(16)
+        for at, depth, uri in ((1, 1, "a:80"), (3, 1, "/in"), (5, 2, "/on")):
+            self.insert("http", flow_id=16, ts_ns=T + at * S, trans_depth=depth, uri=uri,
+                        method="GET", complete=1, missed_bytes=0)
+        for at, depth in ((0, 1), (2, 1), (4, 1), (4, 2)):
+            self.insert("anomaly", flow_id=16, packet=at + depth, ts_ns=T + at * S,
+                        kind="http_length", severity="warning",
+                        detail=json.dumps({"trans_depth": depth}))
+        self.assertEqual(self.report("http_smuggling", columns="packet uri"),
+                         [(1, "a:80"), (3, "/in"), (5, "/in"), (6, "/on")])
+
+    def test_none_is_0(self):
+        self.flow(16)
+        self.insert("credential", flow_id=16, service="ftp", user="x")
+        self.insert("http", flow_id=16, method="GET", host="h", complete=0, trans_depth=1,
+                    missed_bytes=0)
+        self.assertEqual(self.report("logins", columns="accepted refused"), [(0, 0)])
+        self.assertEqual(self.report("http_hosts", columns="errors"), [(0,)])
+
+    def test_the_timeline_has_at_most_60_steps(self):
+        for i in range(61):  # less than 60 s, in 61 seconds
+            self.flow(16 * i, T + i * S + (S // 2 if i else S * 9 // 10))
+        self.assertEqual(self.report("timeline", columns="step_s flows"), [(10, 10)] * 6 + [(10, 1)])
+        self.db.execute("DELETE FROM flow WHERE flow_id >= 16 * 59")
+        self.assertEqual(self.report("timeline", columns="step_s flows"), [(1, 1)] * 59)
