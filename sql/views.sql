@@ -121,12 +121,13 @@ FROM ntp AS n
 LEFT JOIN flow AS f ON f.flow_id = n.flow_id
 LEFT JOIN source AS s ON s.source_id = n.source_id;
 
--- Addresses: what each sent and received, and in how many flows.
+-- Addresses: what each sent and received, and in how many flows. A flow that goes on in the
+-- next file of a rotated set counts there.
 CREATE VIEW talker AS
 SELECT
 	ip,
-	sum(is_src) AS flows_as_src,
-	sum(NOT is_src) AS flows_as_dst,
+	sum(is_src AND is_last) AS flows_as_src,
+	sum(NOT is_src AND is_last) AS flows_as_dst,
 	sum(packets_sent) AS packets_sent,
 	sum(packets_received) AS packets_received,
 	sum(bytes_sent) AS bytes_sent,
@@ -136,10 +137,16 @@ SELECT
 FROM (
 	SELECT src_ip AS ip, 1 AS is_src, src_packets AS packets_sent,
 		dst_packets AS packets_received, src_bytes AS bytes_sent,
-		dst_bytes AS bytes_received, first_ns, last_ns
+		dst_bytes AS bytes_received, first_ns, last_ns,
+		NOT (end_reason IS 'rotated' AND flow_id IN (
+			SELECT continues FROM flow WHERE continues IS NOT NULL
+		)) AS is_last
 	FROM flow
 	UNION ALL
-	SELECT dst_ip, 0, dst_packets, src_packets, dst_bytes, src_bytes, first_ns, last_ns
+	SELECT dst_ip, 0, dst_packets, src_packets, dst_bytes, src_bytes, first_ns, last_ns,
+		NOT (end_reason IS 'rotated' AND flow_id IN (
+			SELECT continues FROM flow WHERE continues IS NOT NULL
+		))
 	FROM flow
 )
 GROUP BY ip;
@@ -149,7 +156,9 @@ CREATE VIEW conversation AS
 SELECT
 	src_ip,
 	dst_ip,
-	count(*) AS flows,
+	sum(NOT (end_reason IS 'rotated' AND flow_id IN ( -- a flow counts where it ends
+		SELECT continues FROM flow WHERE continues IS NOT NULL
+	))) AS flows,
 	sum(src_packets) AS src_packets,
 	sum(dst_packets) AS dst_packets,
 	sum(src_bytes) AS src_bytes,
@@ -166,7 +175,9 @@ SELECT
 	proto,
 	dst_port,
 	service,
-	count(*) AS flows,
+	sum(NOT (end_reason IS 'rotated' AND flow_id IN ( -- a flow counts where it ends
+		SELECT continues FROM flow WHERE continues IS NOT NULL
+	))) AS flows,
 	count(DISTINCT src_ip) AS clients,
 	count(DISTINCT dst_ip) AS servers,
 	sum(src_bytes) AS src_bytes,
@@ -177,7 +188,8 @@ FROM flow
 WHERE proto IN ('tcp', 'udp', 'sctp', 'dccp', 'udplite')
 GROUP BY proto, dst_port, service;
 
--- Minutes: the flows that began in each, with all their packets and bytes.
+-- Minutes: the flows that began in each, with all their packets and bytes; parts of a flow
+-- in a rotated set have theirs in the minute in which they begin.
 CREATE VIEW timeline AS
 SELECT
 	strftime('%Y-%m-%dT%H:%M:00Z', minute * 60, 'unixepoch') AS minute,
@@ -185,12 +197,25 @@ SELECT
 FROM (
 	SELECT
 		first_ns / 60000000000 - (first_ns % 60000000000 < 0) AS minute,
-		count(*) AS flows,
+		sum(is_first) AS flows,
 		sum(src_packets + dst_packets) AS packets,
 		sum(src_bytes + dst_bytes) AS bytes,
-		sum(conn_state IN ('S0', 'REJ', 'RSTOS0', 'RSTRH', 'SH', 'SHR')) AS failed
-	FROM flow
+		sum(is_first AND is_failed) AS failed
+	FROM (
+		SELECT first_ns, src_packets, dst_packets, src_bytes, dst_bytes,
+			continues IS NULL OR NOT EXISTS (
+				SELECT 1 FROM flow AS p WHERE p.flow_id = f.continues
+			) AS is_first,
+			conn_state IN ('S0', 'REJ', 'RSTOS0', 'RSTRH', 'SH', 'SHR')
+				AND NOT (end_reason IS 'rotated' AND flow_id IN ( -- answered in the next file
+					SELECT continues FROM flow
+					WHERE continues IS NOT NULL
+						AND conn_state NOT IN ('S0', 'REJ', 'RSTOS0', 'RSTRH', 'SH', 'SHR')
+				)) AS is_failed
+		FROM flow AS f
+	)
 	GROUP BY 1
+	HAVING flows > 0 OR packets > 0
 );
 
 -- Does the ledger add up? A row for each sum that must equal another; ok is 1 or 0. Flows
@@ -275,15 +300,22 @@ FROM certificate AS c
 LEFT JOIN flow AS f ON f.flow_id = c.first_flow_id
 LEFT JOIN source AS s ON s.source_id = c.source_id;
 
--- SSH connections with their flow; client and server as the keys tell them.
+-- SSH connections with their flow; client and server as the host key tells them,
+-- else port 22.
 CREATE VIEW ssh_v AS
 SELECT
 	strftime('%Y-%m-%dT%H:%M:%S', h.ts_ns / 1000000000 - (h.ts_ns % 1000000000 < 0), 'unixepoch')
 		|| printf('.%09dZ', (h.ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
 	strftime('%Y-%m-%dT%H:%M:%S', h.begin_ns / 1000000000 - (h.begin_ns % 1000000000 < 0), 'unixepoch')
 		|| printf('.%09dZ', (h.begin_ns % 1000000000 + 1000000000) % 1000000000) AS begin,
-	CASE WHEN coalesce(h.reversed, 0) THEN f.dst_ip ELSE f.src_ip END AS client_ip,
-	CASE WHEN coalesce(h.reversed, 0) THEN f.src_ip ELSE f.dst_ip END AS server_ip,
+	CASE WHEN coalesce(h.reversed, f.src_port = 22 AND f.dst_port <> 22)
+		THEN f.dst_ip ELSE f.src_ip END AS client_ip,
+	CASE WHEN coalesce(h.reversed, f.src_port = 22 AND f.dst_port <> 22)
+		THEN f.dst_port ELSE f.src_port END AS client_port,
+	CASE WHEN coalesce(h.reversed, f.src_port = 22 AND f.dst_port <> 22)
+		THEN f.src_ip ELSE f.dst_ip END AS server_ip,
+	CASE WHEN coalesce(h.reversed, f.src_port = 22 AND f.dst_port <> 22)
+		THEN f.src_port ELSE f.dst_port END AS server_port,
 	s.name AS source,
 	f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.community_id,
 	h.*

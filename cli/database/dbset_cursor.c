@@ -53,7 +53,6 @@ struct cursor {
 	struct condition c[MAX_CONDITIONS];
 	struct member_cursor *m; /* one for each database */
 	size_t at;               /* the database of the row; set->n: at the end */
-	int64_t rowid;
 	int *place; /* column of the statement for each of the table; -1: none */
 };
 
@@ -267,7 +266,7 @@ static bool is_key_of_first(const struct nr_record_type *t, unsigned column)
 static void read_plan(struct cursor *c, const struct nr_record_type *t, const char *plan)
 {
 	char *p;
-	int n = 0;
+	int n = 1; /* behind the rowid */
 
 	c->plan = nr_xstrdup(plan);
 	c->columns = strtoull(plan, &p, 16);
@@ -335,6 +334,16 @@ static bool may_refer_back(const struct table *t, unsigned column,
 	return m->goes_on && !(f->flags & NR_F_KEY) && strcmp(f->name, "flow_id") != 0;
 }
 
+/* A comparison with NULL is true of no row. */
+static bool is_never(const struct cursor *c, sqlite3_value **v, int n)
+{
+	for (unsigned i = 0; i < c->n_conditions && i < (unsigned)n; i++)
+		if (c->c[i].op != 'n' && c->c[i].op != 'N' &&
+		    sqlite3_value_type(v[i]) == SQLITE_NULL)
+			return true;
+	return false;
+}
+
 /* Can the database hold rows of these values at all? */
 static bool is_candidate(const struct table *t, const struct cursor *c, size_t k,
 			 sqlite3_value **v)
@@ -367,20 +376,17 @@ static void put_select(struct nr_buf *sql, const struct table *t, const struct c
 		       sqlite3 *db)
 {
 	const struct nr_record_type *type = t->type;
-	const char *sep = "";
+	const char *sep = " WHERE ";
 
-	nr_buf_str(sql, "SELECT ");
+	nr_buf_str(sql, "SELECT rowid");
 	for (unsigned i = 0; i < type->n_fields; i++) {
 		const char *name = type->fields[i].name;
 
-		if (c->place[i] < 0)
-			continue;
-		nr_buf_printf(sql, "%s%s", sep,
-			      has_column(db, type->name, name) ? name : "NULL");
-		sep = ", ";
+		if (c->place[i] >= 0)
+			nr_buf_printf(sql, ", %s",
+				      has_column(db, type->name, name) ? name : "NULL");
 	}
-	nr_buf_printf(sql, "%s FROM main.%s", *sep ? "" : "1", type->name);
-	sep = " WHERE ";
+	nr_buf_printf(sql, " FROM main.%s", type->name);
 	for (unsigned i = 0; i < c->n_conditions; i++) {
 		const struct condition *k = &c->c[i];
 		const char *name;
@@ -565,7 +571,6 @@ static int vt_next(sqlite3_vtab_cursor *cur)
 	struct table *t = table_of(cur->pVtab);
 	int rc = step(t, c, c->at);
 
-	c->rowid++;
 	if (!rc && (c->order >= 0 || !c->m[c->at].has_row))
 		choose(t, c);
 	return rc;
@@ -587,7 +592,6 @@ static int vt_filter(sqlite3_vtab_cursor *cur, int idx, const char *plan, int ar
 		c->c[i].in_use = is_exact(t, &c->c[i], argv[i]);
 		mask |= (uint32_t)c->c[i].in_use << i;
 	}
-	c->rowid = 0;
 	for (size_t k = 0; k < t->set->n && !rc; k++) {
 		if (c->m[k].st && mask != c->mask) {
 			sqlite3_finalize(c->m[k].st);
@@ -597,7 +601,8 @@ static int vt_filter(sqlite3_vtab_cursor *cur, int idx, const char *plan, int ar
 			sqlite3_reset(c->m[k].st);
 		c->m[k].has_row = false;
 		c->m[k].is_left_out = is_left_out(t, c, k, argv);
-		if (c->m[k].is_left_out || !is_candidate(t, c, k, argv) ||
+		if (c->m[k].is_left_out || is_never(c, argv, argc) ||
+		    !is_candidate(t, c, k, argv) ||
 		    !has_column(t->set->m[k].db, t->type->name, NULL))
 			continue;
 		if (!c->m[k].st)
@@ -642,9 +647,14 @@ static int vt_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int i)
 	return SQLITE_OK;
 }
 
+/* The same for a row however it was found: by it SQLite knows the rows that several
+   branches of an OR have found. */
 static int vt_rowid(sqlite3_vtab_cursor *cur, sqlite3_int64 *out)
 {
-	*out = cursor_of(cur)->rowid;
+	const struct cursor *c = cursor_of(cur);
+	uint64_t row = (uint64_t)sqlite3_column_int64(c->m[c->at].st, 0);
+
+	*out = (sqlite3_int64)(row * table_of(cur->pVtab)->set->n + c->at);
 	return SQLITE_OK;
 }
 

@@ -317,7 +317,6 @@ void nr_flow_set_quiet(struct nr_flow *f);
 struct nr_tcp_facts {
 	int64_t ack, fin; /* as in struct nr_side */
 	uint32_t start_seq, window;
-	uint8_t tcp_flags;
 	bool saw_syn; /* in whatever file the flow's row began */
 };
 

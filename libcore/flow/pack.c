@@ -388,7 +388,6 @@ struct nr_tcp_facts nr_flow_tcp_facts(const struct nr_flow *f, unsigned side)
 	const struct nr_side_packed *p = &f->packed[side];
 	const struct nr_flow_hot *h = f->hot;
 	struct nr_tcp_facts o = { .start_seq = p->start_seq,
-				  .tcp_flags = p->tcp_flags,
 				  .saw_syn = p->hist_seen & NR_HIST_SYN };
 
 	if (f->side) {

@@ -10,6 +10,9 @@ FROM (
 				PARTITION BY src_ip, dst_ip, dst_port, proto ORDER BY first_ns
 			) AS gap
 		FROM flow
+		WHERE flow_id NOT IN ( -- parts of a flow; the index has flow_id, not continues
+			SELECT flow_id FROM flow WHERE continues IS NOT NULL
+		)
 	)
 	GROUP BY src_ip, dst_ip, dst_port, proto
 )

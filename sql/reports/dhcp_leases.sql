@@ -22,6 +22,7 @@ LEFT JOIN (
 	GROUP BY client_mac
 ) AS v ON v.client_mac = a.client_mac
 WHERE a.message_type = 'ack'
+	AND (a.assigned_ip IS NOT NULL OR a.lease_s IS NOT NULL) -- else an answer to INFORM
 GROUP BY a.client_mac, coalesce(a.assigned_ip, a.client_ip)
 ORDER BY max(a.ts_ns) DESC, a.client_mac, ip
 LIMIT coalesce(:limit, 100);

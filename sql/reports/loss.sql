@@ -1,18 +1,27 @@
--- what the captures and the flows lack: drops, damage, bytes never seen (limit)
+-- what the captures, records and flows lack: drops, damage, bytes never seen (limit)
 SELECT 'damage' AS what, name AS subject, NULL AS amount, damage AS detail
 FROM source WHERE damage IS NOT NULL
 UNION ALL
+SELECT 'interrupted', name, NULL, 'not read to its end'
+FROM source WHERE interrupted
+UNION ALL
 SELECT 'dropped packets', s.name || ' interface ' || i.interface_id, i.dropped,
-	printf('of %d received', i.received)
+	CASE WHEN i.received IS NOT NULL THEN printf('of %d received', i.received) END
 FROM interface AS i JOIN source AS s ON s.source_id = i.source_id
 WHERE i.dropped > 0
 UNION ALL
 SELECT 'dropped packets', s.name || ' interface ' || c.interface_id,
 	sum(coalesce(c.dropped_kernel, 0) + coalesce(c.dropped_interface, 0) + coalesce(c.dropped_disk, 0)),
-	printf('of %d received', sum(c.received))
+	CASE WHEN count(c.received) > 0 THEN printf('of %d received', sum(c.received)) END
 FROM capture_stats AS c JOIN source AS s ON s.source_id = c.source_id
 GROUP BY c.source_id, c.interface_id
 HAVING sum(coalesce(c.dropped_kernel, 0) + coalesce(c.dropped_interface, 0) + coalesce(c.dropped_disk, 0)) > 0
+UNION ALL
+SELECT 'dropped records', s.name || coalesce(' interface ' || c.interface_id, ''),
+	sum(c.records_dropped), 'rows that this database lacks'
+FROM capture_stats AS c JOIN source AS s ON s.source_id = c.source_id
+GROUP BY c.source_id, c.interface_id
+HAVING sum(c.records_dropped) > 0
 UNION ALL
 SELECT 'packets outside flows: ' || bucket, s.name, sum(l.packets),
 	printf('%d bytes', sum(l.wire_bytes))

@@ -5,7 +5,7 @@ SELECT
 	count(DISTINCT f.src_ip) AS clients,
 	min(n.stratum) AS stratum,
 	max(n.ref_id) AS ref_id,
-	sum(n.stratum = 0) AS kisses,
+	coalesce(sum(n.stratum = 0), 0) AS kisses,
 	round(min(n.transmit_ns - n.ts_ns) / 1e9, 6) AS least_offset_s,
 	round(max(n.transmit_ns - n.ts_ns) / 1e9, 6) AS most_offset_s
 FROM ntp AS n

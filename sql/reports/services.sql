@@ -2,7 +2,9 @@
 SELECT
 	service,
 	proto,
-	count(*) AS flows,
+	sum(NOT (end_reason IS 'rotated' AND flow_id IN ( -- a flow counts where it ends
+		SELECT continues FROM flow WHERE continues IS NOT NULL
+	))) AS flows,
 	count(DISTINCT src_ip) AS clients,
 	count(DISTINCT dst_ip) AS servers,
 	count(DISTINCT dst_port) AS ports,

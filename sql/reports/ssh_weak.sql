@@ -1,5 +1,5 @@
 -- SSH connections that agreed to version 1, or to what RFC 9142 and RFC 8758 advise against (limit)
-SELECT v.server_ip, v.dst_port, v.server_version, v.client_version, v.version, v.kex,
+SELECT v.server_ip, v.server_port, v.server_version, v.client_version, v.version, v.kex,
 	v.host_key_algorithm, v.cipher, v.mac, count(*) AS connections,
 	min(v.flow_id) AS first_flow_id
 FROM ssh_v AS v
@@ -14,7 +14,7 @@ WHERE v.version = 1
 	OR v.mac GLOB 'hmac-md5*' OR v.mac GLOB 'hmac-sha1*' OR v.mac = 'none'
 	OR v.mac_to_client GLOB 'hmac-md5*' OR v.mac_to_client GLOB 'hmac-sha1*'
 	OR v.mac_to_client = 'none'
-GROUP BY v.server_ip, v.dst_port, v.server_version, v.client_version, v.version, v.kex,
+GROUP BY v.server_ip, v.server_port, v.server_version, v.client_version, v.version, v.kex,
 	v.host_key_algorithm, v.cipher, v.mac
-ORDER BY connections DESC, v.server_ip, v.dst_port, v.client_version, v.kex, v.cipher, v.mac
+ORDER BY connections DESC, v.server_ip, v.server_port, v.client_version, v.kex, v.cipher, v.mac
 LIMIT coalesce(:limit, 50);

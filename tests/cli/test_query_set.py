@@ -17,6 +17,11 @@ MOVED = {"run_id": "run_offset", "source_id": "source_offset", "flow_id": "flow_
          "quoted_flow_id": "flow_offset"}
 
 QUERIES = [
+    "SELECT ip, (SELECT count(*) FROM flow WHERE src_ip = ip OR dst_ip = ip) AS n"
+    " FROM (SELECT DISTINCT src_ip AS ip FROM flow) ORDER BY 1",
+    "SELECT count(*) AS n FROM flow AS f JOIN anomaly AS a ON a.flow_id = f.flow_id"
+    " OR a.kind = 'arp_conflict'",
+    "SELECT count(f.flow_id) AS n FROM anomaly AS a LEFT JOIN flow AS f USING (flow_id)",
     "SELECT f.* FROM flow AS f ORDER BY flow_id",
     "SELECT f.* FROM flow AS f ORDER BY flow_id DESC LIMIT 5",
     "SELECT flow_id FROM flow WHERE first_ns >= 1150344981941650000 AND"

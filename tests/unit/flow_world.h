@@ -115,6 +115,7 @@ static inline struct nr_flow *feed(struct world *w, int64_t t, bool bad)
 				    .dec = &w->dec,
 				    .bad_checksum = bad,
 				    .drop_bad = bad,
+				    .is_credited = true,
 				    .seen = &w->seen };
 	struct nr_key k;
 	bool hi;

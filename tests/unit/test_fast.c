@@ -126,9 +126,8 @@ static void feed(struct table *t, const struct nr_packet *p, const struct nr_dec
 		for (unsigned s = 0; s < 2; s++) {
 			struct nr_tcp_facts x = nr_flow_tcp_facts(f, s);
 
-			say(t, " %lld %lld %u %u %x %d", (long long)x.ack,
-			    (long long)x.fin, x.start_seq, x.window, x.tcp_flags,
-			    x.saw_syn);
+			say(t, " %lld %lld %u %u %d", (long long)x.ack, (long long)x.fin,
+			    x.start_seq, x.window, x.saw_syn);
 		}
 	}
 	say(t, "\n");
