@@ -9,6 +9,7 @@
 #include "sandbox.h"
 #include "text.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -48,8 +49,7 @@ struct run {
 	sqlite3 *db;
 	struct nr_recall *first; /* located before the sandbox; the first pass has it */
 	struct nr_replay_config *config;
-	char ends[2][80];
-	char proto[24];
+	struct nr_follow_end ends[2];
 	struct nr_err err;
 };
 
@@ -81,23 +81,28 @@ static int next_recall(void *arg, struct nr_recall **out, struct nr_err *err)
 	return rc;
 }
 
-static void end_text(char out[80], sqlite3_stmt *st, int column)
+static void read_end(struct nr_follow_end *out, sqlite3_stmt *st, int column)
 {
 	const char *ip = (const char *)sqlite3_column_text(st, column);
 
+	ip = ip ? ip : "";
+	if (inet_pton(AF_INET, ip, out->ip) != 1)
+		inet_pton(AF_INET6, ip, out->ip);
+	out->port = -1;
+	snprintf(out->text, sizeof(out->text), "%.46s", ip);
 	if (sqlite3_column_type(st, column + 1) == SQLITE_NULL)
-		snprintf(out, 80, "%.46s", ip);
-	else
-		snprintf(out, 80, strchr(ip, ':') ? "[%.46s]:%d" : "%.46s:%d", ip,
-			 sqlite3_column_int(st, column + 1));
+		return;
+	out->port = sqlite3_column_int(st, column + 1);
+	snprintf(out->text, sizeof(out->text),
+		 strchr(ip, ':') ? "[%.46s]:%d" : "%.46s:%d", ip, out->port);
 }
 
 /* The flow's ends, and the options of the run that made its row. */
 static int read_flow(struct run *r)
 {
 	static const char sql[] =
-		"SELECT f.src_ip, f.src_port, f.dst_ip, f.dst_port, s.record_options,"
-		" f.proto FROM flow AS f JOIN source AS s USING (source_id)"
+		"SELECT f.src_ip, f.src_port, f.dst_ip, f.dst_port, s.record_options"
+		" FROM flow AS f JOIN source AS s USING (source_id)"
 		" WHERE f.flow_id = ?1";
 	sqlite3_stmt *st = NULL;
 	const char *options;
@@ -115,10 +120,8 @@ static int read_flow(struct run *r)
 		sqlite3_finalize(st);
 		return rc;
 	}
-	end_text(r->ends[0], st, 0);
-	end_text(r->ends[1], st, 2);
-	snprintf(r->proto, sizeof(r->proto), "%s",
-		 (const char *)sqlite3_column_text(st, 5));
+	read_end(&r->ends[0], st, 0);
+	read_end(&r->ends[1], st, 2);
 	options = (const char *)sqlite3_column_text(st, 4);
 	rc = nr_replay_config_of(&r->config, options ? options : "{}", &r->err);
 	sqlite3_finalize(st);
@@ -166,6 +169,22 @@ static int confine(struct run *r)
 	return rc;
 }
 
+/* A frame is the innermost flow's: those of a tunnel are shown with what it carried. */
+static bool is_carrier(const struct run *r)
+{
+	sqlite3_stmt *st = NULL;
+	bool found = false;
+
+	if (!sqlite3_prepare_v2(r->db,
+				"SELECT 1 FROM flow WHERE parent_flow_id = ?1 LIMIT 1",
+				-1, &st, NULL)) {
+		sqlite3_bind_int64(st, 1, r->flow_id);
+		found = sqlite3_step(st) == SQLITE_ROW;
+	}
+	sqlite3_finalize(st);
+	return found;
+}
+
 static void report(const struct run *r, const struct nr_follow_result *res)
 {
 	char a[NR_TEXT_MAX], b[NR_TEXT_MAX];
@@ -184,7 +203,11 @@ static void report(const struct run *r, const struct nr_follow_result *res)
 	if (res->secrets)
 		fprintf(stderr, ", secrets masked: --store-secrets shows them");
 	fputc('\n', stderr);
-	(void)r;
+	if (is_carrier(r))
+		fprintf(stderr,
+			"flow %lld carries other flows, and what is theirs is shown with "
+			"them: SELECT flow_id FROM flow WHERE parent_flow_id = %lld\n",
+			(long long)r->flow_id, (long long)r->flow_id);
 }
 
 static int failed(const struct run *r, int rc)

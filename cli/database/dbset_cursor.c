@@ -652,9 +652,10 @@ static int vt_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int i)
 static int vt_rowid(sqlite3_vtab_cursor *cur, sqlite3_int64 *out)
 {
 	const struct cursor *c = cursor_of(cur);
-	uint64_t row = (uint64_t)sqlite3_column_int64(c->m[c->at].st, 0);
+	uint64_t id = (uint64_t)sqlite3_column_int64(c->m[c->at].st, 0);
 
-	*out = (sqlite3_int64)(row * table_of(cur->pVtab)->set->n + c->at);
+	id = id * table_of(cur->pVtab)->set->n + c->at;
+	*out = (sqlite3_int64)id;
 	return SQLITE_OK;
 }
 

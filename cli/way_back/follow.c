@@ -42,6 +42,25 @@ static bool is_wanted(const struct follow *w, const struct nr_flow *f)
 	return (int64_t)(f->flow_id & 15) == (w->f->flow_id & 15);
 }
 
+static bool is_end(const struct nr_follow_end *e, const uint8_t ip[16], uint16_t port)
+{
+	return (e->port < 0 || e->port == port) && !memcmp(e->ip, ip, 16);
+}
+
+/* Of the row, for a side of the engine's flow, which may be turned around later. Two ends
+   that are the same cannot be told apart. */
+static unsigned row_side(const struct follow *w, const struct nr_flow *f, unsigned side)
+{
+	const struct nr_follow_end *src = &w->f->ends[0], *dst = &w->f->ends[1];
+	struct nr_key k = nr_flow_key(f);
+	bool src_is_lo = is_end(src, k.lo, k.lo_port) && is_end(dst, k.hi, k.hi_port);
+	bool src_is_hi = is_end(src, k.hi, k.hi_port) && is_end(dst, k.lo, k.lo_port);
+
+	if (src_is_lo == src_is_hi)
+		return side;
+	return side ^ (src_is_hi != f->src_is_hi);
+}
+
 static bool is_shown(const struct follow *w, unsigned side)
 {
 	return w->pass == SHOW && (w->f->side < 0 || (unsigned)w->f->side == side);
@@ -80,8 +99,8 @@ static void show_turn(struct follow *w, unsigned side, const struct nr_stamp *at
 		return;
 	end_line(w);
 	fprintf(w->f->out, "%s== %s: %s > %s, packet %llu, %s\n",
-		w->shown < 0 ? "" : "\n", side ? "dst" : "src", w->f->ends[side],
-		w->f->ends[!side], (unsigned long long)at->packet,
+		w->shown < 0 ? "" : "\n", side ? "dst" : "src", w->f->ends[side].text,
+		w->f->ends[!side].text, (unsigned long long)at->packet,
 		nr_text_time(time, at->ts_ns, 9));
 	w->shown = (int)side;
 }
@@ -148,6 +167,7 @@ static void on_data(void *arg, const struct nr_flow *f, unsigned side, uint64_t 
 
 	if (!is_wanted(w, f) || !n)
 		return;
+	side = row_side(w, f, side);
 	if (w->pass == FIND)
 		nr_secret_list_search(w->secrets, side, p, n);
 	if (w->pass != SHOW)
@@ -192,6 +212,7 @@ static void on_gap(void *arg, const struct nr_flow *f, unsigned side, uint64_t o
 
 	if (!is_wanted(w, f))
 		return;
+	side = row_side(w, f, side);
 	if (w->pass == FIND)
 		nr_secret_list_gap(w->secrets, side);
 	if (w->pass != SHOW)
@@ -222,19 +243,21 @@ static void on_conflict(void *arg, const struct nr_flow *f, unsigned side,
 {
 	struct follow *w = arg;
 
+	if (w->pass != SHOW || !is_wanted(w, f))
+		return;
+	side = row_side(w, f, side);
 	/* What was shown before is compared byte by byte in on_segment(). */
-	if (w->pass == SHOW && is_wanted(w, f) && offset >= w->history[side].end)
+	if (offset >= w->history[side].end)
 		tell_conflict(w, side, offset, n, "the policy of --overlap decides");
 }
 
-static void on_segment(void *arg, const struct nr_flow *f, unsigned side,
-		       const struct nr_stream_segment *g)
+/* What comes again with what was shown. */
+static void compare(struct follow *w, unsigned side, const struct nr_stream_segment *g)
 {
-	struct follow *w = arg;
-	struct history *h = &w->history[side];
+	const struct history *h = &w->history[side];
 	uint64_t from = g->offset, to = from + g->cap, differ = UINT64_MAX, last = 0;
 
-	if (w->pass != SHOW || !is_wanted(w, f) || from >= h->end)
+	if (from >= h->end)
 		return;
 	if (g->len <= 1 && from + 1 == h->end)
 		return; /* a keep-alive: its byte means nothing */
@@ -252,6 +275,16 @@ static void on_segment(void *arg, const struct nr_flow *f, unsigned side,
 	}
 	if (differ != UINT64_MAX)
 		tell_conflict(w, side, differ, last - differ + 1, "the first are shown");
+}
+
+static void on_segment(void *arg, const struct nr_flow *f, unsigned side,
+		       const struct nr_stream_segment *g)
+{
+	struct follow *w = arg;
+
+	if (w->pass != SHOW || !is_wanted(w, f))
+		return;
+	compare(w, row_side(w, f, side), g);
 }
 
 static void on_secret(void *arg, uint64_t flow_id, const uint8_t *p, size_t n)

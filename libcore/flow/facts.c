@@ -23,32 +23,40 @@ const char *nr_flow_conn_state(const struct nr_flow *f)
 	return src && dst ? "SF" : src ? "S0" : dst ? "SHR" : "OTH";
 }
 
-uint64_t nr_flow_payload_bytes(const struct nr_flow *f, unsigned side)
+/* Offset one past the last byte that the numbers of both sides tell of, seen or not. */
+static int64_t content_end(const struct nr_flow *f, unsigned side)
 {
 	const struct nr_side *s = &f->side[side];
-	int64_t n;
+	int64_t n = s->last > s->ack ? s->last : s->ack;
 
-	if (nr_flow_proto(f) != NR_PROTO_TCP)
-		return s->payload;
 	if (s->prev_state == NR_TCP_SYN_SENT && s->state == NR_TCP_RESET &&
 	    f->side[!side].state == NR_TCP_INACTIVE && s->ack > 1)
 		return 0; /* a half-open connection aborted: the numbers mean nothing */
-	n = s->last > s->ack ? s->last : s->ack;
-	if (n > 0)
-		n--; /* the SYN, seen or not */
-	if (s->fin && n > 0)
-		n--;
-	return n > 0 ? (uint64_t)n : 0;
+	return s->fin && n > 1 ? n - 1 : n;
+}
+
+uint64_t nr_flow_payload_bytes(const struct nr_flow *f, unsigned side)
+{
+	int64_t end;
+
+	if (nr_flow_proto(f) != NR_PROTO_TCP)
+		return f->side[side].payload;
+	end = content_end(f, side);
+	return end > 1 ? (uint64_t)end - 1 : 0; /* less the SYN, seen or not */
 }
 
 uint64_t nr_flow_missed_bytes(const struct nr_flow *f, unsigned side)
 {
 	const struct nr_side *s = &f->side[side];
-	int64_t tail = s->fin - 1 - (int64_t)s->top; /* before the FIN, and never seen */
+	int64_t end, tail;
 
 	if (nr_flow_proto(f) != NR_PROTO_TCP)
 		return 0;
-	return nr_holes_missed(s) + (s->fin && tail > 0 ? (uint64_t)tail : 0);
+	end = s->fin ? s->fin - 1 : content_end(f, side);
+	if (!s->fin && f->partial && end <= 2)
+		end = 0; /* one byte of before: most likely the place of a keep-alive */
+	tail = end - (int64_t)s->top;
+	return nr_holes_missed(s) + (tail > 0 ? (uint64_t)tail : 0);
 }
 
 const char *nr_end_reason_name(enum nr_end_reason r)

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """nrtool follow: a flow's bytes against what is in the packets, and what it refuses."""
 
+import re
 import shutil
+import sqlite3
 import struct
 import subprocess
 import unittest
 
-from common import DATA, NRTOOL, Case
+from common import DATA, NRTOOL, Case, conversation
+
+DRIVE = NRTOOL.parent.parent / "tests" / "keep" / "drive"
 
 
 def frame(sport, dport, seq, ack, flags, payload):
@@ -86,6 +90,21 @@ class Follow(Case):
         p = self.nrtool("follow", "m.db", "16", "--format=hex")
         self.assertEqual(p.stdout.count("== src: "), 9)
 
+    def test_a_tunnel_says_that_it_carries_other_flows(self):
+        self.nrtool("replay", DATA / "vxlan.pcap", "-q", "-o", "v.db")
+        carrier = self.query("v.db", "SELECT parent_flow_id FROM flow"
+                             " WHERE parent_flow_id IS NOT NULL")[0][0]
+        p = self.nrtool("follow", "v.db", carrier)
+        self.assertEqual(p.stdout, "")
+        self.assertIn(f"flow {carrier} carries other flows", p.stderr)
+        self.assertIn(f"WHERE parent_flow_id = {carrier}\n", p.stderr)
+        self.assertEqual(self.nrtool("follow", "v.db", carrier, "-q").stderr, "")
+        inner = self.query("v.db", f"SELECT flow_id FROM flow WHERE parent_flow_id = {carrier}"
+                           " AND src_payload_bytes > 0")[0][0]
+        p = self.nrtool("follow", "v.db", inner)
+        self.assertNotEqual(p.stdout, "")
+        self.assertNotIn("carries", p.stderr)
+
     def test_what_cannot_be_read_back_is_refused(self):
         shutil.copy(DATA / "http-tls.pcap", self.dir / "c.pcap")
         self.nrtool("replay", "c.pcap", "-q", "-o", "c.db")
@@ -111,6 +130,73 @@ class Follow(Case):
         self.nrtool("replay", DATA / "http-tls.pcap.zst", "-q", "-o", "z.db")
         p = self.nrtool("follow", "z.db", "16", "--format=raw", "--side=src")
         self.assertTrue(p.stdout.endswith("hello world"))
+
+
+class Sides(Case):
+    """They are the row's, whoever spoke first in the packets that there are."""
+
+    SAID = ((0, b"hello from the client"), (1, b"USER who"), (1, b"PASS word"), (0, b"bye"))
+
+    def drive(self, per_file):
+        (self.dir / "x.pcap").write_bytes(conversation(*self.SAID, port=8443))
+        subprocess.run([str(DRIVE), "x.pcap", "x.pcapng", "x.db", str(per_file), "1"],
+                       cwd=self.dir, check=True, capture_output=True, timeout=60)
+        return sorted(p.name for p in self.dir.glob("x*.db"))
+
+    @unittest.skipUnless(DRIVE.exists(), "tests/keep/drive was not built")
+    def test_of_a_flow_that_goes_on_in_another_file(self):
+        said = ["", ""]
+        for db in self.drive(1):
+            (flow, continues, *n), = self.query(
+                db, "SELECT flow_id, continues, src_payload_bytes, dst_payload_bytes FROM flow")
+            text = self.nrtool("follow", db, flow).stdout
+            for i, side in enumerate(("src", "dst")):
+                raw = self.nrtool("follow", db, flow, "--format=raw", f"--side={side}").stdout
+                self.assertEqual(len(raw), n[i], (db, side, continues))
+                self.assertEqual(f"== {side}: 10.0.0.{i + 1}:" in text, n[i] > 0, text)
+                said[i] += raw
+        self.assertEqual(said, [b"".join(p for s, p in self.SAID if s == i).decode()
+                                for i in (0, 1)])
+
+    def both(self, *words):
+        """What follow says of a row, and of the same with its ends exchanged."""
+        out = []
+        for _ in range(2):
+            p = self.nrtool("follow", "y.db", "16", *words)
+            self.assertIn(", 1 gap of 78 B, 2 conflicts, secrets masked", p.stderr)
+            out += p.stdout, p.stderr
+            db = sqlite3.connect(self.dir / "y.db")
+            with db:
+                db.execute("UPDATE flow SET src_ip = dst_ip, dst_ip = src_ip,"
+                           " src_port = dst_port, dst_port = src_port")
+            db.close()
+        return out
+
+    def test_of_gaps_conflicts_and_secrets(self):
+        ask = b"GET / HTTP/1.1\r\nAuthorization: Basic dXNlcjpwYXNz\r\n\r\n"
+        frames = [frame(4000, 3000, 1000, 5000, PSH, ask),
+                  frame(4000, 3000, 1000, 5000, PSH, ask.replace(b"GET", b"PUT")),
+                  frame(3000, 4000, 5000, 1000 + len(ask), PSH, b"HTTP/1.1 200 OK\r\n\r\nabc"),
+                  frame(3000, 4000, 5100, 1000 + len(ask), PSH, b"behind a gap"),
+                  frame(3000, 4000, 5100, 1000 + len(ask), PSH, b"beyond a gap")]
+        other_side = {"src": "dst", "dst": "src"}
+        for other in (b"\x0a\0\0\2", b"\x0a\0\0\1"):  # by addresses, by ports alone
+            (self.dir / "y.pcap").write_bytes(
+                pcap([f.replace(b"\x0a\0\0\2", other) for f in frames]))
+            self.nrtool("replay", "y.pcap", "-q", "--force", "--checksums=ignore", "-o", "y.db")
+            for form in ("text", "hex"):
+                a, words, b, turned = self.both("--format", form)
+                self.assertTrue(words.startswith("53 B from src, 34 B from dst"), words)
+                self.assertTrue(turned.startswith("34 B from src, 53 B from dst"), turned)
+                self.assertIn("== src: 10.0.0.1:4000 > ", a)
+                self.assertIn("conflict: 2 bytes of src at offset 0", a)
+                self.assertIn("conflict: 12 bytes of dst at offset 100", a)
+                self.assertIn("******", a)
+                self.assertEqual(b, re.sub("src|dst", lambda m: other_side[m[0]], a))
+            for side in ("src", "dst"):
+                a, _, b, _ = self.both("--side", side)
+                self.assertEqual(a.count("gap: 78"), side == "dst")
+                self.assertEqual(b.count("gap: 78"), side == "src")
 
 
 class Seeks(Case):

@@ -381,6 +381,38 @@ static void test_flow_bytes_missing_before_a_fin_are_missed(void **state)
 	world_free(w);
 }
 
+/* Numbers that go on behind the last byte seen: payload_bytes counts these bytes too. */
+static void test_flow_bytes_that_only_numbers_tell_of_are_missed(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	tcp(w, 0, 0, ACK, 101, 501, 10);
+	tcp(w, MS, 1, ACK, 501, 111, 30);
+	tcp(w, 2 * MS, 0, ACK, 111, 531, 0);
+	tcp(w, 3 * MS, 1, ACK, 551, 111, 0); /* 531…550 never come */
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_int_equal(w->e[0].payload[1], 50);
+	assert_int_equal(w->e[0].missed[1], 20);
+	assert_int_equal(w->e[0].missed[0], 0);
+	world_free(w);
+}
+
+static void test_flow_the_place_of_a_keep_alive_is_not_missed(void **state)
+{
+	struct nr_flow_config c = config();
+	struct world *w = world_new(&c);
+
+	(void)state;
+	tcp(w, 0, 0, ACK, 100, 501, 0); /* midstream */
+	tcp(w, MS, 1, ACK, 501, 101, 0);
+	tcp(w, 2 * MS, 0, ACK, 101, 501, 0);
+	nr_flow_flush(w->t, NR_END_OF_INPUT);
+	assert_int_equal(w->e[0].missed[0] + w->e[0].missed[1], 0);
+	world_free(w);
+}
+
 static void test_flow_rst_has_no_place_in_the_stream(void **state)
 {
 	struct nr_flow_config c = config();
@@ -437,6 +469,8 @@ int main(void)
 		cmocka_unit_test(test_flow_syn_ack_of_a_server_port_before_the_syn),
 		cmocka_unit_test(test_flow_simultaneous_open_may_repeat_its_syns),
 		cmocka_unit_test(test_flow_bytes_missing_before_a_fin_are_missed),
+		cmocka_unit_test(test_flow_bytes_that_only_numbers_tell_of_are_missed),
+		cmocka_unit_test(test_flow_the_place_of_a_keep_alive_is_not_missed),
 		cmocka_unit_test(test_flow_rst_has_no_place_in_the_stream),
 		cmocka_unit_test(test_flow_header_that_was_cut),
 	};
