@@ -259,6 +259,45 @@ static bool plausible_ethernet(const uint8_t *p, size_t cap, uint32_t wire)
 	return type >= 0x600 || type + 14 <= wire;
 }
 
+bool nr_dec_surely_ethernet(const uint8_t *p, size_t cap, uint32_t wire)
+{
+	for (unsigned n = 0; n < 2 && cap >= 18 && is_vlan(nr_be16(p + 12)); n++) {
+		p += 4;
+		cap -= 4;
+		wire = wire > 4 ? wire - 4 : 0;
+	}
+	if (cap < 14 + 20)
+		return false;
+	switch (nr_be16(p + 12)) {
+	case 0x0800:
+		return p[14] >> 4 == 4 && (p[14] & 15) >= 5 &&
+		       nr_be16(p + 16) >= (p[14] & 15) * 4 &&
+		       nr_be16(p + 16) + 14u <= wire;
+	case 0x86dd:
+		return p[14] >> 4 == 6 && nr_be16(p + 18) + 54u <= wire;
+	case 0x0806:
+		return nr_be32(p + 14) == 0x00010800 && nr_be16(p + 18) == 0x0604;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Whether a pseudo-wire's frame whose first nibble is 0 has a control word in front
+ * (RFC 4448 4.6), or a MAC that begins so. What lies behind decides; where that says
+ * nothing, the bits that are reserved.
+ */
+static bool has_control_word(const uint8_t *h, size_t cap, uint32_t wire)
+{
+	bool bare = nr_dec_surely_ethernet(h, cap, wire);
+	bool behind = nr_dec_surely_ethernet(h + 4, cap - 4, wire - 4);
+
+	if (bare != behind)
+		return behind;
+	return plausible_ethernet(h + 4, cap - 4, wire - 4) &&
+	       (nr_be16(h) == 0 || !plausible_ethernet(h, cap, wire));
+}
+
 /*
  * RFC 3032. What is under the stack is not said: IP by its version and length; else a
  * pseudo-wire with Ethernet, with or without control word (RFC 4385, 4448).
@@ -296,7 +335,7 @@ enum nr_step nr_dec_mpls(struct nr_dec *x)
 		if (nr_dec_cap(x) < 18) {
 			if (x->wire >= 18)
 				return nr_dec_end_short(x, NR_ANOM_LINK_MALFORMED, 18);
-		} else if (plausible_ethernet(h + 4, nr_dec_cap(x) - 4, x->wire - 4)) {
+		} else if (has_control_word(h, nr_dec_cap(x), x->wire)) {
 			nr_dec_take(x, 4);
 			return NR_STEP_ETHERNET;
 		}

@@ -506,7 +506,8 @@ enum nr_step nr_dec_ip6(struct nr_dec *x)
 	if (NR_UNLIKELY(len == 0 && x->wire > 40)) {
 		if (h[6] == 0)
 			len = nr_dec_jumbo_length(h + 40, cap);
-		else if (x->wire - 40 > 65535 || x->pkt->flags & NR_PKT_TSO)
+		else if (h[6] == 6 || h[6] == 17 || x->wire - 40 > 65535 ||
+			 x->pkt->flags & NR_PKT_TSO) /* filled in by the card later */
 			len = x->wire - 40;
 	}
 	l->flags = x->level_flags;

@@ -220,25 +220,6 @@ bool nr_dec_ip_tunnel(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 	}
 }
 
-/* Whether p is an Ethernet frame with a whole, sane IP or ARP header. */
-static bool surely_ethernet(const uint8_t *p, uint32_t cap, uint32_t wire)
-{
-	if (cap < 14 + 20)
-		return false;
-	switch (nr_be16(p + 12)) {
-	case 0x0800:
-		return p[14] >> 4 == 4 && (p[14] & 15) >= 5 &&
-		       nr_be16(p + 16) >= (p[14] & 15) * 4 &&
-		       nr_be16(p + 16) + 14u <= wire;
-	case 0x86dd:
-		return p[14] >> 4 == 6 && nr_be16(p + 18) + 54u <= wire;
-	case 0x0806:
-		return nr_be32(p + 14) == 0x00010800 && nr_be16(p + 18) == 0x0604;
-	default:
-		return false;
-	}
-}
-
 /*
  * Tunnels of Ethernet frames go to the port; where one comes from it, as those of
  * endpoints that answer to the port they were asked from do, the frame must prove it.
@@ -255,7 +236,7 @@ static bool vxlan(struct nr_dec *x, struct nr_level *l, bool to_port, enum nr_st
 		return false;
 	strict = to_port && !(h[0] & 0x77) && !h[7] &&
 		 !(h[0] & 0x80 ? h[1] & ~0x48 : h[1] | h[2] | h[3]);
-	if (!strict && !surely_ethernet(h + 8, l->payload_cap - 8, l->payload_len - 8))
+	if (!strict && !nr_dec_surely_ethernet(h + 8, l->payload_cap - 8, l->payload_len - 8))
 		return false;
 	*next = NR_STEP_ETHERNET;
 	return carry(x, l, 8, NR_TUN_VXLAN, true, nr_be24(h + 4));
@@ -303,7 +284,7 @@ static bool geneve(struct nr_dec *x, struct nr_level *l, bool to_port, enum nr_s
 	x->type = nr_be16(h + 2);
 	if (!to_port &&
 	    (x->type != 0x6558 ||
-	     !surely_ethernet(h + len, l->payload_cap - len, l->payload_len - len)))
+	     !nr_dec_surely_ethernet(h + len, l->payload_cap - len, l->payload_len - len)))
 		return false;
 	switch (x->type) {
 	case 0x6558:

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Table arp: a row per ARP packet (RFC 826), and which address last had which MAC.
+ * Table arp: a row per ARP packet (RFC 826), and which address last had which MAC. An
+ * address is one within its VLANs and tunnels.
  *
  * The memory of addresses is a table of fixed size in which a newer address may push out
  * an older one: a conflict can then be missed, never invented.
  */
 #include "engine/internal.h"
 
+#include "base/hash.h"
 #include "base/ip.h"
 #include "base/mem.h"
 
@@ -14,7 +16,8 @@ enum { SLOTS = 65536 };
 
 struct nr_arp_state {
 	struct {
-		uint8_t ip[4], mac[6];
+		uint32_t ip, link;
+		uint8_t mac[6];
 		bool used;
 	} slot[SLOTS];
 };
@@ -29,18 +32,34 @@ void nr_arp_free(struct nr_arp_state *a)
 	nr_free(a);
 }
 
-/* Whether ip was another MAC's before; remembers the new one. */
-static bool moved(struct nr_engine *e, const uint8_t *ip, const uint8_t *mac)
+/* The VLANs and tunnels that the packet came in. */
+static uint32_t link_of(const struct nr_engine *e, const struct nr_decoded *d)
 {
-	uint32_t a = nr_be32(ip);
-	size_t i = (a * 0x9e3779b1u) >> 16;
+	uint64_t h = 0;
+
+	for (unsigned i = 0; i < d->n_vlans && !e->cfg.no_vlan_key; i++)
+		h = nr_mix(h ^ 0x9e3779b97f4a7c15, d->vlan[i] + 1u);
+	for (unsigned i = 0; i < d->n_tunnels; i++)
+		h = nr_mix(h ^ 0xd6e8feb86659fd93,
+			   (uint64_t)d->tunnel[i].kind << 32 | d->tunnel[i].id);
+	return (uint32_t)h;
+}
+
+/* Whether the sender's address was another MAC's before; remembers the new one. */
+static bool moved(struct nr_engine *e, const struct nr_decoded *d)
+{
+	const uint8_t *mac = d->arp.sender_mac;
+	uint32_t ip = nr_be32(d->arp.sender_ip), link = link_of(e, d);
+	size_t i = ((ip ^ link) * 0x9e3779b1u) >> 16;
 	bool was_other;
 
-	if (!a)
+	if (!ip)
 		return false;
-	was_other = e->arp->slot[i].used && !memcmp(e->arp->slot[i].ip, ip, 4) &&
+	was_other = e->arp->slot[i].used && e->arp->slot[i].ip == ip &&
+		    e->arp->slot[i].link == link &&
 		    memcmp(e->arp->slot[i].mac, mac, 6) != 0;
-	memcpy(e->arp->slot[i].ip, ip, 4);
+	e->arp->slot[i].ip = ip;
+	e->arp->slot[i].link = link;
 	memcpy(e->arp->slot[i].mac, mac, 6);
 	e->arp->slot[i].used = true;
 	return was_other;
@@ -77,7 +96,7 @@ static const char *mac(struct nr_engine *e, const uint8_t *b)
 void nr_arp_packet(struct nr_engine *e, const struct nr_work *w)
 {
 	const struct nr_arp *a = &w->dec->arp;
-	bool conflict = moved(e, a->sender_ip, a->sender_mac);
+	bool conflict = moved(e, w->dec);
 	struct nr_record *r;
 
 	if (conflict)
