@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What proxies carry: CONNECT and SOCKS hand on, also what was said before their answer."""
 
-from common import Case
-from test_http import conversation
+from common import Case, conversation
 
 HELLO = (b"SSH-2.0-Early_client\r\n", b"SSH-2.0-Server\r\n")
 OK = b"HTTP/1.1 200 Connection established\r\n\r\n"
