@@ -5,8 +5,7 @@ import base64
 import json
 import subprocess
 
-from common import DATA, NRTOOL, Case
-from test_http import conversation
+from common import DATA, NRTOOL, Case, conversation
 
 # capture: the password, and how else it stands on the wire
 SECRETS = {
