@@ -11,6 +11,10 @@ SAME = {
     ("flow", "end_reason"): "iif(end_reason = 'idle', 'end_of_input', end_reason)",
     ("anomaly", "detail"): "iif(kind = 'tcp_gap', json_set(detail, '$.reason', 'end'), detail)",
 }
+# When a hole is given up is a matter of time: with which packet, too.
+SAME_BUT_TIMES = {
+    ("anomaly", "packet"): "iif(kind = 'tcp_gap', NULL, packet)",
+}
 # Times that stand in the packets; all others are times of packets, or computed from them.
 CONTENT = {"reference_ns", "origin_ns", "receive_ns", "transmit_ns", "root_delay_ns",
            "root_dispersion_ns", "not_before_ns", "not_after_ns"}
@@ -20,6 +24,7 @@ def tables(path, times=True, ignore=()):
     """{table: Counter of rows}; end reason idle counts as end_of_input, and every reason
     of a gap as `end`: the host's clock may end a flow, or give up a hole, after the last
     packet."""
+    same = SAME if times else {**SAME, **SAME_BUT_TIMES}
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     db.text_factory = bytes
     out = {}
@@ -32,7 +37,7 @@ def tables(path, times=True, ignore=()):
             cols = [c[1].decode() for c in db.execute(f"PRAGMA table_info({t})")]
             cols = [c for c in cols if (times or not c.endswith("_ns") or c in CONTENT)
                     and c not in ignore]
-            pick = ", ".join(SAME.get((t, c), f'"{c}"') for c in cols)
+            pick = ", ".join(same.get((t, c), f'"{c}"') for c in cols)
             out[t] = Counter(db.execute(f"SELECT {pick} FROM {t}"))
     finally:
         db.close()

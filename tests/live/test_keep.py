@@ -240,7 +240,7 @@ class FullDisk(Keep):
 
     def test_a_full_database_ends_it_with_a_word(self):
         n = self.network()
-        self.small_disk("1m")
+        self.small_disk("2m")
         p = self.capture(n.b, "vb", "-o", "small/x.db")
         for k in range(100):
             n.a.send("va", net.udp_frames(300, flows=300, sport=(k * 300) % 60000))
