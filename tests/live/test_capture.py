@@ -407,9 +407,11 @@ class KeptEqualsReplayed(Capture):
         if not chosen:
             self.skipTest("the real captures are not here")
 
-    def side_by_side(self, chosen):
-        runs = []
-        grace = "--ack-grace", "500ms"  # a pause of a busy host must give up no hole
+    def side_by_side(self, chosen, tries=3):
+        """A busy host that pauses between two packets can give up a hole that they fill:
+        what differs from its file is sent again."""
+        runs, again = [], []
+        grace = "--ack-grace", "500ms"
         for i, (path, packets) in enumerate(chosen):
             n = self.network()
             n.mtu(65000)
@@ -433,8 +435,14 @@ class KeptEqualsReplayed(Capture):
                 self.nrtool("replay", f"{i}.pcapng", "-o", "kept.db", "--force", *grace)
                 self.assert_same_records(f"{i}.db", "kept.db")
                 self.nrtool("replay", path, "-o", "file.db", "--force", *grace)
-                self.assert_same_records(f"{i}.db", "file.db", times=False,
-                                         ignore=("source_id", "interface_id"))
+                aside = {"times": False, "ignore": ("source_id", "interface_id")}
+                if tries > 1 and records.differences(
+                        *(records.tables(self.dir / d, **aside) for d in (f"{i}.db", "file.db"))):
+                    again.append((path, packets))
+                else:
+                    self.assert_same_records(f"{i}.db", "file.db", **aside)
+        if again:
+            self.side_by_side(again, tries - 1)
 
 
 def choose(most=24):
