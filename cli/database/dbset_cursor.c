@@ -335,13 +335,9 @@ static bool may_refer_back(const struct table *t, unsigned column,
 }
 
 /* A comparison with NULL is true of no row. */
-static bool is_never(const struct cursor *c, sqlite3_value **v, int n)
+static bool is_never(const struct condition *k, sqlite3_value *v)
 {
-	for (unsigned i = 0; i < c->n_conditions && i < (unsigned)n; i++)
-		if (c->c[i].op != 'n' && c->c[i].op != 'N' &&
-		    sqlite3_value_type(v[i]) == SQLITE_NULL)
-			return true;
-	return false;
+	return k->op != 'n' && k->op != 'N' && sqlite3_value_type(v) == SQLITE_NULL;
 }
 
 /* Can the database hold rows of these values at all? */
@@ -581,6 +577,7 @@ static int vt_filter(sqlite3_vtab_cursor *cur, int idx, const char *plan, int ar
 {
 	struct cursor *c = cursor_of(cur);
 	struct table *t = table_of(cur->pVtab);
+	bool never = false;
 	uint32_t mask = 0;
 	int rc = SQLITE_OK;
 
@@ -591,6 +588,7 @@ static int vt_filter(sqlite3_vtab_cursor *cur, int idx, const char *plan, int ar
 	for (unsigned i = 0; i < c->n_conditions && i < (unsigned)argc; i++) {
 		c->c[i].in_use = is_exact(t, &c->c[i], argv[i]);
 		mask |= (uint32_t)c->c[i].in_use << i;
+		never |= is_never(&c->c[i], argv[i]);
 	}
 	for (size_t k = 0; k < t->set->n && !rc; k++) {
 		if (c->m[k].st && mask != c->mask) {
@@ -601,8 +599,7 @@ static int vt_filter(sqlite3_vtab_cursor *cur, int idx, const char *plan, int ar
 			sqlite3_reset(c->m[k].st);
 		c->m[k].has_row = false;
 		c->m[k].is_left_out = is_left_out(t, c, k, argv);
-		if (c->m[k].is_left_out || is_never(c, argv, argc) ||
-		    !is_candidate(t, c, k, argv) ||
+		if (never || c->m[k].is_left_out || !is_candidate(t, c, k, argv) ||
 		    !has_column(t->set->m[k].db, t->type->name, NULL))
 			continue;
 		if (!c->m[k].st)

@@ -118,7 +118,8 @@ enum nr_step nr_dec_nlpid(struct nr_dec *x, unsigned nlpid);
 enum nr_step nr_dec_ppp(struct nr_dec *x);
 enum nr_step nr_dec_pppoe(struct nr_dec *x);
 enum nr_step nr_dec_mpls(struct nr_dec *x);
-/* Whether p is an Ethernet frame, VLAN tags or none, with a whole, sane IP or ARP header. */
+/* Whether p is an Ethernet frame, VLAN tags or none, with a whole, sane IP or ARP header.
+ */
 bool nr_dec_surely_ethernet(const uint8_t *p, size_t cap, uint32_t wire);
 enum nr_step nr_dec_nsh(struct nr_dec *x);
 enum nr_step nr_dec_wlan(struct nr_dec *x);

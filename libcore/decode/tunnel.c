@@ -236,7 +236,8 @@ static bool vxlan(struct nr_dec *x, struct nr_level *l, bool to_port, enum nr_st
 		return false;
 	strict = to_port && !(h[0] & 0x77) && !h[7] &&
 		 !(h[0] & 0x80 ? h[1] & ~0x48 : h[1] | h[2] | h[3]);
-	if (!strict && !nr_dec_surely_ethernet(h + 8, l->payload_cap - 8, l->payload_len - 8))
+	if (!strict &&
+	    !nr_dec_surely_ethernet(h + 8, l->payload_cap - 8, l->payload_len - 8))
 		return false;
 	*next = NR_STEP_ETHERNET;
 	return carry(x, l, 8, NR_TUN_VXLAN, true, nr_be24(h + 4));
@@ -283,8 +284,8 @@ static bool geneve(struct nr_dec *x, struct nr_level *l, bool to_port, enum nr_s
 	}
 	x->type = nr_be16(h + 2);
 	if (!to_port &&
-	    (x->type != 0x6558 ||
-	     !nr_dec_surely_ethernet(h + len, l->payload_cap - len, l->payload_len - len)))
+	    (x->type != 0x6558 || !nr_dec_surely_ethernet(h + len, l->payload_cap - len,
+							  l->payload_len - len)))
 		return false;
 	switch (x->type) {
 	case 0x6558:

@@ -448,7 +448,8 @@ const char *nr_labels_born(struct nr_labels *t, const struct nr_join *j);
 uint64_t nr_labels_came(const struct nr_labels *t, uint64_t token);
 /* As nr_joins_renumber(). */
 void nr_labels_renumber(struct nr_labels *t,
-			uint64_t (*new_id)(const void *arg, uint64_t id), const void *arg);
+			uint64_t (*new_id)(const void *arg, uint64_t id),
+			const void *arg);
 /* The key of a packet quoted in a packet with key k: VLAN and tunnel are the same. */
 struct nr_key nr_quoted_key(const struct nr_key *k, const struct nr_tuple *q);
 

@@ -53,7 +53,7 @@ struct nr_session {
 	bool closing : 1;   /* the parser said so; freed when the stack is unwound */
 	uint8_t close;      /* enum nr_parser_close */
 	uint8_t n_turns;
-	uint8_t named;    /* handed over to that nr_parser_number(); 0: probing */
+	uint8_t named; /* handed over to that nr_parser_number(); 0: probing */
 };
 
 /* Of a TCP session. */
@@ -173,6 +173,8 @@ struct nr_stream_reader nr_session_reader(struct nr_session_reader_arg *r);
 /* Tells in turn what the two sides said, as far as one need not wait for the other any
    longer; false where the session is closing. */
 bool nr_session_release(struct nr_sessions *ss, struct nr_flow *f);
+/* The flow ends: tells everything that is stored or known to be missing. */
+void nr_session_flush(struct nr_sessions *ss, struct nr_flow *f);
 /* A TCP packet of f. */
 void nr_session_segment(struct nr_sessions *ss, struct nr_flow *f, unsigned side,
 			const struct nr_packet *p, const struct nr_level *l,

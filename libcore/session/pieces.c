@@ -158,6 +158,7 @@ struct insert {
 	struct nr_account *a;
 	const struct nr_stream_segment *g;
 	const struct nr_stream_reader *r;
+	uint64_t needs; /* of g; 0: the peer has been told so far already */
 };
 
 static bool has_room(const struct insert *in, size_t n)
@@ -215,14 +216,6 @@ static const uint8_t *segment_at(const struct nr_stream_segment *g, uint64_t off
 	return g->data + (offset - g->offset);
 }
 
-/* What of the peer has been told already is not waited for. */
-static uint64_t needs_of(const struct insert *in)
-{
-	const struct nr_stream *peer = in->r->peer;
-
-	return peer && in->g->needs > peer->next ? in->g->needs : 0;
-}
-
 /* Adds [from, to) of the segment to a piece that it touches. */
 static bool join(const struct insert *in, struct nr_stream_piece *before, uint64_t from,
 		 uint64_t to)
@@ -231,14 +224,14 @@ static bool join(const struct insert *in, struct nr_stream_piece *before, uint64
 	uint32_t n = (uint32_t)(to - from);
 	const uint8_t *data = segment_at(in->g, from);
 
-	if (before && piece_end(before) == from && before->needs == needs_of(in) &&
+	if (before && piece_end(before) == from && before->needs == in->needs &&
 	    piece_grow(in, before, n, false)) {
 		memcpy(before->buf + before->head + before->len, data, n);
 		before->len += n;
 		before->at = in->g->at;
 		return true;
 	}
-	if (after && after->from == to && after->needs == needs_of(in) &&
+	if (after && after->from == to && after->needs == in->needs &&
 	    piece_grow(in, after, n, true)) {
 		after->head -= n;
 		after->len += n;
@@ -270,7 +263,7 @@ static bool add(const struct insert *in, struct nr_stream_piece *before, uint64_
 	p->len = (uint32_t)n;
 	p->seg_from = in->g->offset;
 	p->seg_to = in->g->offset + in->g->len;
-	p->needs = needs_of(in);
+	p->needs = in->needs;
 	p->at = in->g->at;
 	memcpy(p->buf, segment_at(in->g, from), n);
 	link_piece(in->s, p, before);
@@ -349,7 +342,10 @@ bool nr_pieces_insert(struct nr_stream_store *s, const struct nr_stream_config *
 		      struct nr_account *a, const struct nr_stream_segment *g,
 		      const struct nr_stream_reader *r)
 {
-	struct insert in = { .s = s, .c = c, .a = a, .g = g, .r = r };
+	const bool is_told = !r->peer || g->needs <= r->peer->next;
+	struct insert in = {
+		.s = s, .c = c, .a = a, .g = g, .r = r, .needs = is_told ? 0 : g->needs
+	};
 	struct nr_stream_piece *before = find(s, g->offset), *p;
 	uint64_t at = g->offset, to = g->offset + g->cap;
 

@@ -3,8 +3,9 @@
  * struct nr_stream_store: bytes that came early, as a treap of pieces that do
  * not overlap. For stream.c alone.
  *
- * Pieces that touch, and wait for the same bytes of the peer, become one where the policy does not ask where a segment began
- * (first, last); so many small segments cost little more than their bytes.
+ * Pieces that touch, and wait for the same bytes of the peer, become one where the policy
+ * does not ask where a segment began (first, last); so many small segments cost little
+ * more than their bytes.
  */
 #pragma once
 

@@ -78,26 +78,48 @@ static void read_conflict(void *arg, uint64_t offset, uint64_t n, uint64_t old_h
 
 struct nr_stream_reader nr_session_reader(struct nr_session_reader_arg *r)
 {
-	return (struct nr_stream_reader){ .arg = r,
-					  .data = read_data,
-					  .gap = read_gap,
-					  .fin = read_fin,
-					  .conflict = read_conflict,
-					  .peer = &nr_tcp_of(r->f->session)
-							   ->stream[!r->side] };
+	return (struct nr_stream_reader){
+		.arg = r,
+		.data = read_data,
+		.gap = read_gap,
+		.fin = read_fin,
+		.conflict = read_conflict,
+		.peer = &nr_tcp_of(r->f->session)->stream[!r->side]
+	};
+}
+
+/* Of both sides. */
+struct readers {
+	struct nr_session_reader_arg arg[2];
+	struct nr_stream_reader r[2];
+};
+
+static void read_both(struct readers *b, struct nr_sessions *ss, struct nr_flow *f)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		b->arg[i] = (struct nr_session_reader_arg){ ss, f, i };
+		b->r[i] = nr_session_reader(&b->arg[i]);
+	}
 }
 
 bool nr_session_release(struct nr_sessions *ss, struct nr_flow *f)
 {
 	struct nr_stream *stream = nr_tcp_of(f->session)->stream;
-	struct nr_session_reader_arg rd[2] = { { ss, f, 0 }, { ss, f, 1 } };
-	struct nr_stream_reader r[2];
+	struct readers b;
 
 	if (!nr_stream_has_more(&stream[0]) && !nr_stream_has_more(&stream[1]))
 		return true;
-	r[0] = nr_session_reader(&rd[0]);
-	r[1] = nr_session_reader(&rd[1]);
-	return nr_streams_release(stream, nr_bytes_of(ss, f), f->session->clock_ns, r);
+	read_both(&b, ss, f);
+	return nr_streams_release(stream, nr_bytes_of(ss, f), f->session->clock_ns, b.r);
+}
+
+void nr_session_flush(struct nr_sessions *ss, struct nr_flow *f)
+{
+	struct readers b;
+
+	read_both(&b, ss, f);
+	nr_streams_flush(nr_tcp_of(f->session)->stream, nr_bytes_of(ss, f),
+			 &f->session->last, b.r);
 }
 
 void nr_session_follow_flip(struct nr_flow *f)

@@ -94,16 +94,6 @@ void nr_sessions_packet(struct nr_sessions *ss, struct nr_flow *f, unsigned side
 	}
 }
 
-static void flush(struct nr_sessions *ss, struct nr_flow *f)
-{
-	struct nr_session_reader_arg rd[2] = { { ss, f, 0 }, { ss, f, 1 } };
-	const struct nr_stream_reader r[2] = { nr_session_reader(&rd[0]),
-					       nr_session_reader(&rd[1]) };
-
-	nr_streams_flush(nr_tcp_of(f->session)->stream, nr_bytes_of(ss, f),
-			 &f->session->last, r);
-}
-
 void nr_sessions_end(struct nr_sessions *ss, struct nr_flow *f)
 {
 	struct nr_session *s = f->session;
@@ -112,7 +102,7 @@ void nr_sessions_end(struct nr_sessions *ss, struct nr_flow *f)
 		return;
 	nr_session_follow_flip(f);
 	if (s->is_tcp && !s->closing)
-		flush(ss, f);
+		nr_session_flush(ss, f);
 	nr_session_choose_at_last(ss, f);
 	s->ending = true;
 	if (!s->closing)

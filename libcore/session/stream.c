@@ -258,17 +258,17 @@ static bool drain(struct nr_stream *s, struct nr_account *a, uint64_t force,
 /* Gives up the hole at next, up to `to` or the first stored byte; or, where there is
    none, the waiting for the peer. */
 static bool give_up(struct nr_stream *s, struct nr_account *a, uint64_t to,
-		    enum nr_gap_reason why, int64_t clock_ns, const struct nr_stamp *now,
-		    const struct nr_stamp *at, const struct nr_stream_reader *r)
+		    enum nr_gap_reason why, int64_t clock_ns, const struct nr_stamp *at,
+		    const struct nr_stream_reader *r)
 {
 	const struct nr_stream_piece *first = first_piece(s);
 	uint64_t force = waits(s) ? to : 0;
 
 	if (first && first->from < to)
 		to = first->from;
-	if (!now && first && first->from == to)
+	if (first && first->from == to)
 		at = &first->at;
-	if (!tell_gap(s, to, why, at, r) || !drain(s, a, force, now, r))
+	if (!tell_gap(s, to, why, at, r) || !drain(s, a, force, NULL, r))
 		return false;
 	hole_moves(s, a, clock_ns);
 	return true;
@@ -351,7 +351,7 @@ bool nr_stream_segment(struct nr_stream *s, const struct nr_stream_config *c,
 		if (take_early(s, c, a, g, r))
 			return true;
 		/* No room: the oldest hole goes, if need be up to this segment. */
-		if (!give_up(s, a, g->offset, NR_GAP_FULL, g->clock_ns, NULL, &g->at, r))
+		if (!give_up(s, a, g->offset, NR_GAP_FULL, g->clock_ns, &g->at, r))
 			return false;
 	}
 	return (must_wait(g, r) && take_early(s, c, a, g, r)) ||
@@ -418,12 +418,12 @@ bool nr_stream_tick(struct nr_stream *s, const struct nr_stream_config *c,
 		/* What is then seen to wait for the peer may do so for a grace of its
 		 * own. */
 		do {
-			if (!give_up(s, a, to, NR_GAP_ACKED, clock_ns, NULL, at, r))
+			if (!give_up(s, a, to, NR_GAP_ACKED, clock_ns, at, r))
 				return false;
 		} while (s->next < to && !waits(s));
 	}
 	if (is_due(hole_wake(s), clock_ns) &&
-	    !give_up(s, a, UINT64_MAX, NR_GAP_TIMEOUT, clock_ns, NULL, at, r))
+	    !give_up(s, a, UINT64_MAX, NR_GAP_TIMEOUT, clock_ns, at, r))
 		return false;
 	return tell_fin(s, at, r);
 }
@@ -468,13 +468,13 @@ static bool lacks(const struct nr_stream *s)
 	return !waits(s) && (first_piece(s) || known_end(s) > s->next);
 }
 
-/* One step: what waits, or a hole and what lies behind it; when nothing is stored, what is
-   missing at the end, and the FIN. */
+/* One step: what waits, or a hole and what lies behind it; when nothing is stored, what
+   is missing at the end, and the FIN. */
 static bool flush(struct nr_stream *s, struct nr_account *a, const struct nr_stamp *at,
 		  const struct nr_stream_reader *r)
 {
 	if (first_piece(s))
-		return give_up(s, a, UINT64_MAX, NR_GAP_END, 0, NULL, at, r);
+		return give_up(s, a, UINT64_MAX, NR_GAP_END, 0, at, r);
 	return tell_gap(s, known_end(s), NR_GAP_END, at, r) && tell_fin(s, at, r);
 }
 

@@ -8,8 +8,9 @@
  * nr_stream_config.max_memory and by the account of the shard.
  *
  * The two directions of a connection wait for each other: what a side said after it had
- * acknowledged bytes of its peer is not told before those bytes, or the gap in their place
- * (captures swap packets of the two directions, and lose them). It waits in the same store.
+ * acknowledged bytes of its peer is not told before those bytes, or the gap in their
+ * place (captures swap packets of the two directions, and lose them). It waits in the
+ * same store.
  *
  * A hole is given up, and told as a gap, when the peer's ACK has covered it for
  * ack_grace; else when it has stood 1 s with two segments or the FIN beyond it, else 4 s;

@@ -20,7 +20,8 @@ struct packet {
 	char text[8];
 };
 
-/* Everything said, in order: letters of side 0 are small, of side 1 large; '_': missing. */
+/* Everything said, in order: letters of side 0 are small, of side 1 large; '_': missing.
+ */
 struct talk {
 	char said[TALK_MAX];
 	size_t n;
@@ -176,7 +177,8 @@ static unsigned dialogue(struct packet *p, uint32_t *seed)
 	return n;
 }
 
-/* As it was held, packet `lost` apart; what nobody acknowledged is not known to be lost. */
+/* As it was held, packet `lost` apart; what nobody acknowledged is not known to be lost.
+ */
 static struct talk held(const struct packet *p, unsigned n, unsigned lost)
 {
 	struct talk t = { .n = 0 };
@@ -213,7 +215,8 @@ static void test_turns_in_any_order_of_packets(void **state)
 		struct wire w;
 
 		memcpy(was, p, sizeof(was));
-		for (unsigned i = 0; i < 3 * n; i++) { /* a few places from where they were */
+		/* a few places from where they were */
+		for (unsigned i = 0; i < 3 * n; i++) {
 			unsigned at = dice(&s, n - 1);
 			struct packet x = p[at];
 
