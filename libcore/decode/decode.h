@@ -77,7 +77,7 @@ enum nr_tunnel_kind {
 	NR_TUN_TEREDO,
 	NR_TUN_L2TP,
 	NR_TUN_GRE,    /* id: key where present */
-	NR_TUN_NVGRE,  /* GRE carrying Ethernet with a key: id = VSID (key >> 8) */
+	NR_TUN_NVGRE,  /* GRE carrying Ethernet (RFC 7637): id = VSID (key >> 8) */
 	NR_TUN_PPTP,   /* GRE version 1: id = call id */
 	NR_TUN_ERSPAN, /* id = session id */
 	NR_TUN_IPIP,   /* IPv4 in IPv4 */

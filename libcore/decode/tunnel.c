@@ -120,6 +120,15 @@ static bool erspan(struct nr_dec *x, struct nr_level *l, unsigned type, uint32_t
 	return enter_portless(x, l, len + skip, NR_TUN_ERSPAN, true, id);
 }
 
+/*
+ * RFC 7637, section 3.2: a key and neither checksum nor sequence number. The first 4096
+ * VSIDs are reserved: a small key is that of plain GRE with Ethernet in it.
+ */
+static bool is_nvgre(unsigned flags, uint32_t key)
+{
+	return (flags & 0xf000) == 0x2000 && key >> 8 >= 0x1000;
+}
+
 /* RFC 1701, 2784, 2890; in UDP RFC 8086: no version 1 there (section 3.2). */
 static bool gre(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 {
@@ -175,7 +184,7 @@ static bool gre(struct nr_dec *x, struct nr_level *l, enum nr_step *next)
 		break;
 	case 0x6558:
 		*next = NR_STEP_ETHERNET;
-		if (has_key && l->proto == 47)
+		if (l->proto == 47 && is_nvgre(flags, key))
 			return enter_portless(x, l, len, NR_TUN_NVGRE, true, key >> 8);
 		break;
 	case 0x88be:

@@ -6,7 +6,8 @@
  * Input: options (1), link type (1), then packets, each: time step (2, signed, scaled by
  * its own size), wire length beyond the captured (2), captured length (2), bytes. They
  * become a pcap file in memory that is replayed twice, with batches of 1 and of 256: the
- * ledger must add up, and the records must be the same.
+ * ledger must add up, and the records must be the same. While libFuzzer explores, seven
+ * of eight inputs are replayed once: setting up an engine is most of their time.
  */
 #include "../sum.h"
 
@@ -138,6 +139,21 @@ static uint64_t replay(const char *path, unsigned options, unsigned batch)
 	return h;
 }
 
+static bool is_compared(const uint8_t *data, size_t n)
+{
+#ifdef NR_FUZZ_EXPLORES
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum = sum * 31 + data[i];
+	return !(sum >> 16 & 7);
+#else
+	(void)data;
+	(void)n;
+	return true;
+#endif
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct nr_cursor c = nr_cursor(data, n);
@@ -156,7 +172,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	write_pcap(f, &c);
 	fflush(f);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (replay(path, options, 1) != replay(path, options, 256)) {
+	if (!is_compared(data, n)) {
+		replay(path, options, n % 2 ? 1 : 256);
+	} else if (replay(path, options, 1) != replay(path, options, 256)) {
 		fprintf(stderr, "the records depend on the size of batches\n");
 		abort();
 	}
