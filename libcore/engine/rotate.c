@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OPEN_ROWS_A_SECOND = 200000 };
+enum { RENEWALS_A_SECOND = 20000 };
 
 #define SECOND INT64_C(1000000000)
 
@@ -24,8 +24,10 @@ struct nr_live_state {
 	struct live_source *s; /* as many as e->n_sources */
 	size_t first;          /* of the database that is being written */
 	int64_t updated_ns;    /* of the last look for flow_update */
-	int64_t open_ns;       /* when rows of open flows were written last */
-	uint64_t dropped;      /* by sinks, told so far */
+	int64_t open_ns;       /* of the last look for open flows without a row */
+	int64_t renewed_ns[NR_N_SHARDS]; /* when its open flows were written last */
+	unsigned next_shard;             /* to be renewed first */
+	uint64_t dropped;                /* by sinks, told so far */
 };
 
 void nr_engine_live_free(struct nr_engine *e)
@@ -120,13 +122,22 @@ static int hand_over(struct nr_engine *e)
 	return e->error;
 }
 
+/* None of the open flows has a row. */
+static void forget_open_rows(struct nr_live_state *l)
+{
+	l->open_ns = INT64_MIN;
+	for (unsigned i = 0; i < NR_N_SHARDS; i++)
+		l->renewed_ns[i] = INT64_MIN;
+	l->next_shard = 0;
+}
+
 int nr_engine_live_begin(struct nr_engine *e, const struct nr_run_info *run,
 			 const struct nr_live_source *first, struct nr_err *err)
 {
 	nr_engine_begin(e, 1, err);
 	e->live = nr_xcalloc(1, sizeof(*e->live));
 	e->live->run = run;
-	e->live->open_ns = INT64_MIN;
+	forget_open_rows(e->live);
 	e->live->s = nr_xcalloc(1, sizeof(*e->live->s));
 	fill_source(e, first);
 	set_place(e);
@@ -165,14 +176,22 @@ void nr_engine_source_closed(struct nr_engine *e, uint32_t source, int64_t bytes
 
 struct open_rows {
 	struct nr_engine *e;
-	int64_t clock_ns, since_ns;
+	int64_t clock_ns;
+	int64_t since_ns;  /* those with packets since then */
+	int64_t looked_ns; /* those that were too young then; INT64_MIN: none */
 };
+
+/* One with a parser has its row before it is old enough: it gets it twice. */
+static bool is_new(const struct open_rows *o, const struct nr_flow *f)
+{
+	return o->looked_ns != INT64_MIN && o->looked_ns - f->first_ns < SECOND;
+}
 
 static void open_row(void *arg, struct nr_flow *f)
 {
 	const struct open_rows *o = arg;
 
-	if (nr_flow_clock_ns(f) < o->since_ns ||
+	if ((nr_flow_clock_ns(f) < o->since_ns && !is_new(o, f)) ||
 	    (!f->parser && o->clock_ns - f->first_ns < SECOND))
 		return;
 	nr_flow_lay_out(o->e->flows, f);
@@ -220,23 +239,52 @@ static bool is_wanted(const struct nr_engine *e)
 	return false;
 }
 
+static bool is_behind(const struct nr_engine *e)
+{
+	for (size_t i = 0; i < e->n_sinks; i++)
+		if (nr_sink_wants_open(e->sinks[i]) && nr_sink_is_behind(e->sinks[i]))
+			return true;
+	return false;
+}
+
+static bool is_past(int64_t ns, int64_t every, int64_t clock_ns)
+{
+	return ns == INT64_MIN || clock_ns < ns || clock_ns - ns >= every;
+}
+
+/*
+ * New flows get a row at once. Those that have one get it again shard by shard, as often
+ * as there is time to write so many, and where the sinks keep up: a shard that has to
+ * wait is the first one next time.
+ */
 static void open_rows(struct nr_engine *e, int64_t clock_ns)
 {
 	uint64_t n = nr_flow_count(e->flows);
-	int64_t every = SECOND * (int64_t)(1 + n / OPEN_ROWS_A_SECOND);
+	int64_t every = SECOND * (int64_t)(1 + n / RENEWALS_A_SECOND);
 	struct nr_live_state *l = e->live;
-	struct open_rows o = { .e = e, .clock_ns = clock_ns };
+	struct open_rows o = { .e = e, .clock_ns = clock_ns, .looked_ns = l->open_ns };
+	unsigned first = l->next_shard;
+	bool is_waiting = false;
 
-	if (l->open_ns != INT64_MIN && clock_ns >= l->open_ns &&
-	    clock_ns - l->open_ns < every)
+	if (!is_past(l->open_ns, SECOND, clock_ns))
 		return;
-	/* those that were too young last time too */
-	o.since_ns = l->open_ns == INT64_MIN ? INT64_MIN : l->open_ns - SECOND;
 	l->open_ns = clock_ns;
 	if (!is_wanted(e))
 		return;
-	nr_flow_each(e->flows, open_row, &o);
-	write_open(e);
+	for (unsigned i = 0; i < NR_N_SHARDS && !e->error; i++) {
+		unsigned k = (first + i) % NR_N_SHARDS;
+
+		o.since_ns = INT64_MAX;
+		if (is_past(l->renewed_ns[k], every, clock_ns) && !is_behind(e)) {
+			o.since_ns = l->renewed_ns[k];
+			l->renewed_ns[k] = clock_ns;
+		} else if (!is_waiting && is_past(l->renewed_ns[k], every, clock_ns)) {
+			l->next_shard = k;
+			is_waiting = true;
+		}
+		nr_flow_each_of(e->flows, k, open_row, &o);
+		write_open(e);
+	}
 }
 
 static void tell_overload(struct nr_engine *e, int64_t clock_ns)
@@ -364,6 +412,12 @@ static void forget_sources(struct nr_engine *e)
 	e->cfg.run_id++;
 }
 
+static void last_rows(struct nr_engine *e, bool at_end)
+{
+	for (size_t i = 0; i < e->n_sinks; i++)
+		nr_sink_last_rows(e->sinks[i], at_end);
+}
+
 static int rotate_sinks(struct nr_engine *e, int64_t clock_ns)
 {
 	int rc = 0;
@@ -389,6 +443,8 @@ int nr_engine_rotate(struct nr_engine *e, int64_t clock_ns,
 	if (e->error)
 		return e->error;
 	set_place(e);
+	last_rows(e, false);
+	tell_overload(e, clock_ns);
 	nr_intake_end(e);
 	nr_flow_each(e->flows, collect, &all);
 	if (all.n)
@@ -402,7 +458,7 @@ int nr_engine_rotate(struct nr_engine *e, int64_t clock_ns,
 	add_source(e, s);
 	e->cfg.first_ordinal += all.n;
 	nr_free(all.g);
-	e->live->open_ns = INT64_MIN;
+	forget_open_rows(e->live);
 	set_place(e);
 	nr_engine_run_row(e, e->live->run, -1);
 	source_rows(e, e->n_sources - 1);
@@ -418,6 +474,7 @@ uint64_t nr_engine_open_flows(const struct nr_engine *e)
 
 int nr_engine_live_end(struct nr_engine *e, int status)
 {
+	last_rows(e, true);
 	if (!e->error)
 		nr_engine_end(e);
 	if (!e->error) {

@@ -47,9 +47,10 @@ int nr_engine_next_source(struct nr_engine *e, const struct nr_live_source *s);
 void nr_engine_source_closed(struct nr_engine *e, uint32_t source, int64_t bytes,
 			     const char *failure);
 /*
- * Hands everything to the sinks and renews the rows of run, source, interface, and, once
- * a second (less often where more than 200 000 are open), those of flows that had packets
- * and have a parser or are a second old. 0 or a sink's error.
+ * Hands everything to the sinks and renews the rows of run, source and interface. Once a
+ * second flows that have a parser or are a second old get a row, and those that had
+ * packets since get it again: less often where more than 20 000 are open, and while a
+ * sink is behind. 0 or a sink's error.
  */
 int nr_engine_tick(struct nr_engine *e, int64_t clock_ns);
 /*

@@ -540,7 +540,13 @@ void nr_flow_each(struct nr_flow_table *t, void (*fn)(void *arg, struct nr_flow 
 		  void *arg)
 {
 	for (unsigned i = 0; i < NR_N_SHARDS; i++)
-		nr_shard_each(&t->shard[i], fn, arg);
+		nr_flow_each_of(t, i, fn, arg);
+}
+
+void nr_flow_each_of(struct nr_flow_table *t, unsigned shard,
+		     void (*fn)(void *arg, struct nr_flow *f), void *arg)
+{
+	nr_shard_each(&t->shard[shard], fn, arg);
 }
 
 void nr_flow_lay_out(struct nr_flow_table *t, struct nr_flow *f)

@@ -289,6 +289,9 @@ void nr_flow_table_size(const struct nr_flow_table *t, uint64_t *most, uint64_t 
 /* Calls fn for each open flow, in no order; fn must not end it. */
 void nr_flow_each(struct nr_flow_table *t, void (*fn)(void *arg, struct nr_flow *f),
 		  void *arg);
+/* The same, for those of a shard. */
+void nr_flow_each_of(struct nr_flow_table *t, unsigned shard,
+		     void (*fn)(void *arg, struct nr_flow *f), void *arg);
 /* For who reads or changes all of f outside a callback: f->side is set in between. One
    flow at a time. */
 void nr_flow_lay_out(struct nr_flow_table *t, struct nr_flow *f);

@@ -3,7 +3,7 @@
  * JSON lines of a capture: whoever reads them, a pipe, a terminal or a disk, may be slow,
  * and the capture does not wait for it. Records are copied into a queue; a thread writes
  * them. Where the queue is full records are left out and counted: sessions first, flows
- * and what describes the capture last. When the capture ends the rest is waited for.
+ * and what describes the capture last. When the capture ends it waits for all.
  */
 #include "sink/queue.h"
 #include "sink/sink.h"
@@ -110,10 +110,9 @@ static int surface(const struct behind *b, struct nr_err *err)
 }
 
 /* Few, or what the others hang from. */
-static bool is_wanted_more(const struct nr_record_type *t)
+static bool is_wanted_more(const struct nr_record *r)
 {
-	return t == &nr_rt_flow || t == &nr_rt_run || t == &nr_rt_source ||
-	       t == &nr_rt_interface || t == &nr_rt_ledger || t == &nr_rt_capture_stats;
+	return r->type == &nr_rt_flow || nr_sink_is_frame(r);
 }
 
 static int behind_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
@@ -122,8 +121,10 @@ static int behind_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 	struct behind *b = ctx_of(s);
 
 	for (size_t i = 0; i < n; i++)
-		if (!nr_queue_offer(&b->queue, r[i], 0,
-				    is_wanted_more(r[i]->type) ? CHUNKS : BUSY))
+		if (s->at_end)
+			nr_queue_put(&b->queue, r[i], 0);
+		else if (!nr_queue_offer(&b->queue, r[i], 0,
+					 is_wanted_more(r[i]) ? CHUNKS : BUSY))
 			s->dropped++;
 	nr_queue_nudge(&b->queue);
 	return surface(b, err);

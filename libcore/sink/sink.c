@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "record/tables.h"
 
 #include <errno.h>
 #include <string.h>
@@ -93,13 +94,43 @@ int nr_sink_flush(struct nr_sink *s, struct nr_err *err)
 
 int nr_sink_rotate(struct nr_sink *s, int64_t ns, struct nr_err *err)
 {
+	int rc;
+
 	s = innermost(s);
-	return s->ops->rotate ? s->ops->rotate(s, ns, err) : 0;
+	rc = s->ops->rotate ? s->ops->rotate(s, ns, err) : 0;
+	s->at_last = false;
+	return rc;
 }
 
 uint64_t nr_sink_dropped(const struct nr_sink *s)
 {
 	return innermost(s)->dropped;
+}
+
+void nr_sink_last_rows(struct nr_sink *s, bool at_end)
+{
+	s = innermost(s);
+	s->at_last = true;
+	s->at_end = at_end;
+}
+
+bool nr_sink_is_behind(const struct nr_sink *s)
+{
+	s = innermost(s);
+	return s->ops->is_behind && s->ops->is_behind(s);
+}
+
+bool nr_sink_is_frame(const struct nr_record *r)
+{
+	static const char overload[] = "sink_overload";
+	const struct nr_value *kind = &r->v[NR_ANOMALY_kind];
+
+	if (r->type == &nr_rt_anomaly)
+		return kind->len == sizeof(overload) - 1 &&
+		       memcmp(kind->p, overload, kind->len) == 0;
+	return r->type == &nr_rt_run || r->type == &nr_rt_source ||
+	       r->type == &nr_rt_interface || r->type == &nr_rt_ledger ||
+	       r->type == &nr_rt_capture_stats;
 }
 
 bool nr_sink_wants_open(const struct nr_sink *s)

@@ -25,7 +25,8 @@ struct nr_sink_options {
 	/*
 	 * The output of a capture: a database that is read meanwhile (sqlite_live.h), or
 	 * JSON lines under their final name from the beginning.
-	 * Records are dropped, never waited for, while it is behind: nr_sink_dropped().
+	 * Records are dropped, not waited for, while it is behind: nr_sink_dropped(),
+	 * nr_sink_last_rows().
 	 */
 	bool live;
 	bool is_set;     /* live: nr_sink_rotate() will be called; names carry the time */
@@ -53,6 +54,8 @@ struct nr_sink_ops {
 	int (*flush)(struct nr_sink *s, struct nr_err *err);
 	/* May be NULL: what comes next belongs into another file. */
 	int (*rotate)(struct nr_sink *s, int64_t ns, struct nr_err *err);
+	/* May be NULL: never. See nr_sink_is_behind(). */
+	bool (*is_behind)(const struct nr_sink *s);
 };
 
 struct nr_sink {
@@ -78,6 +81,7 @@ struct nr_sink {
 	const char *path;      /* of a set: the newest file; NULL: the target */
 	bool wants_open;       /* takes rows of flows that are open, and their renewals */
 	uint64_t dropped;      /* records; see nr_sink_dropped() */
+	bool at_last, at_end;  /* see nr_sink_last_rows() */
 	uint64_t bytes; /* live: of the database at its last commit; 0: not known */
 	/* Live: a sentence for the end of the run, "": none. Set by finish. */
 	char note[256];
@@ -115,9 +119,19 @@ int nr_sink_flush(struct nr_sink *s, struct nr_err *err);
  */
 int nr_sink_rotate(struct nr_sink *s, int64_t ns, struct nr_err *err);
 /* Records that were dropped because the sink was behind, and those that lack their flow
-   for it. Guards hand these three, and wants_open, on. */
+   for it. Guards hand these, and wants_open, on. */
 uint64_t nr_sink_dropped(const struct nr_sink *s);
+/*
+ * All open flows are about to be written: nothing of what comes now is dropped, up to
+ * nr_sink_rotate(), before which it is waited for some seconds, or, at the end, where no
+ * packet is lost by it, for good. JSON lines wait at the end alone.
+ */
+void nr_sink_last_rows(struct nr_sink *s, bool at_end);
+/* There is much that it has not written yet: what can come later should. */
+bool nr_sink_is_behind(const struct nr_sink *s);
 bool nr_sink_wants_open(const struct nr_sink *s);
+/* Rows of which there are few, and which describe all others. */
+bool nr_sink_is_frame(const struct nr_record *r);
 /* The file that is being written now: the target, or of a set the newest. */
 const char *nr_sink_path(const struct nr_sink *s);
 

@@ -4,10 +4,14 @@
  * one after the other. Each has a queue and a thread, which commits twice a second, and
  * finishes the file when it is told that no more comes; meanwhile the next one is filled.
  *
- * Nobody waits for a database. Where the queue is full to BUSY chunks, records are left
- * out; the rest of it is for flows and for what describes the capture, and where it is
- * full altogether flows are left out too. Session records of flows without a row go when
- * the file is finished.
+ * While packets come nobody waits for a database. Where the queue is full to BUSY chunks,
+ * records are left out; the rest of it is for flows and for what describes the capture,
+ * and where it is full altogether flows are left out too. Session records of flows
+ * without a row go when the file is finished. What is left out is counted, but for rows
+ * of flows that are open: those come again.
+ *
+ * The last rows of a file are those of all its open flows, more than the queue has room
+ * for: it grows, and then they are waited for while the ring takes packets.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -21,10 +25,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	CHUNKS = 64, /* of NR_CHUNK_SIZE */
 	BUSY = 48,   /* as many for everything */
+	BEHIND = 16, /* more: what can come later should */
+	LAST = 256,  /* for the last rows of a file */
+	PATIENCE_MS = 10000,
+	POLL_US = 1000,
 	COMMIT_MS = 1000,
 	UNFINISHED_MAX = 8,
 	NAMES_TRIED = 10000, /* of one second */
@@ -39,6 +48,7 @@ struct file {
 	pthread_t thread;
 	bool to_finish; /* set before the queue is closed */
 	bool lost_flows;
+	int64_t patience_ns; /* until when last rows are waited for; 0: none came */
 	char *chain_heads;
 	bool may_lack_rows;
 	int64_t sync_ns;
@@ -177,7 +187,7 @@ static int file_new(struct file **out, struct nr_sink *s, int64_t ns, struct nr_
 		return rc;
 	}
 	nr_queue_init(&f->queue);
-	f->queue.max_chunks = CHUNKS + 2; /* what must not be lost is waited for */
+	f->queue.max_chunks = LAST + 2; /* what must not be lost is waited for */
 	rc = pthread_create(&f->thread, NULL, writer, f);
 	if (rc != 0) {
 		nr_queue_fini(&f->queue);
@@ -258,21 +268,45 @@ static bool is_flow(const struct nr_record_type *t)
 	return t == &nr_rt_flow;
 }
 
-/* What there is little of, and describes the rest. */
-static bool is_frame(const struct nr_record_type *t)
+/* It will be renewed. */
+static bool is_open_flow(const struct nr_record *r)
 {
-	return t == &nr_rt_run || t == &nr_rt_source || t == &nr_rt_interface ||
-	       t == &nr_rt_ledger || t == &nr_rt_capture_stats;
+	return is_flow(r->type) && r->v[NR_FLOW_end_reason].kind == NR_V_NULL;
+}
+
+/* False: the database has been too slow for too long, or has failed. */
+static bool put_last(const struct nr_sink *s, struct file *f, const struct nr_record *r,
+		     unsigned t)
+{
+	if (!f->patience_ns)
+		f->patience_ns = nr_monotonic_ns() + PATIENCE_MS * INT64_C(1000000);
+	while (!nr_queue_offer(&f->queue, r, t, LAST)) {
+		if (atomic_load(&f->failed) < 0 ||
+		    (!s->at_end && nr_monotonic_ns() >= f->patience_ns))
+			return false;
+		usleep(POLL_US);
+	}
+	return true;
 }
 
 static void put(struct nr_sink *s, struct file *f, const struct nr_record *r, unsigned t)
 {
-	if (is_frame(r->type)) {
+	bool done;
+
+	if (nr_sink_is_frame(r)) {
 		nr_queue_put(&f->queue, r, t);
-	} else if (!nr_queue_offer(&f->queue, r, t, is_flow(r->type) ? CHUNKS : BUSY)) {
-		s->dropped++;
-		f->lost_flows |= is_flow(r->type);
+		return;
 	}
+	if (s->at_last)
+		done = put_last(s, f, r, t);
+	else if (is_flow(r->type) && !is_open_flow(r))
+		done = nr_queue_offer(&f->queue, r, t, CHUNKS);
+	else
+		done = nr_queue_offer(&f->queue, r, t, BUSY);
+	if (done || is_open_flow(r))
+		return;
+	s->dropped++;
+	f->lost_flows |= is_flow(r->type);
 }
 
 static int surface(const struct file *f, struct nr_err *err)
@@ -314,6 +348,13 @@ static int live_flush(struct nr_sink *s, struct nr_err *err)
 	if (set->retain)
 		nr_retain_enforce(set->retain);
 	return surface(set->cur, err);
+}
+
+static bool live_is_behind(const struct nr_sink *s)
+{
+	const struct set *set = (const struct set *)(const void *)s->ctx;
+
+	return atomic_load(&set->cur->queue.n_used) > BEHIND;
 }
 
 static void end(struct file *f, bool to_finish)
@@ -396,4 +437,5 @@ const struct nr_sink_ops nr_sink_sqlite_live = {
 	.close = live_close,
 	.flush = live_flush,
 	.rotate = live_rotate,
+	.is_behind = live_is_behind,
 };

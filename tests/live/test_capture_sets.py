@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Captures that go on: what can be read meanwhile, sets of files, triggers."""
 
+import contextlib
 import json
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -54,6 +56,14 @@ class Meanwhile(Capture):
 
 
 class Sets(Capture):
+    @contextlib.contextmanager
+    def held(self, path):
+        """Another program writes into that database."""
+        with contextlib.closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield
+            db.execute("COMMIT")
+
     def test_hangup_rotates_packets_and_database_and_flows_go_on(self):
         n = self.network()
         p = self.capture(n.b, "vb", "-o", "a.db", "-w", "x.pcapng", "--rotate")
@@ -90,6 +100,27 @@ class Sets(Capture):
         self.assertGreaterEqual(len(dbs), 3)
         self.assertEqual(sum(self.query(d, "SELECT total(records) FROM flow")[0][0]
                              for d in dbs), 5)
+
+    def test_rotation_and_end_lose_no_row_of_many_open_flows(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db", "--rotate", "--no-sessions")
+        many = 50000
+        for v6 in False, True:
+            n.a.send("va", net.udp_frames(many, flows=many, sport=1024, v6=v6))
+        time.sleep(0.5)
+        for sig in signal.SIGHUP, signal.SIGINT:
+            with self.held(max(self.dir.glob("a-*.db"))):
+                p.signal(sig)
+                time.sleep(1.5)
+            time.sleep(1)
+        p.finish()
+        dbs = sorted(f.name for f in self.dir.glob("a-*.db"))
+        self.assertEqual(len(dbs), 2)
+        for d, end in zip(dbs, ("rotated", "end_of_input")):
+            self.assertEqual(self.query(d, "SELECT end_reason, count(*) FROM flow GROUP BY 1"),
+                             [(end, 2 * many)])
+            self.assertEqual(self.query(d, "SELECT count(*) FROM anomaly "
+                                           "WHERE kind = 'sink_overload'"), [(0,)])
 
     def test_databases_rotate_by_their_own_size(self):
         n = self.network()

@@ -2,6 +2,7 @@
 #include "sink_env.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -245,6 +246,72 @@ static void an_overload_drops_records_and_counts_them(void **state)
 		 "0");
 }
 
+/* Another program writes into the database; it has a thread that ends it. */
+static sqlite3 *hold(struct env *e)
+{
+	sqlite3 *db;
+
+	add_run(e, 1, 1, 0);
+	give(e);
+	nr_sink_flush(e->s, &e->err);
+	wait_for(e, "SELECT count(*) FROM source", "1");
+	assert_int_equal(sqlite3_open(e->path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 10000);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), 0);
+	return db;
+}
+
+static void *release(void *db)
+{
+	usleep(300000);
+	sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	sqlite3_close(db);
+	return NULL;
+}
+
+static void give_flows(struct env *e, int64_t n, const char *end)
+{
+	for (int64_t i = 1; i <= n; i++) {
+		add_flow_now(e, i * 16, 1, i, end);
+		give(e);
+	}
+}
+
+static void rows_of_open_flows_come_again_and_are_not_missed(void **state)
+{
+	enum { N = 100000 }; /* 140 MB */
+	struct env *e = *state;
+	sqlite3 *db;
+
+	open_live(e, (struct nr_sink_options){ 0 });
+	db = hold(e);
+	assert_false(nr_sink_is_behind(e->s));
+	give_flows(e, N, NULL);
+	assert_true(nr_sink_is_behind(e->s));
+	release(db);
+	finish(e);
+	assert_int_equal(nr_sink_dropped(e->s), 0);
+	nr_sink_close(e->s);
+	assert_true(atoi(ask(e, "SELECT count(*) FROM flow")) < N);
+}
+
+static void last_rows_wait_for_the_database(void **state)
+{
+	enum { N = 200000 }; /* 280 MB */
+	struct env *e = *state;
+	pthread_t thread;
+
+	open_live(e, (struct nr_sink_options){ 0 });
+	assert_int_equal(pthread_create(&thread, NULL, release, hold(e)), 0);
+	nr_sink_last_rows(e->s, true);
+	give_flows(e, N, "end_of_input");
+	pthread_join(thread, NULL);
+	finish(e);
+	assert_int_equal(nr_sink_dropped(e->s), 0);
+	nr_sink_close(e->s);
+	query_is(e, "SELECT count(*) FROM flow", "200000");
+}
+
 static char *member(struct env *e, const char *when)
 {
 	static char path[TMPFILE_LEN];
@@ -319,6 +386,8 @@ int main(void)
 		T(a_killed_capture_leaves_what_was_committed),
 		T(a_reader_that_stays_leaves_the_log_and_it_is_said),
 		T(an_overload_drops_records_and_counts_them),
+		T(rows_of_open_flows_come_again_and_are_not_missed),
+		T(last_rows_wait_for_the_database),
 		T(a_set_has_a_whole_database_for_each_interval),
 		T(a_reference_to_what_never_was_fails),
 	};
