@@ -49,7 +49,7 @@ int nr_db_open_live(struct nr_db *d, const struct nr_sink_options *o,
 	sqlite3_busy_timeout(d->db, BUSY_MS);
 	/* The capture waits for this: no syncs. There is nothing yet to be lost. */
 	nr_buf_str(&sql, "PRAGMA synchronous = OFF; PRAGMA page_size = 8192;"
-			 "PRAGMA journal_mode = WAL; PRAGMA cache_size = -16384;"
+			 "PRAGMA journal_mode = WAL; PRAGMA cache_size = -65536;"
 			 "PRAGMA foreign_keys = OFF;");
 	nr_db_put_tables(&sql, types, n);
 	nr_buf_str(&sql, views ? views : "");
