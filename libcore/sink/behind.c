@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
 	CHUNKS = 64, /* of NR_CHUNK_SIZE */
@@ -24,6 +25,7 @@ struct behind {
 	struct nr_sink *inner; /* the thread's while it runs */
 	struct nr_queue queue;
 	pthread_t thread;
+	bool is_file;
 	bool is_joined;
 	atomic_bool is_given_up; /* what is queued is not to be written any more */
 	atomic_int failed;       /* -errno, set after error */
@@ -83,9 +85,11 @@ static int behind_open(struct nr_sink *s, const char *target,
 {
 	struct behind *b = ctx_of(s);
 	int rc = nr_sink_open_as(&b->inner, &nr_sink_jsonl, target, o, err);
+	struct stat st;
 
 	if (rc < 0)
 		return rc;
+	b->is_file = stat(target, &st) == 0 && S_ISREG(st.st_mode);
 	s->no_ident = b->inner->no_ident;
 	s->no_index = b->inner->no_index;
 	s->is_archive = b->inner->is_archive;
@@ -115,16 +119,23 @@ static bool is_wanted_more(const struct nr_record *r)
 	return r->type == &nr_rt_flow || nr_sink_is_frame(r);
 }
 
+/* Who reads from a pipe may have stopped: that is waited for at the end alone. */
+static bool offer(struct nr_sink *s, const struct nr_record *r)
+{
+	struct behind *b = ctx_of(s);
+
+	if (s->wait_until_ns && (b->is_file || s->wait_until_ns == INT64_MAX))
+		return nr_queue_offer_until(&b->queue, r, 0, CHUNKS, s->wait_until_ns);
+	return nr_queue_offer(&b->queue, r, 0, is_wanted_more(r) ? CHUNKS : BUSY);
+}
+
 static int behind_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 			struct nr_err *err)
 {
 	struct behind *b = ctx_of(s);
 
 	for (size_t i = 0; i < n; i++)
-		if (s->at_end)
-			nr_queue_put(&b->queue, r[i], 0);
-		else if (!nr_queue_offer(&b->queue, r[i], 0,
-					 is_wanted_more(r[i]) ? CHUNKS : BUSY))
+		if (!offer(s, r[i]))
 			s->dropped++;
 	nr_queue_nudge(&b->queue);
 	return surface(b, err);

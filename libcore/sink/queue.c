@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { WORTH_HANDING_OVER = 64 * 1024, FLUSHED_MAX = 8 };
+enum { WORTH_HANDING_OVER = 64 * 1024, FLUSHED_MAX = 8, POLL_MS = 100 };
 
 void nr_queue_init(struct nr_queue *q)
 {
@@ -160,6 +160,39 @@ bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, unsigned tabl
 	return true;
 }
 
+static struct timespec after(unsigned ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000l;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	return until;
+}
+
+bool nr_queue_offer_until(struct nr_queue *q, const struct nr_record *r, unsigned table,
+			  unsigned chunks, int64_t until_ns)
+{
+	struct timespec until;
+	bool is_dead = false;
+
+	while (!nr_queue_offer(q, r, table, chunks)) {
+		if (is_dead || nr_monotonic_ns() >= until_ns)
+			return false;
+		until = after(POLL_MS);
+		pthread_mutex_lock(&q->lock);
+		if (!q->is_dead && atomic_load(&q->n_used) >= chunks)
+			pthread_cond_timedwait(&q->not_full, &q->lock, &until);
+		is_dead = q->is_dead;
+		pthread_mutex_unlock(&q->lock);
+	}
+	return true;
+}
+
 void nr_queue_put(struct nr_queue *q, const struct nr_record *r, unsigned table)
 {
 	unsigned n = r->type->n_fields;
@@ -254,17 +287,10 @@ struct nr_chunk *nr_queue_take(struct nr_queue *q)
 
 struct nr_chunk *nr_queue_take_for(struct nr_queue *q, unsigned ms, bool *at_end)
 {
-	struct timespec until;
+	struct timespec until = after(ms);
 	struct nr_chunk *c;
 	int rc = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000l;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&q->lock);
 	q->is_idle = true;
 	while (!q->first && !q->is_closed && rc == 0)

@@ -69,6 +69,10 @@ void nr_queue_put(struct nr_queue *q, const struct nr_record *r, unsigned table)
  */
 bool nr_queue_offer(struct nr_queue *q, const struct nr_record *r, unsigned table,
 		    unsigned chunks);
+/* The same, waiting for room until the monotonic clock says so; false also where nobody
+   takes any more. */
+bool nr_queue_offer_until(struct nr_queue *q, const struct nr_record *r, unsigned table,
+			  unsigned chunks, int64_t until_ns);
 /* Hands over what is in the open chunk, unless the taker is far behind. */
 void nr_queue_flush(struct nr_queue *q);
 /* Hands over what is in the open chunk if it is worth it: the taker waits. */

@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* How long the last rows of a file are waited for while a ring takes the packets. */
+static const int64_t PATIENCE_NS = INT64_C(10000000000);
+
 static bool ends_with(const char *s, const char *end)
 {
 	size_t n = strlen(s), m = strlen(end);
@@ -98,7 +101,7 @@ int nr_sink_rotate(struct nr_sink *s, int64_t ns, struct nr_err *err)
 
 	s = innermost(s);
 	rc = s->ops->rotate ? s->ops->rotate(s, ns, err) : 0;
-	s->at_last = false;
+	s->wait_until_ns = 0;
 	return rc;
 }
 
@@ -110,8 +113,7 @@ uint64_t nr_sink_dropped(const struct nr_sink *s)
 void nr_sink_last_rows(struct nr_sink *s, bool at_end)
 {
 	s = innermost(s);
-	s->at_last = true;
-	s->at_end = at_end;
+	s->wait_until_ns = at_end ? INT64_MAX : nr_monotonic_ns() + PATIENCE_NS;
 }
 
 bool nr_sink_is_behind(const struct nr_sink *s)

@@ -81,7 +81,8 @@ struct nr_sink {
 	const char *path;      /* of a set: the newest file; NULL: the target */
 	bool wants_open;       /* takes rows of flows that are open, and their renewals */
 	uint64_t dropped;      /* records; see nr_sink_dropped() */
-	bool at_last, at_end;  /* see nr_sink_last_rows() */
+	/* of the monotonic clock: so long a full queue is waited for; 0: not at all */
+	int64_t wait_until_ns;
 	uint64_t bytes; /* live: of the database at its last commit; 0: not known */
 	/* Live: a sentence for the end of the run, "": none. Set by finish. */
 	char note[256];
@@ -124,7 +125,7 @@ uint64_t nr_sink_dropped(const struct nr_sink *s);
 /*
  * All open flows are about to be written: nothing of what comes now is dropped, up to
  * nr_sink_rotate(), before which it is waited for some seconds, or, at the end, where no
- * packet is lost by it, for good. JSON lines wait at the end alone.
+ * packet is lost by it, for good. JSON lines into a pipe wait at the end alone.
  */
 void nr_sink_last_rows(struct nr_sink *s, bool at_end);
 /* There is much that it has not written yet: what can come later should. */

@@ -25,15 +25,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum {
 	CHUNKS = 64, /* of NR_CHUNK_SIZE */
 	BUSY = 48,   /* as many for everything */
 	BEHIND = 16, /* more: what can come later should */
 	LAST = 256,  /* for the last rows of a file */
-	PATIENCE_MS = 10000,
-	POLL_US = 1000,
 	COMMIT_MS = 1000,
 	UNFINISHED_MAX = 8,
 	NAMES_TRIED = 10000, /* of one second */
@@ -48,7 +45,6 @@ struct file {
 	pthread_t thread;
 	bool to_finish; /* set before the queue is closed */
 	bool lost_flows;
-	int64_t patience_ns; /* until when last rows are waited for; 0: none came */
 	char *chain_heads;
 	bool may_lack_rows;
 	int64_t sync_ns;
@@ -274,21 +270,6 @@ static bool is_open_flow(const struct nr_record *r)
 	return is_flow(r->type) && r->v[NR_FLOW_end_reason].kind == NR_V_NULL;
 }
 
-/* False: the database has been too slow for too long, or has failed. */
-static bool put_last(const struct nr_sink *s, struct file *f, const struct nr_record *r,
-		     unsigned t)
-{
-	if (!f->patience_ns)
-		f->patience_ns = nr_monotonic_ns() + PATIENCE_MS * INT64_C(1000000);
-	while (!nr_queue_offer(&f->queue, r, t, LAST)) {
-		if (atomic_load(&f->failed) < 0 ||
-		    (!s->at_end && nr_monotonic_ns() >= f->patience_ns))
-			return false;
-		usleep(POLL_US);
-	}
-	return true;
-}
-
 static void put(struct nr_sink *s, struct file *f, const struct nr_record *r, unsigned t)
 {
 	bool done;
@@ -297,8 +278,8 @@ static void put(struct nr_sink *s, struct file *f, const struct nr_record *r, un
 		nr_queue_put(&f->queue, r, t);
 		return;
 	}
-	if (s->at_last)
-		done = put_last(s, f, r, t);
+	if (s->wait_until_ns)
+		done = nr_queue_offer_until(&f->queue, r, t, LAST, s->wait_until_ns);
 	else if (is_flow(r->type) && !is_open_flow(r))
 		done = nr_queue_offer(&f->queue, r, t, CHUNKS);
 	else

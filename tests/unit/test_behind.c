@@ -147,6 +147,32 @@ static void test_behind_drops_and_counts_while_nobody_reads(void **state)
 	assert_non_null(strstr(r.first, "\"src_ip\":\"10.0.0.0\",\"src_port\":0"));
 }
 
+static void test_behind_waits_for_its_reader_at_the_end_alone(void **state)
+{
+	const struct env *e = *state;
+	struct nr_sink *s = open_sink(e);
+	struct nr_err err = { "" };
+	struct reading r = { .fd = e->reader };
+	pthread_t reader;
+	uint64_t dropped;
+
+	nr_sink_last_rows(s, false); /* a rotation: the capture goes on */
+	for (int i = 0; i < MORE_THAN_FITS; i++)
+		assert_int_equal(write_one(s, i), 0);
+	dropped = nr_sink_dropped(s);
+	assert_true(dropped > 0);
+	assert_int_equal(nr_sink_rotate(s, 0, &err), 0);
+	nr_sink_last_rows(s, true);
+	assert_int_equal(pthread_create(&reader, NULL, read_all, &r), 0);
+	for (int i = 0; i < MORE_THAN_FITS; i++)
+		assert_int_equal(write_one(s, i), 0);
+	assert_int_equal(nr_sink_dropped(s), dropped);
+	assert_int_equal(nr_sink_finish(s, &err), 0);
+	nr_sink_close(s);
+	pthread_join(reader, NULL);
+	assert_int_equal(r.lines + dropped, 2 * MORE_THAN_FITS);
+}
+
 static void test_behind_lines_come_soon_without_being_many(void **state)
 {
 	const struct env *e = *state;
@@ -191,6 +217,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_behind_drops_and_counts_while_nobody_reads, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_behind_waits_for_its_reader_at_the_end_alone, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			test_behind_lines_come_soon_without_being_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_says_that_its_reader_has_gone,
