@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -224,24 +223,6 @@ static int open_interfaces(struct nr_capture_run *r, struct nr_err *err)
 	while (rc && n)
 		nr_live_close(live[--n]);
 	return rc;
-}
-
-static int pin(struct nr_capture_run *r, struct nr_err *err)
-{
-	uint64_t cpu;
-	cpu_set_t set;
-
-	if (!r->c->pin)
-		return 0;
-	CPU_ZERO(&set);
-	if (nr_parse_u64(r->c->pin, &cpu) || cpu >= CPU_SETSIZE)
-		return nr_fail(err, -EINVAL, "--pin needs the number of a CPU, not '%s'",
-			       r->c->pin);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		return nr_fail(err, -EINVAL, "cannot run on CPU %s: %s", r->c->pin,
-			       strerror(errno));
-	return 0;
 }
 
 /* Whether the times of this run are worth something. */
@@ -592,7 +573,7 @@ static int capture_run(const struct nr_call *call)
 	block_signals(&r);
 	ask_clock(&r);
 	r.notify_fd = nr_notify_open();
-	rc = pin(&r, &r.err);
+	rc = nr_capture_check_pin(&r, &r.err);
 	if (!rc)
 		rc = open_interfaces(&r, &r.err);
 	if (rc) {

@@ -13,6 +13,7 @@
 #include "keep/keeper.h"
 #include "source/merge_live.h"
 
+#include <sched.h>
 #include <signal.h>
 
 struct nr_call;
@@ -58,6 +59,10 @@ struct nr_capture_run {
 	int64_t rotate_at;  /* without a keeper: clock of the next database */
 	int64_t rotated_ns; /* clock of the last rotation, or of the beginning */
 	struct nr_user user;
+	struct {
+		int cpu; /* -1: none */
+		cpu_set_t before;
+	} pin;
 	bool live_line; /* on a terminal */
 	bool line_drawn;
 	int signal_fd, notify_fd;
@@ -113,6 +118,15 @@ const char *nr_watch_take(struct nr_sink *s);
 /* ", dns, tls": the tables with most messages since the last call. */
 void nr_watch_services(struct nr_sink *s, char *out, size_t size);
 void nr_watch_free(struct nr_sink *s); /* NULL is fine */
+
+/*
+ * pin.c. The first: is it a CPU that this process may run on? 0, or -EINVAL with a
+ * sentence. A thread inherits where it may run, so nothing that starts one is called
+ * while the caller is pinned.
+ */
+int nr_capture_check_pin(struct nr_capture_run *r, struct nr_err *err);
+void nr_capture_pin(const struct nr_capture_run *r);
+void nr_capture_unpin(const struct nr_capture_run *r);
 
 /* capture_loop.c: from the open interfaces to the end. 0, or what failed. */
 int nr_capture_loop(struct nr_capture_run *r, const struct nr_run_info *run);

@@ -264,6 +264,43 @@ class Basics(Capture):
         self.assertEqual(list(self.dir.iterdir()), [])
 
 
+class Pinned(Capture):
+    """--pin: the thread that reads, and it alone."""
+
+    def cpus(self, p):
+        """Of each thread, the first one first: where it may run."""
+        ids = sorted(map(int, os.listdir(f"/proc/{p.pid}/task")))
+        texts = [Path(f"/proc/{p.pid}/task/{i}/status").read_text() for i in ids]
+        return [re.search(r"^Cpus_allowed_list:\s*(\S+)", t, re.M)[1] for t in texts]
+
+    def test_only_the_thread_that_reads_is_pinned_also_behind_a_rotation(self):
+        everywhere = re.search(r"^Cpus_allowed_list:\s*(\S+)",
+                               Path("/proc/self/status").read_text(), re.M)[1]
+        cpu = min(os.sched_getaffinity(0))
+        if everywhere == str(cpu):
+            self.skipTest("needs two CPUs")
+        n = self.network()
+        p = self.capture(n.b, "vb", "--pin", cpu, "-o", "a.db", "-o", "a.jsonl", "-w",
+                         "a.pcapng.zst", "--rotate")
+        for _ in range(2):
+            time.sleep(0.5)
+            first, *others = self.cpus(p)
+            self.assertEqual(first, str(cpu))
+            self.assertGreater(len(others), 2)
+            self.assertEqual(set(others), {everywhere})
+            n.a.send("va", net.udp_frames(50))
+            p.signal(signal.SIGHUP)
+        self.end(p)
+
+    def test_a_cpu_that_is_none_is_said_before_anything_starts(self):
+        n = self.network()
+        for cpu, what in (("x", "needs the number of a CPU"), ("1023", "cannot run on CPU 1023")):
+            p = self.start(n.b, [net.NRTOOL, "capture", "vb", "--pin", cpu, "-o", "a.db"])
+            self.assertEqual(p.finish(), 2)
+            self.assertIn(what, p.err)
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+
 class Privileges(Capture):
     def status(self, p):
         return dict(line.split(":\t", 1) for line in
