@@ -345,17 +345,11 @@ static int turn(struct nr_capture_run *r)
 	return 0;
 }
 
-static int start(struct nr_capture_run *r, const struct nr_run_info *run)
+int nr_capture_begin(struct nr_capture_run *r, const struct nr_run_info *run)
 {
-	struct nr_live_source s;
-	struct nr_kept_file f = { 0 };
-	int rc = 0;
+	struct nr_live_source s = source_of(r, r->keeper ? &r->first : NULL);
+	int rc;
 
-	if (r->keeper)
-		rc = nr_keeper_start(r->keeper, r->begin_ns, &f, &r->err);
-	if (rc)
-		return rc;
-	s = source_of(r, r->keeper ? &f : NULL);
 	r->source = 0;
 	r->rotate_at = INT64_MAX;
 	r->rotated_ns = r->begin_ns;
@@ -364,15 +358,13 @@ static int start(struct nr_capture_run *r, const struct nr_run_info *run)
 	nr_capture_account_init(r);
 	if (!rc)
 		describe(r);
-	return rc;
+	return rc ? rc : r->failed;
 }
 
-int nr_capture_loop(struct nr_capture_run *r, const struct nr_run_info *run)
+int nr_capture_loop(struct nr_capture_run *r)
 {
-	int rc = start(r, run);
+	int rc = 0;
 
-	if (rc)
-		return rc;
 	nr_capture_pin(r);
 	while (!rc && !r->failed)
 		rc = turn(r);

@@ -264,6 +264,57 @@ class Basics(Capture):
         self.assertEqual(list(self.dir.iterdir()), [])
 
 
+class Beginnings(Capture):
+    """What does not begin says so before it is said to be ready, and leaves nothing behind."""
+
+    def refused(self, n, *words, status=2):
+        before = {f.name: f.read_bytes() for f in self.dir.iterdir()}
+        p = self.start(n.b, [net.NRTOOL, "capture", "vb", *words])
+        self.assertEqual(p.finish(), status, p.err)
+        self.assertNotIn("capturing", p.err)
+        self.assertEqual({f.name: f.read_bytes() for f in self.dir.iterdir()}, before)
+        return p.err
+
+    def test_a_target_that_exists(self):
+        n = self.network()
+        for name in ("have.pcapng", "have.db", "have.jsonl"):
+            (self.dir / name).write_text("mine")
+        outputs = ("-o", "new.db", "-o", "new.jsonl", "-o", "new.jsonl.zst")
+        for words in ((*outputs, "-w", "have.pcapng"),
+                      (*outputs, "-o", "have.db", "-w", "new.pcapng"),
+                      (*outputs, "-o", "have.jsonl", "-w", "new.pcapng.zst"),
+                      ("-o", "new.db", "-o", "have.jsonl", "-w", "set.pcapng", "--rotate"),
+                      ("-o", "have.db", "-w", "x.pcapng", "--pre-trigger", "1s")):
+            said = self.refused(n, *words, status=1)
+            self.assertRegex(said, r"have\.\w+.*exists.*--force")
+        # and the corrected command works
+        p = self.capture(n.b, "vb", *outputs, "-w", "new.pcapng")
+        n.a.send("va", net.udp_frames(3))
+        time.sleep(0.3)
+        self.end(p)
+        self.assertEqual(self.query("new.db", "SELECT packets FROM source"), [(3,)])
+
+    def test_options_that_do_not_go_together(self):
+        n = self.network()
+        for words, what in (
+                (("-o", "s.db", "-o", "s.db"), "-o s.db is given twice"),
+                (("-o", "s.db", "-o", "./s.db"), "-o s.db is given twice"),
+                (("-w", "x.pcapng", "-o", "x.pcapng"), "x.pcapng is given for packets and for rows"),
+                (("-w", "x.pcapng", "--pre-trigger", "1s", "--trigger", "nosuch"),
+                 "--trigger nosuch: there is no such anomaly"),
+                (("--keep-free", "1G"), "give --rotate-time"),
+                (("--keep-files", "2"), "give --rotate-time"),
+                (("--keep-bytes", "1G", "-w", "x.pcapng"), "give --rotate-time"),
+                (("--one-database",), "give --rotate-time"),
+                (("--xdp-mode", "native"), "--xdp-mode needs --backend xdp"),
+                (("--take-traffic", "--backend", "pcap"), "--take-traffic needs --backend xdp"),
+                (("--pre-trigger-memory", "1M"), "give --pre-trigger TIME"),
+                (("--active-timeout", "1s"), "give -o FILE.jsonl"),
+                (("--active-timeout", "1s", "-o", "s.db"), "give -o FILE.jsonl")):
+            self.assertIn(what, self.refused(n, *words), words)
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+
 class Pinned(Capture):
     """--pin: the thread that reads, and it alone."""
 
