@@ -403,6 +403,11 @@ static int open_keeper(struct nr_capture_run *r, struct nr_err *err)
 	return 0;
 }
 
+static void say_failure(void *arg, const char *text)
+{
+	nr_capture_say(arg, "%s; the other outputs go on", text);
+}
+
 static int open_outputs(struct nr_capture_run *r, struct nr_err *err)
 {
 	struct nr_sink_options so = {
@@ -419,6 +424,8 @@ static int open_outputs(struct nr_capture_run *r, struct nr_err *err)
 
 	if (rc)
 		return rc;
+	r->out.say = say_failure;
+	r->out.arg = r;
 	r->sinks = nr_xcalloc(r->out.n + 2, sizeof(*r->sinks));
 	n = nr_outputs_sinks(&r->out, r->sinks);
 	if (!r->c->quiet) {
@@ -447,22 +454,24 @@ static void block_signals(struct nr_capture_run *r)
 	r->signal_fd = signalfd(-1, &r->signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static int finish(struct nr_capture_run *r)
+/* rc: what ended the loop. What is whole is finished whatever has failed. */
+static int finish(struct nr_capture_run *r, int rc)
 {
 	bool lost = nr_capture_lost(r) != 0;
-	int kept = r->keeper ? nr_keeper_finish(r->keeper, &r->err) : 0;
-	int rc;
+	struct nr_err err = { "" };
+	int kept = r->keeper ? nr_keeper_finish(r->keeper, &err) : 0;
+	int end;
 
-	r->status = kept || r->status      ? NR_EXIT_INCOMPLETE
-		    : r->gone              ? NR_EXIT_DAMAGED
-		    : r->c->strict && lost ? NR_EXIT_LOST
-					   : NR_EXIT_OK;
+	r->status = kept || r->status || r->out.failed ? NR_EXIT_INCOMPLETE
+		    : r->gone                          ? NR_EXIT_DAMAGED
+		    : r->c->strict && lost             ? NR_EXIT_LOST
+						       : NR_EXIT_OK;
 	if (kept)
-		nr_capture_say(r, "%s", r->err.text);
-	rc = nr_engine_live_end(r->engine, r->status);
+		nr_capture_say(r, "%s", err.text);
 	if (!rc)
-		rc = nr_outputs_finish(&r->out, &r->err);
-	return rc;
+		rc = nr_engine_live_end(r->engine, r->status);
+	end = nr_outputs_finish(&r->out, rc ? &err : &r->err);
+	return rc ? rc : end;
 }
 
 static void report(struct nr_capture_run *r)
@@ -522,17 +531,16 @@ static int run_all(struct nr_capture_run *r)
 	nr_capture_clear_line(r);
 	if (r->gone)
 		nr_capture_say(r, "%s", r->err.text);
-	if (!rc)
-		rc = finish(r);
+	rc = finish(r, rc);
 	nr_buf_fini(&libraries);
 	nr_buf_fini(&options);
+	report(r);
 	if (rc && r->out.reader_gone && !r->out.failed && rc == -EPIPE)
 		return NR_EXIT_OK;
 	if (rc)
 		return nr_complain(r->out.failed ? NR_EXIT_INCOMPLETE : NR_EXIT_FAILED,
 				   "capture", "%s", r->err.text);
-	report(r);
-	return r->status;
+	return r->out.failed ? NR_EXIT_INCOMPLETE : r->status;
 }
 
 static void free_run(struct nr_capture_run *r)

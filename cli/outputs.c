@@ -15,6 +15,7 @@
 struct guard {
 	struct nr_outputs *out;
 	struct nr_sink *inner;
+	bool is_gone; /* it failed, or nobody reads it, and the others go on */
 };
 
 static struct guard *guard_of(struct nr_sink *s)
@@ -22,26 +23,48 @@ static struct guard *guard_of(struct nr_sink *s)
 	return (struct guard *)s->ctx;
 }
 
+static bool others_go_on(const struct nr_outputs *out)
+{
+	for (size_t i = 0; i < out->n; i++)
+		if (!guard_of(out->o[i].guard)->is_gone)
+			return true;
+	return false;
+}
+
+/* What its result means for the run: 0 where it goes on without this output. */
+static int judge(struct nr_sink *s, int rc, struct nr_err *err)
+{
+	struct guard *g = guard_of(s);
+	struct nr_outputs *out = g->out;
+
+	if (!rc)
+		return 0;
+	g->is_gone = true;
+	if (!strcmp(s->target, "-") && rc == -EPIPE) {
+		out->reader_gone = true;
+		return others_go_on(out) ? 0 : rc;
+	}
+	if (!out->failed)
+		out->failed = s->target;
+	if (!out->say || !others_go_on(out))
+		return rc;
+	out->say(out->arg, err->text);
+	return 0;
+}
+
 static int guard_write(struct nr_sink *s, struct nr_record *const *r, size_t n,
 		       struct nr_err *err)
 {
 	struct guard *g = guard_of(s);
-	bool is_stdout = !strcmp(s->target, "-");
-	int rc;
 
-	if (is_stdout && g->out->reader_gone)
-		return 0;
-	rc = nr_sink_write(g->inner, r, n, err);
-	if (!rc)
-		return 0;
-	if (is_stdout && rc == -EPIPE) {
-		g->out->reader_gone = true;
-		if (g->out->n > 1)
-			return 0; /* the other outputs go on */
-	} else {
-		g->out->failed = s->target;
-	}
-	return rc;
+	return g->is_gone ? 0 : judge(s, nr_sink_write(g->inner, r, n, err), err);
+}
+
+static int guard_flush(struct nr_sink *s, struct nr_err *err)
+{
+	struct guard *g = guard_of(s);
+
+	return g->is_gone ? 0 : judge(s, nr_sink_flush(g->inner, err), err);
 }
 
 static int nothing_to_finish(struct nr_sink *s, struct nr_err *err)
@@ -60,6 +83,7 @@ static const struct nr_sink_ops guard_ops = {
 	.name = "guard",
 	.ctx_size = sizeof(struct guard),
 	.write = guard_write,
+	.flush = guard_flush,
 	.finish = nothing_to_finish,
 	.close = free_guard,
 };
@@ -75,7 +99,7 @@ static struct nr_sink *new_guard(struct nr_outputs *out, struct nr_sink *inner,
 	s->no_index = inner->no_index;
 	s->no_ident = inner->no_ident;
 	s->no_values = inner->no_values;
-	*guard_of(s) = (struct guard){ out, inner };
+	*guard_of(s) = (struct guard){ .out = out, .inner = inner };
 	return s;
 }
 
@@ -109,7 +133,11 @@ static void finish_one(struct nr_outputs *out, size_t i, int *first, struct nr_e
 {
 	const char *target = out->o[i].guard->target;
 	struct nr_err e = { "" };
-	int rc = nr_sink_finish(out->o[i].sink, &e);
+	int rc;
+
+	if (guard_of(out->o[i].guard)->is_gone)
+		return;
+	rc = nr_sink_finish(out->o[i].sink, &e);
 
 	if (rc == -EPIPE && !strcmp(target, "-")) {
 		out->reader_gone = true;
@@ -157,9 +185,10 @@ int nr_outputs_finish(struct nr_outputs *out, struct nr_err *err)
 	char *heads;
 	int first = 0;
 
-	/* archives before databases, which say what they were */
+	/* archives before databases, which say what they were; then what may wait for a
+	   reader */
 	for (size_t i = 0; i < out->n; i++)
-		if (!is_database(out->o[i].sink))
+		if (out->o[i].sink->is_archive)
 			finish_one(out, i, &first, err);
 	heads = first ? NULL : chain_heads(out);
 	for (size_t i = 0; i < out->n; i++) {
@@ -171,6 +200,9 @@ int nr_outputs_finish(struct nr_outputs *out, struct nr_err *err)
 		finish_one(out, i, &first, err);
 	}
 	nr_free(heads);
+	for (size_t i = 0; i < out->n; i++)
+		if (!out->o[i].sink->is_archive && !is_database(out->o[i].sink))
+			finish_one(out, i, &first, err);
 	return first;
 }
 

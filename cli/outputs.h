@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The outputs of one run: what -o named, each behind a guard that remembers which of them
- * failed (the engine only says that something did).
+ * failed (the engine only says that something did) and lets the others go on.
  */
 #pragma once
 
@@ -20,6 +20,10 @@ struct nr_outputs {
 	size_t n;
 	const char *failed; /* target of the output that failed, NULL: none */
 	bool reader_gone;   /* stdout is a pipe whose reader has left */
+	/* Set: a failure of one of several outputs is told here, and the run goes on
+	   without it; else it ends the run. */
+	void (*say)(void *arg, const char *text);
+	void *arg;
 };
 
 /* 0, or what nr_sink_open() says; those that were opened are closed again. */

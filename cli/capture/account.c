@@ -26,7 +26,9 @@ static bool is_some(uint64_t n)
 void nr_capture_account_init(struct nr_capture_run *r)
 {
 	r->seen = nr_xcalloc(nr_live_merge_n_rings(r->merge), sizeof(*r->seen));
-	r->accounted_ns = r->reported_ns = r->ticked_ns = r->started_ns = nr_live_now();
+	r->accounted_ns = nr_live_now();
+	r->counted_ns = r->reported_ns = r->ticked_ns = r->started_ns = nr_monotonic_ns();
+	r->clock_ahead_ns = r->accounted_ns - r->started_ns;
 }
 
 static uint64_t records_dropped(const struct nr_capture_run *r)
@@ -79,6 +81,7 @@ void nr_capture_account(struct nr_capture_run *r, int64_t now)
 	for (unsigned i = 0; i < nr_live_merge_n_rings(r->merge); i++)
 		account_ring(r, i, now);
 	r->accounted_ns = now;
+	r->counted_ns = nr_monotonic_ns();
 	if (r->events->n && !r->failed)
 		r->failed = nr_engine_feed(r->engine, r->events);
 	nr_batch_release(r->events);
@@ -184,7 +187,7 @@ void nr_capture_stats_json(struct nr_capture_run *r, int64_t now)
 	nr_capture_clear_line(r);
 	fprintf(stderr, "%.*s]}\n", (int)b.len, b.p);
 	nr_buf_fini(&b);
-	r->reported_ns = now;
+	r->reported_ns = nr_monotonic_ns();
 }
 
 void nr_capture_clear_line(struct nr_capture_run *r)

@@ -62,15 +62,17 @@ struct nr_capture_run {
 	bool line_drawn;
 	int signal_fd, notify_fd;
 	sigset_t signals;
-	int64_t begin_ns; /* of the first files, which are named by it */
-	int64_t started_ns, monotonic_ns;
+	int64_t begin_ns;   /* of the first files, which are named by it */
+	int64_t started_ns; /* of the monotonic clock, as all of these but accounted_ns */
 	char sandbox[NR_SANDBOX_TEXT];
 	char clock_state[128];
 	char os[160], machine[80];
 	char *interfaces; /* their names, for table source */
 	/* accounting */
 	struct nr_seen *seen;
-	int64_t accounted_ns, ticked_ns, reported_ns;
+	int64_t accounted_ns; /* of the host's clock */
+	int64_t counted_ns, ticked_ns, reported_ns;
+	int64_t clock_ahead_ns; /* the host's clock before the monotonic one */
 	uint64_t records_dropped, reported_packets;
 	int64_t live_ns;       /* CLOCK_MONOTONIC of the last live line */
 	uint64_t live_packets; /* … and what had been captured */

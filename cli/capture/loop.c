@@ -3,6 +3,9 @@
 #include "capture/capture.h"
 #include "cli.h"
 
+#include "base/clock.h"
+#include "text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -200,6 +203,33 @@ static void look_for_triggers(struct nr_capture_run *r)
 		nr_keeper_trigger(r->keeper, clock_of(r), why);
 }
 
+/* Someone has set the host's clock: rows and names follow it, and what waits does not. */
+static void look_at_clock(struct nr_capture_run *r, int64_t now)
+{
+	int64_t ahead = nr_live_now() - now, step = ahead - r->clock_ahead_ns;
+	char t[NR_TEXT_MAX];
+
+	if (step > second_ns || step < -second_ns)
+		nr_capture_say(r, "the host's clock was set %s by %s",
+			       step > 0 ? "forward" : "back",
+			       nr_text_duration(t, step > 0 ? step : -step));
+	r->clock_ahead_ns = ahead;
+}
+
+/* A database of a set that could not be finished, while the next one is filled. */
+static void say_news(struct nr_capture_run *r)
+{
+	for (size_t i = 0; i < r->out.n; i++) {
+		struct nr_sink *s = r->out.o[i].sink;
+
+		if (!s->news[0])
+			continue;
+		nr_capture_say(r, "%s", s->news);
+		s->news[0] = '\0';
+		r->status = NR_EXIT_INCOMPLETE;
+	}
+}
+
 /*
  * Without packet files --rotate-size goes by what the databases hold. Not every tick:
  * each begins with the flows that are open, which may be more than that size.
@@ -215,16 +245,18 @@ static bool is_too_large(const struct nr_capture_run *r, int64_t clock)
 	return false;
 }
 
-/* Twice a second, by the host's clock. */
+/* Twice a second; now: of the monotonic clock. */
 static void tick(struct nr_capture_run *r, int64_t now)
 {
 	int64_t clock = clock_of(r);
 
 	r->ticked_ns = now;
-	if (now - r->accounted_ns >= second_ns)
-		nr_capture_account(r, now);
+	look_at_clock(r, now);
+	say_news(r);
+	if (now - r->counted_ns >= second_ns)
+		nr_capture_account(r, nr_live_now());
 	if (r->c->stats_interval && now - r->reported_ns >= r->c->stats_interval)
-		nr_capture_stats_json(r, now);
+		nr_capture_stats_json(r, nr_live_now());
 	if ((r->keeper && nr_keeper_tick(r->keeper, clock)) || clock >= r->rotate_at ||
 	    is_too_large(r, clock)) {
 		rotate(r, clock);
@@ -271,7 +303,7 @@ static int gather(struct nr_capture_run *r)
 static int turn(struct nr_capture_run *r)
 {
 	struct pollfd more = { .fd = r->signal_fd, .events = POLLIN };
-	int64_t now = nr_live_now();
+	int64_t now = nr_monotonic_ns();
 	int n;
 
 	if (!wanted(r))

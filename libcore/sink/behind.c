@@ -8,17 +8,20 @@
 #include "sink/queue.h"
 #include "sink/sink.h"
 
+#include "base/clock.h"
 #include "record/tables.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	CHUNKS = 64, /* of NR_CHUNK_SIZE */
 	BUSY = 48,   /* as many for everything */
 	AT_ONCE = 64,
+	PATIENCE_MS = 10000,
 };
 
 struct behind {
@@ -89,7 +92,9 @@ static int behind_open(struct nr_sink *s, const char *target,
 
 	if (rc < 0)
 		return rc;
-	b->is_file = stat(target, &st) == 0 && S_ISREG(st.st_mode);
+	b->is_file = (strcmp(target, "-") == 0 ? fstat(STDOUT_FILENO, &st)
+					       : stat(target, &st)) == 0 &&
+		     S_ISREG(st.st_mode);
 	s->no_ident = b->inner->no_ident;
 	s->no_index = b->inner->no_index;
 	s->is_archive = b->inner->is_archive;
@@ -119,12 +124,17 @@ static bool is_wanted_more(const struct nr_record *r)
 	return r->type == &nr_rt_flow || nr_sink_is_frame(r);
 }
 
-/* Who reads from a pipe may have stopped: that is waited for at the end alone. */
+/*
+ * Who reads from a pipe may have stopped: that is waited for at the end alone, and not
+ * for good, as other outputs get the same rows.
+ */
 static bool offer(struct nr_sink *s, const struct nr_record *r)
 {
 	struct behind *b = ctx_of(s);
 
-	if (s->wait_until_ns && (b->is_file || s->wait_until_ns == INT64_MAX))
+	if (!b->is_file && s->wait_until_ns == INT64_MAX)
+		s->wait_until_ns = nr_monotonic_ns() + PATIENCE_MS * INT64_C(1000000);
+	if (s->wait_until_ns && (b->is_file || s->is_over))
 		return nr_queue_offer_until(&b->queue, r, 0, CHUNKS, s->wait_until_ns);
 	return nr_queue_offer(&b->queue, r, 0, is_wanted_more(r) ? CHUNKS : BUSY);
 }

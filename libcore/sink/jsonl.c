@@ -248,7 +248,7 @@ static int open_archive(struct nr_sink *s, const char *target,
 		.level = o->level,
 		.threads = o->threads,
 		.force = o->force,
-		.keep_partial = o->keep_partial,
+		.keep_partial = o->keep_partial || o->live,
 	};
 	char meta[32];
 	int rc = nr_archive_create(&ctx_of(s)->archive, target, &ao, err);

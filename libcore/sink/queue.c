@@ -10,10 +10,15 @@ enum { WORTH_HANDING_OVER = 64 * 1024, FLUSHED_MAX = 8, POLL_MS = 100 };
 
 void nr_queue_init(struct nr_queue *q)
 {
+	pthread_condattr_t a;
+
 	*q = (struct nr_queue){ .max_chunks = NR_QUEUE_CHUNKS };
 	pthread_mutex_init(&q->lock, NULL);
-	pthread_cond_init(&q->not_empty, NULL);
-	pthread_cond_init(&q->not_full, NULL);
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_cond_init(&q->not_empty, &a);
+	pthread_cond_init(&q->not_full, &a);
+	pthread_condattr_destroy(&a);
 }
 
 static void free_list(struct nr_chunk *c)
@@ -92,6 +97,7 @@ static struct nr_chunk *chunk_get(struct nr_queue *q, size_t size)
 	c->next = NULL;
 	c->is_flushed = false;
 	c->used = 0;
+	c->n = 0;
 	memset(c->of, 0, sizeof(c->of));
 	return c;
 }
@@ -164,7 +170,7 @@ static struct timespec after(unsigned ms)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += ms / 1000;
 	until.tv_nsec += ms % 1000 * 1000000l;
 	if (until.tv_nsec >= 1000000000) {
@@ -206,6 +212,7 @@ void nr_queue_put(struct nr_queue *q, const struct nr_record *r, unsigned table)
 		q->open = chunk_get(q, size);
 	s = (struct nr_stored *)(void *)(q->open->data + q->open->used);
 	q->open->used += size;
+	q->open->n++;
 	s->next = NULL;
 	s->origin = NULL;
 	if (q->open->of[table].first)
@@ -317,6 +324,15 @@ void nr_queue_give_back(struct nr_queue *q, struct nr_chunk *c)
 	pthread_mutex_unlock(&q->lock);
 	if (large)
 		nr_free(c);
+}
+
+uint64_t nr_queue_left(const struct nr_queue *q)
+{
+	uint64_t n = q->open ? q->open->n : 0;
+
+	for (const struct nr_chunk *c = q->first; c; c = c->next)
+		n += c->n;
+	return n;
 }
 
 void nr_queue_kill(struct nr_queue *q)

@@ -22,6 +22,7 @@ enum {
 struct nr_chunk {
 	struct nr_chunk *next;
 	size_t used, size; /* bytes of data */
+	unsigned n;        /* records */
 	bool is_flushed;   /* handed over by nr_queue_flush() */
 	struct {
 		struct nr_stored *first, *last;
@@ -84,5 +85,7 @@ struct nr_chunk *nr_queue_take(struct nr_queue *q);
 /* The same, at most for ms; NULL also then: *at_end tells. */
 struct nr_chunk *nr_queue_take_for(struct nr_queue *q, unsigned ms, bool *at_end);
 void nr_queue_give_back(struct nr_queue *q, struct nr_chunk *c);
+/* Records that nobody has taken; neither side works any more. */
+uint64_t nr_queue_left(const struct nr_queue *q);
 /* Called by the taker when it stops early. */
 void nr_queue_kill(struct nr_queue *q);

@@ -91,7 +91,6 @@ static struct nr_sink *innermost(const struct nr_sink *s)
 
 int nr_sink_flush(struct nr_sink *s, struct nr_err *err)
 {
-	s = innermost(s);
 	return s->ops->flush ? s->ops->flush(s, err) : 0;
 }
 
@@ -113,6 +112,7 @@ uint64_t nr_sink_dropped(const struct nr_sink *s)
 void nr_sink_last_rows(struct nr_sink *s, bool at_end)
 {
 	s = innermost(s);
+	s->is_over = at_end;
 	s->wait_until_ns = at_end ? INT64_MAX : nr_monotonic_ns() + PATIENCE_NS;
 }
 

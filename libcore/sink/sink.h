@@ -83,9 +83,12 @@ struct nr_sink {
 	uint64_t dropped;      /* records; see nr_sink_dropped() */
 	/* of the monotonic clock: so long a full queue is waited for; 0: not at all */
 	int64_t wait_until_ns;
+	bool is_over;   /* no packet comes any more */
 	uint64_t bytes; /* live: of the database at its last commit; 0: not known */
 	/* Live: a sentence for the end of the run, "": none. Set by finish. */
 	char note[256];
+	/* Live: what has just failed while the sink goes on; who says it empties it. */
+	char news[512];
 	_Alignas(16) uint8_t ctx[];
 };
 
@@ -125,7 +128,8 @@ uint64_t nr_sink_dropped(const struct nr_sink *s);
 /*
  * All open flows are about to be written: nothing of what comes now is dropped, up to
  * nr_sink_rotate(), before which it is waited for some seconds, or, at the end, where no
- * packet is lost by it, for good. JSON lines into a pipe wait at the end alone.
+ * packet is lost by it, for good. JSON lines into a pipe wait at the end alone, some
+ * seconds.
  */
 void nr_sink_last_rows(struct nr_sink *s, bool at_end);
 /* There is much that it has not written yet: what can come later should. */

@@ -13,8 +13,7 @@
 
 enum {
 	TRIES = 15,
-	WAIT_MS = 200,   /* for readers to let go: 3 s */
-	BUSY_MS = 60000, /* another program writes: records wait, then are dropped */
+	WAIT_MS = 200, /* for readers to let go: 3 s */
 };
 
 /* A log that a killed run left would be taken for that of the new file. */
@@ -46,7 +45,6 @@ int nr_db_open_live(struct nr_db *d, const struct nr_sink_options *o,
 	rc = nr_db_open_file(d, d->file.path, err);
 	if (rc < 0)
 		return rc;
-	sqlite3_busy_timeout(d->db, BUSY_MS);
 	/* The capture waits for this: no syncs. There is nothing yet to be lost. */
 	nr_buf_str(&sql, "PRAGMA synchronous = OFF; PRAGMA page_size = 8192;"
 			 "PRAGMA journal_mode = WAL; PRAGMA cache_size = -65536;"

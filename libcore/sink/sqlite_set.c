@@ -25,12 +25,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	CHUNKS = 64, /* of NR_CHUNK_SIZE */
 	BUSY = 48,   /* as many for everything */
 	BEHIND = 16, /* more: what can come later should */
 	LAST = 256,  /* for the last rows of a file */
+	BUSY_S = 60,
+	POLL_US = 10000,
 	COMMIT_MS = 1000,
 	UNFINISHED_MAX = 8,
 	NAMES_TRIED = 10000, /* of one second */
@@ -49,7 +52,9 @@ struct file {
 	bool may_lack_rows;
 	int64_t sync_ns;
 	uint64_t orphans;
-	atomic_uint_least64_t bytes; /* at the last commit */
+	atomic_uint_least64_t bytes;   /* at the last commit */
+	uint64_t unsaved;              /* records taken and not committed */
+	atomic_int_least64_t ended_ns; /* monotonic; 0: it is being filled */
 	atomic_bool is_over;
 	atomic_int failed; /* -errno, set after error */
 	struct nr_err error;
@@ -92,6 +97,7 @@ static int fill(struct file *f)
 		bool is_due = now - committed >= COMMIT_MS * INT64_C(1000000);
 
 		if (c) {
+			f->unsaved += c->n;
 			rc = nr_db_insert(&f->db, c, &f->error);
 			is_due |= c->is_flushed;
 			nr_queue_give_back(&f->queue, c);
@@ -111,6 +117,8 @@ static int fill(struct file *f)
 				  &f->error);
 		committed = now;
 		is_dirty = false;
+		if (rc == 0)
+			f->unsaved = 0;
 	}
 	return rc;
 }
@@ -167,6 +175,23 @@ static char *free_name(struct set *set, const char *target, int64_t ns)
 	return nr_keep_name(target, ns, 0); /* opening it says what is wrong */
 }
 
+/*
+ * Another program writes into the database. While it is being filled it is waited for,
+ * and what does not fit into the queue is dropped; then it has a minute to come to an
+ * end.
+ */
+static int be_patient(void *arg, int n)
+{
+	struct file *f = arg;
+	int64_t ended = atomic_load(&f->ended_ns);
+
+	(void)n;
+	if (ended && nr_monotonic_ns() - ended > BUSY_S * INT64_C(1000000000))
+		return 0;
+	usleep(POLL_US);
+	return 1;
+}
+
 static int file_new(struct file **out, struct nr_sink *s, int64_t ns, struct nr_err *err)
 {
 	struct set *set = ctx_of(s);
@@ -182,6 +207,7 @@ static int file_new(struct file **out, struct nr_sink *s, int64_t ns, struct nr_
 		file_free(f);
 		return rc;
 	}
+	sqlite3_busy_handler(f->db.db, be_patient, f);
 	nr_queue_init(&f->queue);
 	f->queue.max_chunks = LAST + 2; /* what must not be lost is waited for */
 	rc = pthread_create(&f->thread, NULL, writer, f);
@@ -205,13 +231,17 @@ static void join(struct nr_sink *s, struct file *f)
 	int rc;
 
 	pthread_join(f->thread, NULL);
-	nr_queue_fini(&f->queue);
 	s->dropped += f->orphans;
 	rc = atomic_load(&f->failed);
+	if (rc < 0) {
+		s->dropped += f->unsaved + nr_queue_left(&f->queue);
+		snprintf(s->news, sizeof(s->news), "%s", f->error.text);
+	}
 	if (rc < 0 && !set->failed) {
 		set->failed = rc;
 		set->error = f->error;
 	}
+	nr_queue_fini(&f->queue);
 	if (f->db.left_as_wal)
 		snprintf(s->note, sizeof(s->note),
 			 "%s is left with its log beside it, because another program "
@@ -341,6 +371,7 @@ static bool live_is_behind(const struct nr_sink *s)
 static void end(struct file *f, bool to_finish)
 {
 	f->to_finish = to_finish;
+	atomic_store(&f->ended_ns, nr_monotonic_ns());
 	nr_queue_close(&f->queue);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "source/merge_live.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "source/reader.h"
 
@@ -32,11 +33,14 @@ struct input {
 struct nr_live_merge {
 	struct nr_live **live;
 	struct nr_link *link; /* of each */
-	int64_t *gone_ns;     /* host time at which it was seen to be gone */
+	int64_t *gone_ns;     /* monotonic: it was seen to be gone */
 	unsigned n_lives;
 	struct input *in;
 	unsigned n_in;
 	int64_t lateness, clock, until_ns;
+	int64_t stopped_ns; /* monotonic */
+	/* the host's clock was set back: monotonic time of then, and the clock */
+	int64_t behind_ns, behind_clock;
 	bool is_stopping, links_changed;
 	uint64_t ordinal;
 	struct nr_link_watch *watch;
@@ -202,10 +206,10 @@ static int read_input(struct nr_live_merge *m, struct input *in, struct nr_batch
 		return rc;
 	in->empty_ns = rc ? INT64_MAX : now;
 	if (!rc) {
-		int64_t gone = m->gone_ns[in->link];
+		int64_t gone = m->gone_ns[in->link], at = nr_monotonic_ns();
 
-		in->is_done |= (gone && now > gone + m->lateness) ||
-			       (m->is_stopping && now > m->until_ns + m->lateness);
+		in->is_done |= (gone && at > gone + m->lateness) ||
+			       (m->is_stopping && at > m->stopped_ns + m->lateness);
 		return 0;
 	}
 	k = before_stop(m, in, &b->pkt[start], (unsigned)rc);
@@ -248,7 +252,7 @@ static int refill(struct nr_live_merge *m, struct input *in, struct nr_err *err)
  * The input whose packet is next, or NULL; *limit: up to which time it is, with no other
  * in between and none that can still come.
  */
-static struct input *next_input(struct nr_live_merge *m, int64_t *limit)
+static struct input *next_input(struct nr_live_merge *m, int64_t now, int64_t *limit)
 {
 	struct input *best = NULL;
 	int64_t best_ns = INT64_MAX, bound = INT64_MAX;
@@ -273,6 +277,9 @@ static struct input *next_input(struct nr_live_merge *m, int64_t *limit)
 			bound = t; /* a later input gives way where times are equal */
 		}
 	}
+	/* from before the host's clock was set back: it would wait for that time */
+	if (best && best_ns > bound && best_ns > now + future_ns)
+		bound = best_ns;
 	*limit = bound;
 	return best && best_ns <= bound ? best : NULL;
 }
@@ -289,7 +296,7 @@ static int read_merged(struct nr_live_merge *m, struct nr_batch *b, unsigned max
 	for (unsigned i = 0; i < m->n_in && !rc; i++)
 		if (!has_queued(&m->in[i]))
 			rc = refill(m, &m->in[i], err);
-	while (!rc && b->n < end && (in = next_input(m, &limit))) {
+	while (!rc && b->n < end && (in = next_input(m, now, &limit))) {
 		unsigned from = b->n;
 
 		while (has_queued(in) && b->n < end &&
@@ -324,6 +331,23 @@ int nr_live_merge_read(struct nr_live_merge *m, struct nr_batch *b, unsigned max
 		m->link[0].name);
 }
 
+/* The host's time, or, where it lies behind the clock, the clock as time goes on. */
+static int64_t steady(struct nr_live_merge *m, int64_t host_ns)
+{
+	int64_t now;
+
+	if (m->clock == INT64_MIN || host_ns >= m->clock - future_ns) {
+		m->behind_ns = 0;
+		return host_ns;
+	}
+	now = nr_monotonic_ns();
+	if (!m->behind_ns) {
+		m->behind_ns = now;
+		m->behind_clock = m->clock;
+	}
+	return m->behind_clock + (now - m->behind_ns);
+}
+
 bool nr_live_merge_tick(struct nr_live_merge *m, struct nr_batch *b)
 {
 	int64_t t = INT64_MAX;
@@ -335,7 +359,7 @@ bool nr_live_merge_tick(struct nr_live_merge *m, struct nr_batch *b)
 			return false;
 		t = in->empty_ns < t ? in->empty_ns : t;
 	}
-	t -= m->lateness;
+	t = steady(m, t - m->lateness);
 	if (t <= m->clock || b->n == NR_BATCH_MAX)
 		return false;
 	m->clock = t;
@@ -390,7 +414,7 @@ void nr_live_merge_wait(struct nr_live_merge *m, int max_ms, struct pollfd *more
 	m->links_changed = true;
 	for (unsigned i = 0; i < m->n_lives; i++)
 		if (m->link[i].is_gone && !m->gone_ns[i])
-			m->gone_ns[i] = nr_live_now();
+			m->gone_ns[i] = nr_monotonic_ns();
 }
 
 void nr_live_merge_stop(struct nr_live_merge *m, int64_t until_ns)
@@ -400,6 +424,7 @@ void nr_live_merge_stop(struct nr_live_merge *m, int64_t until_ns)
 	for (unsigned i = 0; i < m->n_in; i++)
 		nr_live_merge_stats(m, i, &m->in[i].final);
 	m->until_ns = until_ns;
+	m->stopped_ns = nr_monotonic_ns();
 	m->is_stopping = true;
 }
 

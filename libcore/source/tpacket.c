@@ -65,7 +65,7 @@ struct ring {
 	uint32_t left;            /* packets in it from there on */
 	struct nr_live_stats stats;
 	uint64_t stamps[3]; /* packets by kind of time stamp */
-	uint64_t passed_by; /* accepted by the kernel's filter, not by the exact one */
+	uint64_t accepted;  /* read, and not refused by the exact filter */
 };
 
 static const char *const stamp_names[] = { "hardware", "software", "ring" };
@@ -605,11 +605,10 @@ static int tpacket_read(struct nr_live *l, unsigned ring, struct nr_batch *b,
 		if (view_of(t, r, &v)) {
 			nr_batch_add(b, &v);
 			n++;
-		} else {
-			r->passed_by++;
 		}
 		pass(r);
 	}
+	r->accepted += n;
 	return n ? (int)n : nothing_now(r);
 }
 
@@ -634,7 +633,9 @@ static void tpacket_stats(struct nr_live *l, unsigned ring, struct nr_live_stats
 		r->stats.freezes += s.tp_freeze_q_cnt;
 	}
 	*st = r->stats;
-	st->received -= r->passed_by;
+	/* the kernel lets more pass, and what waits in the ring is not looked at yet */
+	if (!nr_live_filter_is_exact(t->filter))
+		st->received = r->accepted;
 	/* the NIC knows of the interface, not of its rings: it is told with the first */
 	st->dropped_interface = now == UINT64_MAX || t->missed_before == UINT64_MAX
 					? UINT64_MAX
