@@ -404,17 +404,12 @@ static int open_database(struct run *r, struct tables *t, const char *path)
 /* The database, and the files beside it that SQLite reads or makes. */
 static int confine_export(const struct run *r, const char *path)
 {
-	struct nr_buf wal = { 0 }, shm = { 0 };
-	const char *reads[3] = { path };
-	int rc;
+	char *wal = nr_database_beside(path, "-wal");
+	char *shm = nr_database_beside(path, "-shm");
+	int rc = confine(r, (const char *const[]){ path, wal, shm }, 3);
 
-	nr_buf_printf(&wal, "%s-wal", path);
-	nr_buf_printf(&shm, "%s-shm", path);
-	reads[1] = wal.p;
-	reads[2] = shm.p;
-	rc = confine(r, reads, 3);
-	nr_buf_fini(&wal);
-	nr_buf_fini(&shm);
+	nr_free(wal);
+	nr_free(shm);
 	return rc;
 }
 

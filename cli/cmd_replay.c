@@ -42,7 +42,7 @@ struct replay {
 static const struct nr_option replay_options[] = {
 	{ "output", 'o', NR_OPT_LIST, "TARGET", NR_OPT(replay, outputs),
 	  .help = "where to write: FILE.db a database, FILE.jsonl or - (standard output) "
-		  "JSON lines, FILE.jsonl.zst an archive of them, null: nothing; may be given several times "
+		  "JSON lines, FILE.jsonl.zst an archive of them, null: (with its colon) nothing; may be given several times "
 		  "[the first file's name with .db, here]" },
 	{ "force", 0, NR_OPT_FLAG, NULL, NR_OPT(replay, force),
 	  .help = "replace a target that exists" },

@@ -7,11 +7,19 @@
 #include <stddef.h>
 
 /*
+ * sqlite3_open_v2() for reading, whatever the path (one that begins with "file:" too).
+ * One that was closed with its header naming a log (-wal) that is not there any more is
+ * read as a file that nobody changes, also where nothing can be written beside it.
+ */
+int nr_database_open_file(sqlite3 **db, const char *path);
+/*
  * Opens the database for reading; SQL that runs stops at the first signal (nr_stop). 0,
  * or an exit status with a complaint in the name of verb; *db is to be closed in any
  * case.
  */
 int nr_database_open(sqlite3 **db, const char *path, const char *verb);
+/* Where SQLite keeps its "-wal" or "-shm": beside what a link leads to. To be freed. */
+char *nr_database_beside(const char *path, const char *ending);
 /* Whether it lacks tables or columns that this nrtool knows. */
 bool nr_database_is_older(sqlite3 *db);
 /*

@@ -139,7 +139,7 @@ static bool same_rows(const char *path, const char *rows)
 	char now[65] = "";
 	sqlite3 *db = NULL;
 	struct nr_err ignored;
-	bool same = rows && !sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) &&
+	bool same = rows && !nr_database_open_file(&db, path) &&
 		    !nr_rows_digest(db, now, NULL, &ignored) && !strcmp(now, rows);
 
 	sqlite3_close(db);

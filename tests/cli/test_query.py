@@ -4,10 +4,12 @@
 import csv
 import io
 import json
+import os
+import shutil
 import sqlite3
 import struct
 
-from common import DATA, ROOT, Case, report_params
+from common import DATA, NRTOOL, ROOT, Case, report_params
 
 
 class Query(Case):
@@ -93,6 +95,69 @@ class Query(Case):
         for name in ("live.db", "live.db-wal"):  # as a copy of a case may come
             (self.dir / name.replace("live", "copy")).write_bytes((self.dir / name).read_bytes())
         self.assertEqual(self.nrtool("query", "copy.db", sql).stdout.split(), ["n", "77"])
+
+    def closed(self, name):
+        """A database that was closed as one with a log, which is gone."""
+        shutil.copyfile(self.dir / "a.db", self.dir / name)
+        db = sqlite3.connect(self.dir / name)
+        self.assertEqual(db.execute("PRAGMA journal_mode = WAL").fetchone(), ("wal",))
+        db.close()
+        self.assertFalse((self.dir / f"{name}-wal").exists())
+        return name
+
+    def test_a_log_that_is_gone_is_not_needed(self):
+        for name in ("shut.db", "50%41?#.db", "file:x.db"):
+            self.closed(name)
+            out = self.nrtool("query", name, "SELECT count(*) AS n FROM flow").stdout
+            self.assertGreater(int(out.split()[1]), 3, name)
+        (self.dir / "link.db").symlink_to("shut.db")
+        [(flow,)] = self.query("a.db", "SELECT min(flow_id) FROM flow WHERE proto = 'tcp'")
+        files = sorted(p.name for p in self.dir.iterdir())
+        for words in (("query", "shut.db", "a.db", "talkers"), ("query", "link.db", "talkers"),
+                      ("query", f"/{self.dir}/shut.db", "talkers"), ("verify", "shut.db"),
+                      ("extract", "shut.db", "--where=1", "-w", "-"),
+                      ("follow", "shut.db", flow), ("diff", "a.db", "shut.db"),
+                      ("export", "link.db", "-")):
+            self.nrtool(*words)
+        self.assertEqual(sorted(p.name for p in self.dir.iterdir()), files)
+
+    def test_a_link_to_a_database_that_is_written(self):
+        self.closed("live.db")
+        db = sqlite3.connect(self.dir / "live.db")
+        self.addCleanup(db.close)
+        db.execute("UPDATE flow SET records = 77")
+        db.commit()
+        (self.dir / "to").mkdir()
+        (self.dir / "to/link.db").symlink_to("../live.db")
+        out = self.nrtool("query", "to/link.db", "SELECT min(records) AS n FROM flow").stdout
+        self.assertEqual(out.split(), ["n", "77"])
+        self.assertIn('"records":77', self.nrtool("export", "to/link.db", "-").stdout)
+
+    def test_beside_the_database_nothing_can_be_written(self):
+        there = self.dir / "there"
+        there.mkdir()
+        self.closed("there/shut.db")
+        shutil.copyfile(self.dir / "there/shut.db", there / "logged.db")
+        db = sqlite3.connect(there / "logged.db")
+        db.execute("UPDATE flow SET records = 77")
+        db.commit()
+        for ending in ("", "-wal"):
+            shutil.copyfile(f"{there}/logged.db{ending}", f"{there}/copy.db{ending}")
+        db.close()
+        for p in there.iterdir():
+            p.chmod(0o444)
+        nobody = {}
+        if os.getuid() == 0:  # whom modes do not hold
+            nobody = {"user": 65534, "group": 65534, "extra_groups": [],
+                      "executable": shutil.copy(NRTOOL, self.dir / "nrtool")}
+        there.chmod(0o555)
+        self.addCleanup(there.chmod, 0o755)
+        self.dir.chmod(0o755)
+        for more in ((), ("--no-sandbox",)):
+            out = self.nrtool("query", "there/shut.db", "talkers", *more, **nobody).stdout
+            self.assertIn("10.0.0.80", out)
+        p = self.nrtool("query", "there/copy.db", "talkers", status=1, **nobody)
+        self.assertIn("copy both into a directory that you can write", p.stderr)
 
     def test_large_sorts_find_room(self):
         sql = ("PRAGMA cache_size = 2; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "

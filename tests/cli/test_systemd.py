@@ -27,6 +27,17 @@ class Unit(Case):
         p = self.run_analyze("verify", "--man=no")
         self.assertEqual((p.stdout, p.stderr), ("", ""))
 
+    def test_what_it_says_of_xdp_is_understood(self):
+        head, *lines = re.findall(r"^#   (\[Service\]|\w+=.+)$", self.unit.read_text(), re.M)
+        more = self.dir / f"{self.unit.name}.d"
+        more.mkdir()
+        (more / "xdp.conf").write_text("\n".join([head, *lines]) + "\n")
+        p = self.run_analyze("verify", "--man=no")
+        self.assertEqual((p.stdout, p.stderr), ("", ""))
+        self.assertEqual([line.split("=")[0] for line in lines],
+                         ["AmbientCapabilities", "CapabilityBoundingSet",
+                          "RestrictAddressFamilies", "SystemCallFilter"])
+
     def test_it_is_hardened(self):
         p = self.run_analyze("security", "--offline=true", "--threshold=20")
         self.assertEqual(p.returncode, 0, p.stdout[-3000:] + p.stderr)

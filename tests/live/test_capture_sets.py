@@ -64,6 +64,19 @@ class Sets(Capture):
             yield
             db.execute("COMMIT")
 
+    def test_the_unit_starts_again_whatever_its_options(self):
+        n = self.network()
+        unit = (net.ROOT / "systemd/nrtool-capture@.service.in").read_text()
+        [line] = re.findall(r"^ExecStart=\S+ (.*) \$NRTOOL_OPTIONS$", unit, re.M)
+        words = line.replace("%I", "vb").split()
+        for options in ("", "-w p.pcapng", "-w q.pcapng --rotate-time 1h --one-database"):
+            for _ in range(2):
+                p = self.start(n.b, [net.NRTOOL, *words, *options.split(), "--duration", "1s"])
+                self.assertEqual(p.finish(), 0, p.err)
+        names = [re.sub(r"-\d{8}T\d{6}Z", "-TIME", p.name) for p in self.dir.iterdir()]
+        self.assertEqual(sorted(names), ["p-TIME.pcapng"] * 2 + ["q-TIME.pcapng"] * 2
+                         + ["vb-TIME.db"] * 6)
+
     def test_hangup_rotates_packets_and_database_and_flows_go_on(self):
         n = self.network()
         p = self.capture(n.b, "vb", "-o", "a.db", "-w", "x.pcapng", "--rotate")
