@@ -397,11 +397,27 @@ static int finish(struct nr_capture_run *r, int rc)
 	return rc ? rc : end;
 }
 
+/* What to do with the rows; of a set, with all its databases that there are. */
+static void say_next(const struct nr_capture_run *r)
+{
+	const char *target = NULL;
+	char *pattern;
+
+	for (size_t i = 0; i < r->out.n && !target; i++)
+		if (nr_outputs_is_database(r->out.o[i].sink->target))
+			target = r->out.o[i].sink->target;
+	if (!target)
+		return;
+	pattern = nr_capture_is_set(r->c) && !r->c->one_database ? nr_keep_pattern(target)
+								 : NULL;
+	fprintf(stderr, "next: nrtool query %s talkers\n", pattern ? pattern : target);
+	nr_free(pattern);
+}
+
 static void report(struct nr_capture_run *r)
 {
 	const struct nr_engine_stats *st = nr_engine_stats(r->engine);
 	char a[NR_TEXT_MAX], b[NR_TEXT_MAX], d[NR_TEXT_MAX];
-	const char *database = NULL;
 
 	nr_capture_report(r);
 	for (size_t i = 0; i < r->out.n; i++)
@@ -410,13 +426,10 @@ static void report(struct nr_capture_run *r)
 	if (r->c->quiet)
 		return;
 	fprintf(stderr, "%s packets, %s, %s flows\n", nr_text_count(a, st->packets),
-		nr_text_bytes(b, st->wire_bytes), nr_text_count(d, st->flows));
+		nr_text_bytes(b, st->wire_bytes),
+		nr_text_count(d, nr_summary_flows(r->summary)));
 	nr_summary_print(r->summary, st, stderr);
-	for (size_t i = 0; i < r->out.n && !database; i++)
-		if (nr_outputs_is_database(r->out.o[i].sink->target))
-			database = nr_sink_path(r->out.o[i].sink);
-	if (database)
-		fprintf(stderr, "next: nrtool query %s talkers\n", database);
+	say_next(r);
 }
 
 static int run_all(struct nr_capture_run *r)
@@ -453,8 +466,6 @@ static int run_all(struct nr_capture_run *r)
 	rc = nr_capture_loop(r);
 	nr_notify(r->notify_fd, "STOPPING=1");
 	nr_capture_clear_line(r);
-	if (r->gone)
-		nr_capture_say(r, "%s", r->err.text);
 	rc = finish(r, rc);
 	report(r);
 	if (rc && r->out.reader_gone && !r->out.failed && rc == -EPIPE)
@@ -476,6 +487,7 @@ static void free_run(struct nr_capture_run *r)
 	nr_addresses_free(r->addresses);
 	nr_free(r->interfaces);
 	nr_free(r->seen);
+	nr_free(r->told);
 	nr_free(r->sinks);
 	nr_free(r->batch);
 	nr_free(r->part);

@@ -19,6 +19,7 @@ struct proto {
 struct summary {
 	struct proto proto[MAX_PROTOS];
 	size_t n_protos;
+	uint64_t flows;
 	uint64_t anomaly[NR_N_ANOMALIES];
 	struct nr_talkers *talkers;
 };
@@ -48,19 +49,22 @@ static void add_flow(struct summary *s, const struct nr_record *r)
 {
 	const struct nr_value *src = &r->v[NR_FLOW_src_ip], *dst = &r->v[NR_FLOW_dst_ip];
 	uint64_t sent = int_of(r, NR_FLOW_src_bytes), got = int_of(r, NR_FLOW_dst_bytes);
+	/* one that goes on from the file before was counted there */
+	uint64_t one = r->v[NR_FLOW_continues].kind == NR_V_NULL;
 	struct proto *p = NULL;
 
+	s->flows += one;
 	if (r->v[NR_FLOW_proto].kind == NR_V_TEXT)
 		p = proto_of(s, &r->v[NR_FLOW_proto]);
 	if (p) {
-		p->flows++;
+		p->flows += one;
 		p->packets += int_of(r, NR_FLOW_records);
 		p->bytes += int_of(r, NR_FLOW_wire_bytes);
 	}
 	if (src->kind == NR_V_TEXT)
-		nr_talkers_add(s->talkers, src->p, src->len, sent + got, sent);
+		nr_talkers_add(s->talkers, src->p, src->len, sent + got, sent, one);
 	if (dst->kind == NR_V_TEXT)
-		nr_talkers_add(s->talkers, dst->p, dst->len, sent + got, got);
+		nr_talkers_add(s->talkers, dst->p, dst->len, sent + got, got, one);
 }
 
 static void add_anomaly(struct summary *s, const struct nr_record *r)
@@ -209,6 +213,11 @@ static void print_ledger(const struct nr_engine_stats *st, const struct nr_colou
 			fprintf(f, "%-38s%16s%14s\n", bucket_text[i],
 				nr_text_count(a, st->bucket_packets[i]),
 				nr_text_bytes(b, st->bucket_bytes[i]));
+}
+
+uint64_t nr_summary_flows(const struct nr_sink *sink)
+{
+	return ((const struct summary *)sink->ctx)->flows;
 }
 
 void nr_summary_print(struct nr_sink *sink, const struct nr_engine_stats *st, FILE *f)

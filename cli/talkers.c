@@ -127,7 +127,7 @@ static uint16_t make_room(struct nr_talkers *t)
 }
 
 void nr_talkers_add(struct nr_talkers *t, const char *name, size_t len, uint64_t bytes,
-		    uint64_t sent)
+		    uint64_t sent, uint64_t flows)
 {
 	struct nr_talker *k;
 	uint16_t who;
@@ -147,7 +147,7 @@ void nr_talkers_add(struct nr_talkers *t, const char *name, size_t len, uint64_t
 	k = &t->t[who];
 	k->bytes += bytes;
 	k->sent += sent;
-	k->flows++;
+	k->flows += flows;
 	sift_down(t, t->place[who]);
 }
 

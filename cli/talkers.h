@@ -24,6 +24,6 @@ struct nr_talkers;
 struct nr_talkers *nr_talkers_new(void);
 void nr_talkers_free(struct nr_talkers *t);
 void nr_talkers_add(struct nr_talkers *t, const char *name, size_t len, uint64_t bytes,
-		    uint64_t sent);
+		    uint64_t sent, uint64_t flows);
 /* Copies the heaviest up to max, heaviest first (ties by name); returns how many. */
 size_t nr_talkers_top(const struct nr_talkers *t, struct nr_talker *out, size_t max);

@@ -43,3 +43,12 @@ char *nr_keep_name(const char *target, int64_t ns, unsigned n)
 		snprintf(s, room, "%.*s-%s%s", (int)stem, target, when, target + stem);
 	return s;
 }
+
+char *nr_keep_pattern(const char *target)
+{
+	size_t stem = stem_len(target), room = strlen(target) + 3;
+	char *s = nr_xmalloc(room);
+
+	snprintf(s, room, "%.*s-*%s", (int)stem, target, target + stem);
+	return s;
+}

@@ -11,3 +11,5 @@
  * "x-20261123T121951Z_0001.pcapng". Caller frees.
  */
 char *nr_keep_name(const char *target, int64_t ns, unsigned n);
+/* A shell's pattern for all of them: "dir/x-*.pcapng.zst". Caller frees. */
+char *nr_keep_pattern(const char *target);

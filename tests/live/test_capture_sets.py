@@ -214,6 +214,24 @@ class Sets(Capture):
             said = s.recv(1000)
             self.assertIn(b"STOPPING=1", said)
 
+    def test_the_summary_counts_a_flow_once_and_names_all_databases(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "ro.db", "--rotate")
+        for _ in range(3):
+            n.a.send("va", net.udp_frames(40, flows=4))
+            time.sleep(0.4)
+            p.signal(signal.SIGHUP)
+            time.sleep(0.4)
+        self.end(p)
+        self.assertEqual(len(list(self.dir.glob("ro-*.db"))), 4)
+        self.assertIn("120 packets, 6.6 KiB, 4 flows", p.err)
+        self.assertRegex(p.err, r"\nudp +4 +120 ")
+        self.assertRegex(p.err, r"\n10\.77\.1\.1 +4 ")
+        command = re.search("next: nrtool (.*)", p.err)[1]
+        q = subprocess.run(f"{net.NRTOOL} {command}", shell=True, cwd=self.dir, text=True,
+                           capture_output=True, check=True)
+        self.assertIn("10.77.1.1", q.stdout)
+
     def test_what_cannot_be_asked_for(self):
         n = self.network()
         for words, what in ((["--rotate-size", "1M"], "give -w"),
