@@ -26,6 +26,9 @@ static bool is_some(uint64_t n)
 void nr_capture_account_init(struct nr_capture_run *r)
 {
 	r->seen = nr_xcalloc(nr_live_merge_n_rings(r->merge), sizeof(*r->seen));
+	r->told = nr_xcalloc(nr_live_merge_n_rings(r->merge), sizeof(*r->told));
+	for (unsigned i = 0; i < nr_live_merge_n_rings(r->merge); i++)
+		r->told[i] = *nr_live_merge_link(r->merge, i);
 	r->accounted_ns = nr_live_now();
 	r->counted_ns = r->reported_ns = r->ticked_ns = r->started_ns = nr_monotonic_ns();
 	r->clock_ahead_ns = r->accounted_ns - r->started_ns;

@@ -11,6 +11,7 @@
 #include "archive/packets.h"
 #include "engine/rotate.h"
 #include "keep/keeper.h"
+#include "source/link.h"
 #include "source/merge_live.h"
 
 #include <sched.h>
@@ -76,6 +77,7 @@ struct nr_capture_run {
 	char *interfaces; /* their names, for table source */
 	/* accounting */
 	struct nr_seen *seen;
+	struct nr_link *told; /* of each ring: what was said of its interface */
 	int64_t accounted_ns; /* of the host's clock */
 	int64_t counted_ns, ticked_ns, reported_ns;
 	int64_t clock_ahead_ns; /* the host's clock before the monotonic one */

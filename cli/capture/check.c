@@ -113,6 +113,8 @@ static int check_times(const struct capture *c, struct nr_err *err)
 	if (c->block_timeout < 1000000 || c->block_timeout > 10000000000)
 		return nr_fail(err, -EINVAL,
 			       "--block-timeout must lie between 1ms and 10s");
+	if (c->stats_interval && c->stats_interval < 100000000)
+		return nr_fail(err, -EINVAL, "--stats-interval must be at least 100ms");
 	return 0;
 }
 

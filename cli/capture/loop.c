@@ -193,21 +193,44 @@ static void take_signals(struct nr_capture_run *r)
 	}
 }
 
+static void say_link(struct nr_capture_run *r, const struct nr_link *l,
+		     const struct nr_link *before)
+{
+	if (strcmp(l->name, before->name))
+		nr_capture_say(r, "interface %s is called %s now", before->name, l->name);
+	if (l->is_gone != before->is_gone)
+		nr_capture_say(
+			r,
+			"interface %s is gone: it was deleted, or moved to another "
+			"network namespace",
+			l->name);
+	else if (l->is_up != before->is_up)
+		nr_capture_say(r, "interface %s is %s", l->name,
+			       l->is_up ? "up" : "down; capture goes on when it is up");
+}
+
+/* What has changed since it was told last; rings of one interface share its link. */
 static void say_links(struct nr_capture_run *r)
 {
-	const struct nr_link *before = NULL;
+	const struct nr_link *last = NULL;
 
 	for (unsigned i = 0; i < nr_live_merge_n_rings(r->merge); i++) {
 		const struct nr_link *l = nr_live_merge_link(r->merge, i);
 
-		if (l != before)
-			nr_capture_say(r, "interface %s is %s", l->name,
-				       l->is_gone ? "gone"
-				       : l->is_up
-					       ? "up"
-					       : "down; capture goes on when it is up");
-		before = l;
+		if (l != last)
+			say_link(r, l, &r->told[i]);
+		r->told[i] = *l;
+		last = l;
 	}
+}
+
+/* … and the end is no news. */
+static bool is_all_gone(const struct nr_capture_run *r)
+{
+	for (unsigned i = 0; i < nr_live_merge_n_rings(r->merge); i++)
+		if (!r->told[i].is_gone)
+			return false;
+	return true;
 }
 
 static void look_for_triggers(struct nr_capture_run *r)
@@ -270,8 +293,6 @@ static void tick(struct nr_capture_run *r, int64_t now)
 	say_news(r);
 	if (now - r->counted_ns >= second_ns)
 		nr_capture_account(r, nr_live_now());
-	if (r->c->stats_interval && now - r->reported_ns >= r->c->stats_interval)
-		nr_capture_stats_json(r, nr_live_now());
 	if ((r->keeper && nr_keeper_tick(r->keeper, clock)) || clock >= r->rotate_at ||
 	    is_too_large(r, clock)) {
 		rotate(r, clock);
@@ -315,6 +336,22 @@ static int gather(struct nr_capture_run *r)
 	return n;
 }
 
+static bool is_report_due(const struct nr_capture_run *r)
+{
+	return r->c->stats_interval && !r->stopping &&
+	       nr_monotonic_ns() - r->reported_ns >= r->c->stats_interval;
+}
+
+/* Until the next thing that is done without a packet. */
+static int patience(const struct nr_capture_run *r)
+{
+	int64_t left = r->reported_ns + r->c->stats_interval - nr_monotonic_ns();
+
+	if (!r->c->stats_interval || left >= WAIT_MS * INT64_C(1000000))
+		return WAIT_MS;
+	return left < 0 ? 0 : (int)(left / 1000000) + 1;
+}
+
 static int turn(struct nr_capture_run *r)
 {
 	struct pollfd more = { .fd = r->signal_fd, .events = POLLIN };
@@ -332,12 +369,14 @@ static int turn(struct nr_capture_run *r)
 		feed(r, r->events);
 	if (now - r->ticked_ns >= second_ns / 2 && !r->stopping)
 		tick(r, now);
+	if (is_report_due(r))
+		nr_capture_stats_json(r, nr_live_now());
 	nr_capture_live_line(r);
 	if (is_over(r, now))
 		stop(r, 0);
 	if (r->stopping && nr_live_merge_is_drained(r->merge))
 		return 1;
-	nr_live_merge_wait(r->merge, n ? 0 : WAIT_MS, &more, 1);
+	nr_live_merge_wait(r->merge, n ? 0 : patience(r), &more, 1);
 	if (more.revents)
 		take_signals(r);
 	if (nr_live_merge_links_changed(r->merge))
@@ -373,6 +412,10 @@ int nr_capture_loop(struct nr_capture_run *r)
 		return r->failed;
 	stop(r, 0);
 	r->gone = rc < 0; /* what was captured is written all the same */
+	if (nr_live_merge_links_changed(r->merge))
+		say_links(r);
+	if (r->gone && !is_all_gone(r))
+		nr_capture_say(r, "%s", r->err.text);
 	nr_capture_account(r, nr_live_now());
 	end_source(r);
 	return r->failed;

@@ -101,6 +101,21 @@ class Basics(Capture):
         self.assertEqual(self.query("a.db", "SELECT interface_id, records FROM flow ORDER BY 1"),
                          [(0, 30), (1, 12)])
 
+    def test_of_two_interfaces_the_one_that_changes_is_told(self):
+        n = self.network()
+        n.pair("vc", "vd", net=2)
+        p = self.capture(n.b, "vb", "vd", "-o", "null:")
+        n.b.ip("link", "set", "vd", "down")
+        p.wait_for("interface vd is down")
+        n.b.ip("link", "set", "vd", "name", "ve")
+        p.wait_for("interface vd is called ve now")
+        n.b.ip("link", "set", "ve", "up")
+        p.wait_for("interface ve is up")
+        self.end(p)
+        said = re.findall(r"interface (.*)", p.err)
+        self.assertEqual(len(said), 3, said)
+        self.assertNotIn("vb", " ".join(said))
+
     def test_loss_is_exact_and_strict_says_it(self):
         n = self.network()
         p = self.capture(n.b, "vb", "--ring-size", "256K", "-o", "a.db", "--strict")
@@ -169,6 +184,9 @@ class Basics(Capture):
         time.sleep(2.2)
         self.end(p)
         self.assertGreaterEqual(len(re.findall(r'^\{"type":"stats"', p.err, re.M)), 2)
+        p = self.capture(n.b, "vb", "-o", "null:", "--stats-interval", "200ms", "--duration", "2s")
+        self.end(p, None)
+        self.assertIn(len(re.findall(r'^\{"type":"stats"', p.err, re.M)), range(7, 11))
 
     def test_a_terminal_gets_a_line_that_is_drawn_anew(self):
         n = self.network()
@@ -229,7 +247,7 @@ class Basics(Capture):
         n.a.send("va", net.udp_frames(5))
         n.b.ip("link", "del", "vb")
         self.end(p, None, status=3)
-        self.assertIn("interface vb is gone", p.err)
+        self.assertEqual(len(re.findall("interface vb is gone", p.err)), 1)
         self.assertEqual(self.query("a.db", "SELECT sum(records) FROM flow"), [(10,)])
         self.assertEqual(self.query("a.db", "PRAGMA integrity_check"), [("ok",)])
         self.nrtool("replay", "x.pcapng", "-o", "b.db")
@@ -309,6 +327,7 @@ class Beginnings(Capture):
                 (("--xdp-mode", "native"), "--xdp-mode needs --backend xdp"),
                 (("--take-traffic", "--backend", "pcap"), "--take-traffic needs --backend xdp"),
                 (("--pre-trigger-memory", "1M"), "give --pre-trigger TIME"),
+                (("--stats-interval", "50ms"), "at least 100ms"),
                 (("--active-timeout", "1s"), "give -o FILE.jsonl"),
                 (("--active-timeout", "1s", "-o", "s.db"), "give -o FILE.jsonl")):
             self.assertIn(what, self.refused(n, *words), words)
