@@ -92,6 +92,28 @@ class Doctor(net.Case):
         self.assertEqual(rows["capture"]["level"], "missing")
         self.assertIn("setcap cap_net_raw", rows["capture"]["mend"])
         self.assertEqual(rows["disk"]["level"], "missing")
+        self.assertIn("doctor --directory", rows["disk"]["mend"])
+        for cap in ("CAP_NET_ADMIN", "CAP_BPF", "CAP_PERFMON"):
+            self.assertIn(f"{cap.lower()}", rows[cap]["mend"])
+
+    def test_the_driver_s_xdp_needs_a_right_of_its_own(self):
+        n = self.network()
+        words = ["setpriv", "--bounding-set=-all,+net_raw,+net_admin,+bpf", net.NRTOOL, "doctor",
+                 "--format=jsonl", "--all"]
+        p = subprocess.run(n.b.command(words), text=True, capture_output=True, check=False)
+        rows = {x["subject"]: x for x in map(json.loads, p.stdout.splitlines())}
+        self.assertEqual([rows[c]["level"] for c in ("CAP_NET_ADMIN", "CAP_BPF", "CAP_PERFMON")],
+                         ["ok", "ok", "note"], p.stderr)
+        self.assertIn("generic", rows["CAP_PERFMON"]["finding"])
+
+    def test_locked_memory_is_held_against_the_ring(self):
+        n = self.network()
+        for size, level in (("4M", "ok"), ("8M", "note")):
+            words = ["prlimit", f"--memlock={6 << 20}", "setpriv", "--bounding-set=-ipc_lock",
+                     net.NRTOOL, "doctor", "--format=jsonl", "--all", "--ring-size", size]
+            p = subprocess.run(n.b.command(words), text=True, capture_output=True, check=False)
+            rows = {x["subject"]: x for x in map(json.loads, p.stdout.splitlines())}
+            self.assertEqual(rows["locked memory"]["level"], level, p.stderr)
 
 
 if __name__ == "__main__":
