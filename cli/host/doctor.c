@@ -365,7 +365,7 @@ static void offloads(const struct nr_findings *to, const struct nr_netdev *d)
 
 void nr_doctor_interface(const struct nr_findings *to, const struct nr_netdev *d)
 {
-	char mend[100];
+	char mend[100], why[TEXT];
 
 	if (!(d->flags & IFF_UP)) {
 		snprintf(mend, sizeof(mend), "sudo ip link set %s up", d->name);
@@ -398,9 +398,7 @@ void nr_doctor_interface(const struct nr_findings *to, const struct nr_netdev *d
 		     "what that program drops is not seen",
 		     d->xdp_attached);
 	}
-	if (d->n_addresses || d->has_default_route)
+	if (nr_netdev_xdp_takes(d, why, sizeof(why)))
 		tell(to, NR_FINDING_NOTE, d->name, "nrtool capture --backend tpacket …",
-		     "it has an address%s: --backend xdp would take its packets from "
-		     "this host",
-		     d->has_default_route ? " and a default route" : "");
+		     "it %s", why);
 }

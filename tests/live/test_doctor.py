@@ -48,6 +48,35 @@ class Doctor(net.Case):
             got = self.jsonl(n.b, "interfaces", "vb")[0]["offloads"].split()
             self.assertEqual(set(got), {k for k, v in names.items() if said.get(v) == "on"})
 
+    def test_whom_xdp_would_take_packets_from_is_what_capture_refuses(self):
+        n = self.network()
+        n.b.ip("link", "add", "br0", "type", "bridge")
+        n.b.ip("link", "add", "port0", "type", "veth", "peer", "name", "peer0")
+        n.b.ip("link", "add", "low0", "type", "veth", "peer", "name", "high0")
+        n.b.ip("link", "set", "port0", "master", "br0")
+        n.b.ip("link", "add", "mac0", "link", "low0", "type", "macvlan")
+        n.b.ip("link", "add", "local0", "type", "veth", "peer", "name", "far0")
+        for name in ("port0", "low0", "local0", "peer0", "high0", "far0"):
+            n.b.ip("link", "set", name, "up")
+        n.b.exec("sysctl", "-qw", "net.ipv6.conf.local0.disable_ipv6=0")
+        n.b.ip("-6", "addr", "add", "fe80::7/64", "dev", "local0", "nodad", check=False)
+        self.assertIn("fe80::", n.b.ip("addr", "show", "dev", "local0"))
+        for name, why in (("vb", "has the address"), ("port0", "is a port of br0"),
+                          ("low0", "carries the interface mac0"), ("local0", None)):
+            [row] = self.jsonl(n.b, "interfaces", name)
+            notes = " ".join(x["finding"] for x in self.jsonl(n.b, "doctor", name)
+                             if x["subject"] == name)
+            p = subprocess.run(n.b.command([net.NRTOOL, "capture", name, "--backend", "xdp",
+                                            "--xdp-mode", "generic", "--ring-size", "4M",
+                                            "--duration", "1s", "-o", "null:"]), text=True,
+                               capture_output=True, timeout=60, check=False, cwd=self.dir)
+            for said in (row["note"] or "", notes, p.stderr):
+                if why:
+                    self.assertIn(why, said, name)
+                else:
+                    self.assertNotIn("takes what it captures away", said, name)
+            self.assertEqual(p.returncode != 0, why is not None, p.stderr)
+
     def test_what_is_not_there_is_said(self):
         n = self.network()
         p = subprocess.run(n.b.command([net.NRTOOL, "interfaces", "nope0"]), text=True,
