@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -121,80 +120,6 @@ static int usage(const struct nr_err *err)
 	return nr_complain(NR_EXIT_USAGE, "capture", "%s", err->text);
 }
 
-static bool is_pcapng_name(const char *name)
-{
-	static const char *const endings[] = { ".pcapng", ".pcapng.zst" };
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < 2; i++) {
-		size_t m = strlen(endings[i]);
-
-		if (n > m && !strcmp(name + n - m, endings[i]))
-			return true;
-	}
-	return false;
-}
-
-/* Without -o there is one. */
-static bool has_database(const struct capture *c)
-{
-	for (size_t i = 0; i < c->outputs.n; i++)
-		if (nr_outputs_is_database(c->outputs.v[i]))
-			return true;
-	return !c->outputs.n;
-}
-
-static int check_config(struct capture *c, const struct nr_call *call, struct nr_err *err)
-{
-	if (!nr_live_backend(c->backend)) {
-		struct nr_buf b = { 0 };
-
-		for (size_t i = 0; nr_live_backends[i]; i++)
-			nr_buf_printf(&b, "%s%s", i ? ", " : "",
-				      nr_live_backends[i]->name);
-		nr_fail(err, -EINVAL, "--backend %s is not known here; there are: %s",
-			c->backend, b.p);
-		nr_buf_fini(&b);
-		return -EINVAL;
-	}
-	c->e.batch = NR_BATCH_MAX;
-	c->e.checksums = (enum nr_checksums)c->checksums;
-	c->e.overlap = (enum nr_overlap)c->overlap;
-	if (c->dedup && nr_engine_options_dedup(&c->e, c->dedup, err))
-		return -EINVAL;
-	if (c->secret_key && nr_engine_options_secret_key(&c->e, c->secret_key, err))
-		return -EINVAL;
-	if (c->packets && !is_pcapng_name(c->packets))
-		return nr_fail(err, -EINVAL,
-			       "-w %s: packets are kept as FILE.pcapng or "
-			       "FILE.pcapng.zst",
-			       c->packets);
-	if (c->rotate_size && !c->packets && !has_database(c))
-		return nr_fail(err, -EINVAL,
-			       "--rotate-size goes by the packet file, or by the "
-			       "database where there is none: give -w, or a database");
-	if (c->rotate_time && c->rotate_time < 1000000000)
-		return nr_fail(err, -EINVAL, "--rotate-time must be at least 1s");
-	if ((c->pre_trigger || c->triggers.n) && (!c->packets || !c->pre_trigger))
-		return nr_fail(err, -EINVAL,
-			       "--pre-trigger and --trigger need each other's packets: "
-			       "give -w FILE and --pre-trigger TIME");
-	if (c->pre_trigger && (c->rotate_size || c->rotate_time || c->rotate))
-		return nr_fail(err, -EINVAL,
-			       "--pre-trigger writes a file for each trigger, which does "
-			       "not rotate");
-	if (c->block_timeout < 1000000 || c->block_timeout > 10000000000)
-		return nr_fail(err, -EINVAL,
-			       "--block-timeout must lie between 1ms and 10s");
-	for (int i = 0; i < call->n; i++)
-		for (int k = 0; k < i; k++)
-			if (!strcmp(call->operands[i], call->operands[k]))
-				return nr_fail(err, -EINVAL,
-					       "interface %s is given twice",
-					       call->operands[i]);
-	return 0;
-}
-
 static int open_interfaces(struct nr_capture_run *r, struct nr_err *err)
 {
 	const struct capture *c = r->c;
@@ -224,24 +149,6 @@ static int open_interfaces(struct nr_capture_run *r, struct nr_err *err)
 	while (rc && n)
 		nr_live_close(live[--n]);
 	return rc;
-}
-
-static int pin(struct nr_capture_run *r, struct nr_err *err)
-{
-	uint64_t cpu;
-	cpu_set_t set;
-
-	if (!r->c->pin)
-		return 0;
-	CPU_ZERO(&set);
-	if (nr_parse_u64(r->c->pin, &cpu) || cpu >= CPU_SETSIZE)
-		return nr_fail(err, -EINVAL, "--pin needs the number of a CPU, not '%s'",
-			       r->c->pin);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		return nr_fail(err, -EINVAL, "cannot run on CPU %s: %s", r->c->pin,
-			       strerror(errno));
-	return 0;
 }
 
 /* Whether the times of this run are worth something. */
@@ -400,7 +307,7 @@ static int open_keeper(struct nr_capture_run *r, struct nr_err *err)
 			nr_keeper_interface(r->keeper,
 					    &r->events->pkt[i].event->interface);
 	nr_batch_release(r->events);
-	return 0;
+	return nr_keeper_start(r->keeper, r->begin_ns, &r->first, err);
 }
 
 static void say_failure(void *arg, const char *text)
@@ -433,9 +340,7 @@ static int open_outputs(struct nr_capture_run *r, struct nr_err *err)
 		r->sinks[n++] = r->summary;
 	}
 	if (r->c->triggers.n || r->live_line) {
-		rc = nr_watch_new(&r->watch, &r->c->triggers, err);
-		if (rc)
-			return rc;
+		r->watch = nr_watch_new(&r->c->triggers);
 		r->sinks[n++] = r->watch;
 	}
 	r->c->e.no_index = !r->c->packets || r->c->pre_trigger;
@@ -452,6 +357,24 @@ static void block_signals(struct nr_capture_run *r)
 		sigaddset(&r->signals, taken[i]);
 	sigprocmask(SIG_BLOCK, &r->signals, NULL);
 	r->signal_fd = signalfd(-1, &r->signals, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* All files are there, or, where that fails, none of those that were made. */
+static int open_files(struct nr_capture_run *r, const struct nr_run_info *info)
+{
+	int rc = open_keeper(r, &r->err);
+
+	if (!rc)
+		rc = open_outputs(r, &r->err);
+	if (!rc)
+		rc = nr_capture_begin(r, info);
+	if (!rc)
+		return 0;
+	nr_engine_free(r->engine);
+	r->engine = NULL;
+	nr_keeper_discard(r->keeper);
+	nr_outputs_discard(&r->out);
+	return rc;
 }
 
 /* rc: what ended the loop. What is whole is finished whatever has failed. */
@@ -509,31 +432,30 @@ static int run_all(struct nr_capture_run *r)
 		.threads = 1,
 		.clock_state = r->clock_state,
 	};
-	int rc = open_keeper(r, &r->err);
+	int rc;
 
 	r->begin_ns = nr_live_now();
-	if (!rc)
-		rc = open_outputs(r, &r->err);
-	if (rc)
-		return nr_complain(rc == -EINVAL || rc == -EACCES ? NR_EXIT_USAGE
-								  : NR_EXIT_FAILED,
-				   "capture", "%s", r->err.text);
 	nr_libraries_json(&libraries);
 	nr_record_options_json(&options, &nr_cmd_capture.options, r->c);
 	info.libraries = libraries.p;
 	info.record_options = options.p;
+	rc = open_files(r, &info);
+	nr_buf_fini(&libraries);
+	nr_buf_fini(&options);
+	if (rc)
+		return nr_complain(rc == -EINVAL || rc == -EACCES ? NR_EXIT_USAGE
+								  : NR_EXIT_FAILED,
+				   "capture", "%s", r->err.text);
 	say_settings(r);
 	if (!r->c->quiet)
 		fprintf(stderr, "capturing; SIGINT (Ctrl-C) ends it\n");
 	nr_notify(r->notify_fd, "READY=1");
-	rc = nr_capture_loop(r, &info);
+	rc = nr_capture_loop(r);
 	nr_notify(r->notify_fd, "STOPPING=1");
 	nr_capture_clear_line(r);
 	if (r->gone)
 		nr_capture_say(r, "%s", r->err.text);
 	rc = finish(r, rc);
-	nr_buf_fini(&libraries);
-	nr_buf_fini(&options);
 	report(r);
 	if (rc && r->out.reader_gone && !r->out.failed && rc == -EPIPE)
 		return NR_EXIT_OK;
@@ -573,7 +495,7 @@ static int capture_run(const struct nr_call *call)
 	struct capture *c = r.c;
 	char *target = NULL;
 	const char *term = getenv("TERM");
-	int rc = check_config(c, call, &r.err);
+	int rc = nr_capture_check(c, call, &r.err);
 
 	if (rc)
 		return usage(&r.err);
@@ -592,7 +514,7 @@ static int capture_run(const struct nr_call *call)
 	block_signals(&r);
 	ask_clock(&r);
 	r.notify_fd = nr_notify_open();
-	rc = pin(&r, &r.err);
+	rc = nr_capture_check_pin(&r, &r.err);
 	if (!rc)
 		rc = open_interfaces(&r, &r.err);
 	if (rc) {

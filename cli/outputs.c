@@ -111,10 +111,12 @@ int nr_outputs_open(struct nr_outputs *out, const char *const *targets, size_t n
 		struct nr_sink *s;
 		int rc = nr_sink_open(&s, targets[i], opt, err);
 
-		if (rc) {
+		if (rc && opt->live)
+			nr_outputs_discard(out);
+		else if (rc)
 			nr_outputs_close(out);
+		if (rc)
 			return rc;
-		}
 		out->o[i].sink = s;
 		out->o[i].guard = new_guard(out, s, targets[i]);
 		out->n = i + 1;
@@ -245,6 +247,47 @@ bool nr_output_is_input(const char *target, const char *input)
 		return false;
 	rc = strcmp(input, "-") ? stat(input, &in) : fstat(STDIN_FILENO, &in);
 	return !rc && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+}
+
+/* What it makes beside its target goes with it. */
+static void remove_file(const char *path)
+{
+	static const char *const more[] = { "", "-wal", "-shm" };
+	struct nr_buf b = { 0 };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(more) / sizeof(*more); i++) {
+		nr_buf_clear(&b);
+		nr_buf_printf(&b, "%s%s", path, more[i]);
+		if (!lstat(b.p, &st) && S_ISREG(st.st_mode))
+			unlink(b.p);
+	}
+	nr_buf_fini(&b);
+}
+
+/* An archive has its name when it is finished. */
+static char *name_meanwhile(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	struct nr_buf b = { 0 };
+
+	nr_buf_printf(&b, "%.*s.%s.partial", (int)(name - path), path, name);
+	return b.p;
+}
+
+void nr_outputs_discard(struct nr_outputs *out)
+{
+	for (size_t i = 0; i < out->n; i++) {
+		struct nr_sink *s = out->o[i].sink;
+		char *path = s->is_archive ? name_meanwhile(s->target)
+					   : nr_xstrdup(nr_sink_path(s));
+
+		nr_sink_close(s);
+		out->o[i].sink = NULL;
+		remove_file(path);
+		nr_free(path);
+	}
+	nr_outputs_close(out);
 }
 
 void nr_outputs_close(struct nr_outputs *out)

@@ -43,3 +43,5 @@ bool nr_outputs_is_database(const char *target);
  */
 bool nr_output_is_input(const char *target, const char *input);
 void nr_outputs_close(struct nr_outputs *out);
+/* Of a capture that does not begin: closes them, and removes the files that they made. */
+void nr_outputs_discard(struct nr_outputs *out);

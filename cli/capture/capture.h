@@ -13,6 +13,7 @@
 #include "keep/keeper.h"
 #include "source/merge_live.h"
 
+#include <sched.h>
 #include <signal.h>
 
 struct nr_call;
@@ -33,7 +34,7 @@ struct capture {
 
 extern const char *const nr_capture_directions[];
 
-enum { NR_MAX_INTERFACES = 64 };
+enum { NR_MAX_INTERFACES = 64, NR_CAPTURE_PRE_TRIGGER = 64 << 20 };
 
 /* What was seen up to the last look, for what happened since. */
 struct nr_seen {
@@ -47,7 +48,8 @@ struct nr_capture_run {
 	const struct nr_call *call;
 	struct nr_live_merge *merge;
 	struct nr_engine *engine;
-	struct nr_keeper *keeper; /* NULL: no -w */
+	struct nr_keeper *keeper;  /* NULL: no -w */
+	struct nr_kept_file first; /* the keeper's; its texts until it is rotated */
 	struct nr_sink **sinks;
 	struct nr_sink *summary;
 	struct nr_outputs out;
@@ -58,6 +60,10 @@ struct nr_capture_run {
 	int64_t rotate_at;  /* without a keeper: clock of the next database */
 	int64_t rotated_ns; /* clock of the last rotation, or of the beginning */
 	struct nr_user user;
+	struct {
+		int cpu; /* -1: none */
+		cpu_set_t before;
+	} pin;
 	bool live_line; /* on a terminal */
 	bool line_drawn;
 	int signal_fd, notify_fd;
@@ -103,16 +109,31 @@ uint64_t nr_capture_lost(struct nr_capture_run *r);
 /* Databases, packet files or both are sets that rotate. */
 bool nr_capture_is_set(const struct capture *c);
 
+/* check.c: takes over what engine options mean. 0, or -EINVAL with a sentence. */
+int nr_capture_check(struct capture *c, const struct nr_call *call, struct nr_err *err);
+
 /*
  * capture_watch.c: a sink that looks for anomalies of the kinds given and remembers the
- * last one, and counts messages. -EINVAL for a kind that there is not.
+ * last one, and counts messages. The first: are there such kinds? 0, or -EINVAL.
  */
-int nr_watch_new(struct nr_sink **out, const struct nr_list *kinds, struct nr_err *err);
+int nr_watch_check(const struct nr_list *kinds, struct nr_err *err);
+struct nr_sink *nr_watch_new(const struct nr_list *kinds);
 /* "anomaly tcp_conflict", once; NULL: none since. */
 const char *nr_watch_take(struct nr_sink *s);
 /* ", dns, tls": the tables with most messages since the last call. */
 void nr_watch_services(struct nr_sink *s, char *out, size_t size);
 void nr_watch_free(struct nr_sink *s); /* NULL is fine */
 
-/* capture_loop.c: from the open interfaces to the end. 0, or what failed. */
-int nr_capture_loop(struct nr_capture_run *r, const struct nr_run_info *run);
+/*
+ * pin.c. The first: is it a CPU that this process may run on? 0, or -EINVAL with a
+ * sentence. A thread inherits where it may run, so nothing that starts one is called
+ * while the caller is pinned.
+ */
+int nr_capture_check_pin(struct nr_capture_run *r, struct nr_err *err);
+void nr_capture_pin(const struct nr_capture_run *r);
+void nr_capture_unpin(const struct nr_capture_run *r);
+
+/* capture_loop.c: writes what the outputs begin with. 0, or what failed. */
+int nr_capture_begin(struct nr_capture_run *r, const struct nr_run_info *run);
+/* … and captures to the end. 0, or what failed. */
+int nr_capture_loop(struct nr_capture_run *r);

@@ -71,7 +71,7 @@ static int64_t clock_of(const struct nr_capture_run *r)
 }
 
 /* The databases, the packet file or both begin anew. */
-static void rotate(struct nr_capture_run *r, int64_t clock_ns)
+static void begin_anew(struct nr_capture_run *r, int64_t clock_ns)
 {
 	struct nr_kept_file f = { 0 };
 	struct nr_live_source s;
@@ -95,6 +95,14 @@ static void rotate(struct nr_capture_run *r, int64_t clock_ns)
 		r->status = NR_EXIT_INCOMPLETE;
 	}
 	describe(r);
+}
+
+/* Files have threads, which run where they may. */
+static void rotate(struct nr_capture_run *r, int64_t clock_ns)
+{
+	nr_capture_unpin(r);
+	begin_anew(r, clock_ns);
+	nr_capture_pin(r);
 }
 
 /* As nr_keeper_take() where there is none: up to the time of the next database. */
@@ -155,6 +163,13 @@ static void stop(struct nr_capture_run *r, int sig)
 	sigprocmask(SIG_UNBLOCK, &ending, NULL);
 }
 
+static void trigger(struct nr_capture_run *r, const char *why)
+{
+	nr_capture_unpin(r);
+	nr_keeper_trigger(r->keeper, clock_of(r), why);
+	nr_capture_pin(r);
+}
+
 static void take_signals(struct nr_capture_run *r)
 {
 	struct signalfd_siginfo s;
@@ -166,7 +181,7 @@ static void take_signals(struct nr_capture_run *r)
 			break;
 		case SIGUSR2:
 			if (r->keeper && r->c->pre_trigger)
-				nr_keeper_trigger(r->keeper, clock_of(r), "SIGUSR2");
+				trigger(r, "SIGUSR2");
 			break;
 		case SIGHUP:
 			if (nr_capture_is_set(r->c))
@@ -200,7 +215,7 @@ static void look_for_triggers(struct nr_capture_run *r)
 	const char *why = r->watch ? nr_watch_take(r->watch) : NULL;
 
 	if (why && r->keeper)
-		nr_keeper_trigger(r->keeper, clock_of(r), why);
+		trigger(r, why);
 }
 
 /* Someone has set the host's clock: rows and names follow it, and what waits does not. */
@@ -330,17 +345,11 @@ static int turn(struct nr_capture_run *r)
 	return 0;
 }
 
-static int start(struct nr_capture_run *r, const struct nr_run_info *run)
+int nr_capture_begin(struct nr_capture_run *r, const struct nr_run_info *run)
 {
-	struct nr_live_source s;
-	struct nr_kept_file f = { 0 };
-	int rc = 0;
+	struct nr_live_source s = source_of(r, r->keeper ? &r->first : NULL);
+	int rc;
 
-	if (r->keeper)
-		rc = nr_keeper_start(r->keeper, r->begin_ns, &f, &r->err);
-	if (rc)
-		return rc;
-	s = source_of(r, r->keeper ? &f : NULL);
 	r->source = 0;
 	r->rotate_at = INT64_MAX;
 	r->rotated_ns = r->begin_ns;
@@ -349,17 +358,17 @@ static int start(struct nr_capture_run *r, const struct nr_run_info *run)
 	nr_capture_account_init(r);
 	if (!rc)
 		describe(r);
-	return rc;
+	return rc ? rc : r->failed;
 }
 
-int nr_capture_loop(struct nr_capture_run *r, const struct nr_run_info *run)
+int nr_capture_loop(struct nr_capture_run *r)
 {
-	int rc = start(r, run);
+	int rc = 0;
 
-	if (rc)
-		return rc;
+	nr_capture_pin(r);
 	while (!rc && !r->failed)
 		rc = turn(r);
+	nr_capture_unpin(r);
 	if (r->failed)
 		return r->failed;
 	stop(r, 0);

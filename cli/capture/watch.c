@@ -101,27 +101,27 @@ static const struct nr_sink_ops watch_ops = {
 	.close = nr_watch_free,
 };
 
-int nr_watch_new(struct nr_sink **out, const struct nr_list *kinds, struct nr_err *err)
+int nr_watch_check(const struct nr_list *kinds, struct nr_err *err)
+{
+	for (size_t i = 0; i < kinds->n; i++)
+		if (kind_of(kinds->v[i], strlen(kinds->v[i])) < 0)
+			return nr_fail(err, -EINVAL,
+				       "--trigger %s: there is no such anomaly; "
+				       "nrtool-schema(5) lists them",
+				       kinds->v[i]);
+	return 0;
+}
+
+struct nr_sink *nr_watch_new(const struct nr_list *kinds)
 {
 	struct nr_sink *s = nr_xcalloc(1, sizeof(*s) + sizeof(struct watch));
 
 	s->ops = &watch_ops;
 	s->target = "watch";
 	s->no_index = s->no_ident = true;
-	for (size_t i = 0; i < kinds->n; i++) {
-		int kind = kind_of(kinds->v[i], strlen(kinds->v[i]));
-
-		if (kind < 0) {
-			nr_free(s);
-			return nr_fail(err, -EINVAL,
-				       "--trigger %s: there is no such anomaly; "
-				       "nrtool-schema(5) lists them",
-				       kinds->v[i]);
-		}
-		watch_of(s)->wanted[kind] = true;
-	}
-	*out = s;
-	return 0;
+	for (size_t i = 0; i < kinds->n; i++)
+		watch_of(s)->wanted[kind_of(kinds->v[i], strlen(kinds->v[i]))] = true;
+	return s;
 }
 
 const char *nr_watch_take(struct nr_sink *s)

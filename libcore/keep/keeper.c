@@ -706,6 +706,12 @@ int nr_keeper_finish(struct nr_keeper *k, struct nr_err *err)
 	return k->failed;
 }
 
+void nr_keeper_discard(struct nr_keeper *k)
+{
+	if (k && k->w)
+		abandon(k);
+}
+
 void nr_keeper_free(struct nr_keeper *k)
 {
 	if (!k)

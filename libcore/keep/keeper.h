@@ -119,4 +119,6 @@ void nr_keeper_stats(const struct nr_keeper *k, struct nr_keep_stats *st);
 uint64_t nr_keeper_dropped(const struct nr_keeper *k, uint32_t interface_id);
 /* Closes what is open and waits for it. 0, or the first failure of the run. */
 int nr_keeper_finish(struct nr_keeper *k, struct nr_err *err);
+/* The caller does not begin after all: the file that was opened goes. NULL is fine. */
+void nr_keeper_discard(struct nr_keeper *k);
 void nr_keeper_free(struct nr_keeper *k); /* NULL is fine; open files stay as they are */

@@ -43,8 +43,10 @@ int nr_db_open_live(struct nr_db *d, const struct nr_sink_options *o,
 	d->is_live = true;
 	remove_logs(d->file.path);
 	rc = nr_db_open_file(d, d->file.path, err);
-	if (rc < 0)
+	if (rc < 0) {
+		unlink(d->file.path);
 		return rc;
+	}
 	/* The capture waits for this: no syncs. There is nothing yet to be lost. */
 	nr_buf_str(&sql, "PRAGMA synchronous = OFF; PRAGMA page_size = 8192;"
 			 "PRAGMA journal_mode = WAL; PRAGMA cache_size = -65536;"
@@ -54,6 +56,10 @@ int nr_db_open_live(struct nr_db *d, const struct nr_sink_options *o,
 	nr_buf_str(&sql, "COMMIT; PRAGMA synchronous = NORMAL; BEGIN;");
 	rc = nr_db_run(d, sql.p, "creating the tables", err);
 	nr_buf_fini(&sql);
+	if (rc < 0) { /* of a disk that is full nothing is left behind */
+		unlink(d->file.path);
+		remove_logs(d->file.path);
+	}
 	return rc;
 }
 

@@ -264,6 +264,94 @@ class Basics(Capture):
         self.assertEqual(list(self.dir.iterdir()), [])
 
 
+class Beginnings(Capture):
+    """What does not begin says so before it is said to be ready, and leaves nothing behind."""
+
+    def refused(self, n, *words, status=2):
+        before = {f.name: f.read_bytes() for f in self.dir.iterdir()}
+        p = self.start(n.b, [net.NRTOOL, "capture", "vb", *words])
+        self.assertEqual(p.finish(), status, p.err)
+        self.assertNotIn("capturing", p.err)
+        self.assertEqual({f.name: f.read_bytes() for f in self.dir.iterdir()}, before)
+        return p.err
+
+    def test_a_target_that_exists(self):
+        n = self.network()
+        for name in ("have.pcapng", "have.db", "have.jsonl"):
+            (self.dir / name).write_text("mine")
+        outputs = ("-o", "new.db", "-o", "new.jsonl", "-o", "new.jsonl.zst")
+        for words in ((*outputs, "-w", "have.pcapng"),
+                      (*outputs, "-o", "have.db", "-w", "new.pcapng"),
+                      (*outputs, "-o", "have.jsonl", "-w", "new.pcapng.zst"),
+                      ("-o", "new.db", "-o", "have.jsonl", "-w", "set.pcapng", "--rotate"),
+                      ("-o", "have.db", "-w", "x.pcapng", "--pre-trigger", "1s")):
+            said = self.refused(n, *words, status=1)
+            self.assertRegex(said, r"have\.\w+.*exists.*--force")
+        # and the corrected command works
+        p = self.capture(n.b, "vb", *outputs, "-w", "new.pcapng")
+        n.a.send("va", net.udp_frames(3))
+        time.sleep(0.3)
+        self.end(p)
+        self.assertEqual(self.query("new.db", "SELECT packets FROM source"), [(3,)])
+
+    def test_options_that_do_not_go_together(self):
+        n = self.network()
+        for words, what in (
+                (("-o", "s.db", "-o", "s.db"), "-o s.db is given twice"),
+                (("-o", "s.db", "-o", "./s.db"), "-o s.db is given twice"),
+                (("-w", "x.pcapng", "-o", "x.pcapng"), "x.pcapng is given for packets and for rows"),
+                (("-w", "x.pcapng", "--pre-trigger", "1s", "--trigger", "nosuch"),
+                 "--trigger nosuch: there is no such anomaly"),
+                (("--keep-free", "1G"), "give --rotate-time"),
+                (("--keep-files", "2"), "give --rotate-time"),
+                (("--keep-bytes", "1G", "-w", "x.pcapng"), "give --rotate-time"),
+                (("--one-database",), "give --rotate-time"),
+                (("--xdp-mode", "native"), "--xdp-mode needs --backend xdp"),
+                (("--take-traffic", "--backend", "pcap"), "--take-traffic needs --backend xdp"),
+                (("--pre-trigger-memory", "1M"), "give --pre-trigger TIME"),
+                (("--active-timeout", "1s"), "give -o FILE.jsonl"),
+                (("--active-timeout", "1s", "-o", "s.db"), "give -o FILE.jsonl")):
+            self.assertIn(what, self.refused(n, *words), words)
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+
+class Pinned(Capture):
+    """--pin: the thread that reads, and it alone."""
+
+    def cpus(self, p):
+        """Of each thread, the first one first: where it may run."""
+        ids = sorted(map(int, os.listdir(f"/proc/{p.pid}/task")))
+        texts = [Path(f"/proc/{p.pid}/task/{i}/status").read_text() for i in ids]
+        return [re.search(r"^Cpus_allowed_list:\s*(\S+)", t, re.M)[1] for t in texts]
+
+    def test_only_the_thread_that_reads_is_pinned_also_behind_a_rotation(self):
+        everywhere = re.search(r"^Cpus_allowed_list:\s*(\S+)",
+                               Path("/proc/self/status").read_text(), re.M)[1]
+        cpu = min(os.sched_getaffinity(0))
+        if everywhere == str(cpu):
+            self.skipTest("needs two CPUs")
+        n = self.network()
+        p = self.capture(n.b, "vb", "--pin", cpu, "-o", "a.db", "-o", "a.jsonl", "-w",
+                         "a.pcapng.zst", "--rotate")
+        for _ in range(2):
+            time.sleep(0.5)
+            first, *others = self.cpus(p)
+            self.assertEqual(first, str(cpu))
+            self.assertGreater(len(others), 2)
+            self.assertEqual(set(others), {everywhere})
+            n.a.send("va", net.udp_frames(50))
+            p.signal(signal.SIGHUP)
+        self.end(p)
+
+    def test_a_cpu_that_is_none_is_said_before_anything_starts(self):
+        n = self.network()
+        for cpu, what in (("x", "needs the number of a CPU"), ("1023", "cannot run on CPU 1023")):
+            p = self.start(n.b, [net.NRTOOL, "capture", "vb", "--pin", cpu, "-o", "a.db"])
+            self.assertEqual(p.finish(), 2)
+            self.assertIn(what, p.err)
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+
 class Privileges(Capture):
     def status(self, p):
         return dict(line.split(":\t", 1) for line in

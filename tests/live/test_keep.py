@@ -268,7 +268,7 @@ class Killed(Keep):
             f.unlink()
         backend = rng.choice(("tpacket", "tpacket", "xdp"))
         p = self.capture(n.b, "vb", "-o", "x.db", "-w", f"x.{ending}", "--rotate-time=1s",
-                         "--backend", backend, "--take-traffic")
+                         "--backend", backend, *(["--take-traffic"] if backend == "xdp" else []))
         sent, life = [], 1.2 + 2.5 * rng.random()
         began = time.time()
         while time.time() < began + life:
