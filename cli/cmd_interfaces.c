@@ -65,15 +65,16 @@ static void offloads(const struct nr_netdev *d, struct nr_buf *b)
 
 static void note(const struct nr_netdev *d, struct nr_buf *b)
 {
+	char why[256];
+
 	nr_buf_clear(b);
 	if (!(d->flags & IFF_UP))
 		nr_buf_str(b, "it is down");
 	if (d->xdp_attached[0])
 		nr_buf_printf(b, "%san XDP program is attached (%s)", b->len ? "; " : "",
 			      d->xdp_attached);
-	if (d->n_addresses || d->has_default_route)
-		nr_buf_printf(b, "%sxdp takes the host's packets: --take-traffic",
-			      b->len ? "; " : "");
+	if (nr_netdev_xdp_takes(d, why, sizeof(why)))
+		nr_buf_printf(b, "%sit %s: --take-traffic", b->len ? "; " : "", why);
 	if (d->offloads & (NR_OFF_GRO | NR_OFF_LRO))
 		nr_buf_printf(b, "%s%s merges packets that come in", b->len ? "; " : "",
 			      d->offloads & NR_OFF_LRO ? "LRO" : "GRO");

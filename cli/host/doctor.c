@@ -69,6 +69,35 @@ static const char *setcap_command(const char *caps)
 	return cmd;
 }
 
+#define XDP_CAPS "cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon=ep"
+
+static void xdp_rights(const struct nr_findings *to, uint64_t caps)
+{
+	static const struct {
+		int cap;
+		const char *name, *there, *missing;
+	} needed[] = {
+		{ CAP_NET_ADMIN, "CAP_NET_ADMIN",
+		  "it is there: offloads and XDP can be set",
+		  "it is missing: --backend xdp does not work" },
+		{ CAP_BPF, "CAP_BPF", "it is there: XDP programs can be loaded",
+		  "it is missing: --backend xdp does not work" },
+		{ CAP_PERFMON, "CAP_PERFMON", "it is there: XDP can run in the driver",
+		  "it is missing: --backend xdp works with --xdp-mode generic alone" },
+	};
+
+	/* CAP_SYS_ADMIN holds what was once a part of it (capabilities(7)) */
+	if (has(caps, CAP_SYS_ADMIN))
+		caps |= UINT64_C(1) << CAP_BPF | UINT64_C(1) << CAP_PERFMON;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
+		if (has(caps, needed[i].cap))
+			tell(to, NR_FINDING_OK, needed[i].name, NULL, "%s",
+			     needed[i].there);
+		else
+			tell(to, NR_FINDING_NOTE, needed[i].name,
+			     setcap_command(XDP_CAPS), "%s", needed[i].missing);
+}
+
 static void rights(const struct nr_findings *to)
 {
 	uint64_t caps = capabilities();
@@ -86,13 +115,7 @@ static void rights(const struct nr_findings *to)
 		     "packet sockets cannot be opened: %s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
-	if (has(caps, CAP_NET_ADMIN))
-		tell(to, NR_FINDING_OK, "CAP_NET_ADMIN", NULL,
-		     "it is there: offloads and XDP can be set");
-	else
-		tell(to, NR_FINDING_NOTE, "CAP_NET_ADMIN",
-		     setcap_command("cap_net_raw,cap_net_admin,cap_bpf=ep"),
-		     "it is missing: --backend xdp does not work");
+	xdp_rights(to, caps);
 	if (!has(caps, CAP_SETUID))
 		tell(to, NR_FINDING_NOTE, "CAP_SETUID", "sudo nrtool capture …",
 		     "the user cannot be changed: the capture goes on as user %d",
@@ -130,8 +153,7 @@ static void bpf(const struct nr_findings *to)
 		tell(to, NR_FINDING_NOTE, "BPF", NULL,
 		     "this kernel has no bpf(2): only --backend tpacket and pcap");
 	else
-		tell(to, NR_FINDING_NOTE, "BPF",
-		     setcap_command("cap_net_raw,cap_net_admin,cap_bpf=ep"),
+		tell(to, NR_FINDING_NOTE, "BPF", setcap_command(XDP_CAPS),
 		     "maps cannot be made (%s): --backend xdp does not work",
 		     strerror(errno));
 	if (fd >= 0)
@@ -148,20 +170,21 @@ static void bpf(const struct nr_findings *to)
 		     "this kernel has no AF_XDP sockets: no --backend xdp");
 }
 
-static void memlock(const struct nr_findings *to)
+static void memlock(const struct nr_findings *to, uint64_t ring_size)
 {
 	struct rlimit r = { RLIM_INFINITY, RLIM_INFINITY };
 
 	getrlimit(RLIMIT_MEMLOCK, &r);
 	if (has(capabilities(), CAP_IPC_LOCK) || r.rlim_cur == RLIM_INFINITY ||
-	    r.rlim_cur >= 256 * MIB)
+	    r.rlim_cur >= ring_size)
 		tell(to, NR_FINDING_OK, "locked memory", NULL,
 		     "enough may be locked for AF_XDP");
 	else
 		tell(to, NR_FINDING_NOTE, "locked memory",
 		     "ulimit -l unlimited   # or LimitMEMLOCK=infinity in the unit",
-		     "only %llu KiB may be locked: AF_XDP fails with ENOBUFS",
-		     (unsigned long long)r.rlim_cur / 1024);
+		     "only %llu KiB may be locked: AF_XDP cannot have rings of %llu KiB",
+		     (unsigned long long)r.rlim_cur / 1024,
+		     (unsigned long long)ring_size / 1024);
 }
 
 /* ---- memory, kernel, clock ---------------------------------------------------- */
@@ -257,22 +280,23 @@ static void host_clock(const struct nr_findings *to)
 
 static void disk(const struct nr_findings *to, const char *dir)
 {
+	static const char elsewhere[] =
+		"nrtool doctor --directory DIR   # one of this user's own, or run it as "
+		"the user who is to capture";
 	char mend[PATH_MAX + 60];
 	struct statfs fs;
 	uint64_t room;
 
 	if (statfs(dir, &fs) < 0) {
 		snprintf(mend, sizeof(mend), "mkdir -p %s", dir);
-		tell(to, NR_FINDING_MISSING, "disk", mend, "%s: %s", dir,
-		     strerror(errno));
+		tell(to, NR_FINDING_MISSING, "disk", errno == ENOENT ? mend : elsewhere,
+		     "%s: %s", dir, strerror(errno));
 		return;
 	}
-	if (access(dir, W_OK) < 0) {
-		snprintf(mend, sizeof(mend), "sudo chown %d %s", (int)geteuid(), dir);
-		tell(to, NR_FINDING_MISSING, "disk", mend,
+	if (access(dir, W_OK | X_OK) < 0)
+		tell(to, NR_FINDING_MISSING, "disk", elsewhere,
 		     "%s cannot be written by user %d: %s", dir, (int)geteuid(),
 		     strerror(errno));
-	}
 	room = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
 	if (room < GIB)
 		tell(to, NR_FINDING_WARNING, "disk",
@@ -298,7 +322,7 @@ void nr_doctor_host(const struct nr_findings *to, const char *dir, uint64_t ring
 {
 	rights(to);
 	bpf(to);
-	memlock(to);
+	memlock(to, ring_size);
 	memory(to, ring_size);
 	kernel(to);
 	sandbox(to);
@@ -341,7 +365,7 @@ static void offloads(const struct nr_findings *to, const struct nr_netdev *d)
 
 void nr_doctor_interface(const struct nr_findings *to, const struct nr_netdev *d)
 {
-	char mend[100];
+	char mend[100], why[TEXT];
 
 	if (!(d->flags & IFF_UP)) {
 		snprintf(mend, sizeof(mend), "sudo ip link set %s up", d->name);
@@ -374,9 +398,7 @@ void nr_doctor_interface(const struct nr_findings *to, const struct nr_netdev *d
 		     "what that program drops is not seen",
 		     d->xdp_attached);
 	}
-	if (d->n_addresses || d->has_default_route)
+	if (nr_netdev_xdp_takes(d, why, sizeof(why)))
 		tell(to, NR_FINDING_NOTE, d->name, "nrtool capture --backend tpacket …",
-		     "it has an address%s: --backend xdp would take its packets from "
-		     "this host",
-		     d->has_default_route ? " and a default route" : "");
+		     "it %s", why);
 }

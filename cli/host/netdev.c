@@ -2,6 +2,7 @@
 #include "host/netdev.h"
 
 #include "base/mem.h"
+#include "source/xdp_guard.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -239,24 +240,10 @@ static void take_address(struct devs *l, const struct nlmsghdr *h)
 	if (!local || RTA_PAYLOAD(local) < need ||
 	    !inet_ntop(i->ifa_family, RTA_DATA(local), text, sizeof(text)))
 		return;
-	d->n_addresses++;
 	used = strlen(d->addresses);
 	if (used + strlen(text) + 6 < sizeof(d->addresses))
 		snprintf(d->addresses + used, sizeof(d->addresses) - used, "%s%s/%u",
 			 used ? " " : "", text, i->ifa_prefixlen);
-}
-
-static void take_route(struct devs *l, const struct nlmsghdr *h)
-{
-	const struct rtmsg *r = NLMSG_DATA(h);
-	const struct rtattr *a = RTM_RTA(r);
-	struct nr_netdev *d;
-
-	if (h->nlmsg_type != RTM_NEWROUTE || r->rtm_dst_len || r->rtm_type != RTN_UNICAST)
-		return;
-	for (size_t left = RTM_PAYLOAD(h); RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == RTA_OIF && (d = by_index(l, (int)u32_of(a))))
-			d->has_default_route = true;
 }
 
 /* ---- ethtool ------------------------------------------------------------------ */
@@ -348,8 +335,6 @@ int nr_netdevs(struct nr_netdev **list, size_t *n, struct nr_err *err)
 
 	if (rc == 0)
 		rc = dump(&l, RTM_GETADDR, take_address);
-	if (rc == 0)
-		rc = dump(&l, RTM_GETROUTE, take_route);
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		if (l.ethtool >= 0)
 			ask_ethtool(&l, &l.d[i]);
@@ -387,4 +372,22 @@ const char *nr_netdev_xdp_mode(const struct nr_netdev *d)
 	if (d->xdp_known && (d->xdp_features & need) == need)
 		return d->xdp_features & NR_XDP_ZEROCOPY ? "native, zero-copy" : "native";
 	return d->xdp_known ? "generic" : "generic; native unless the driver refuses";
+}
+
+bool nr_netdev_xdp_takes(const struct nr_netdev *d, char *why, size_t room)
+{
+	struct nr_xdp_link link;
+	struct nr_err err = { "" };
+	size_t name = strlen(d->name);
+	char *end;
+
+	if (d->link_type != 1 || nr_xdp_link_read(&link, d->name, &err) ||
+	    nr_xdp_guard(&link, d->name, &err) != -EADDRINUSE || strlen(err.text) <= name)
+		return false;
+	/* "eth0 has …: take …; or …": the advice is the caller's */
+	snprintf(why, room, "%s", err.text + name + 1);
+	end = strstr(why, ": ");
+	if (end)
+		*end = '\0';
+	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The network interfaces of this network namespace, as the kernel tells them: rtnetlink
- * (links, addresses, default routes), generic netlink "netdev" (what a driver's XDP can
+ * (links, addresses), generic netlink "netdev" (what a driver's XDP can
  * do; kernels from 6.3), ethtool ioctls (driver, offloads, rings, time stamps). No rights
  * are needed. What the kernel does not say is left at 0 or "".
  */
@@ -40,11 +40,9 @@ struct nr_netdev {
 	unsigned offloads;
 	uint32_t rx_ring, rx_ring_max; /* descriptors of the NIC's ring */
 	bool hardware_time;            /* it stamps every packet it receives */
-	unsigned n_addresses;
-	char addresses[256]; /* separated by spaces, as far as they fit */
-	bool has_default_route;
-	bool xdp_known;        /* xdp_features is what the driver says */
-	uint64_t xdp_features; /* enum nr_netdev_xdp */
+	char addresses[256];           /* separated by spaces, as far as they fit */
+	bool xdp_known;                /* xdp_features is what the driver says */
+	uint64_t xdp_features;         /* enum nr_netdev_xdp */
 	char xdp_attached[16]; /* "": no program; "native", "generic", "offloaded" */
 };
 
@@ -62,3 +60,9 @@ const struct nr_netdev *nr_netdev_find(const struct nr_netdev *list, size_t n,
 				       const char *name);
 /* "native, zero-copy", "native", "generic", or "no: why". */
 const char *nr_netdev_xdp_mode(const struct nr_netdev *d);
+/*
+ * Whether capturing there with xdp would take packets that this host needs, as the back
+ * end itself decides (source/xdp_guard.h): why gets the rest of a sentence about the
+ * interface, "has the address 192.0.2.1, and …".
+ */
+bool nr_netdev_xdp_takes(const struct nr_netdev *d, char *why, size_t room);

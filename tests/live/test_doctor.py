@@ -48,6 +48,35 @@ class Doctor(net.Case):
             got = self.jsonl(n.b, "interfaces", "vb")[0]["offloads"].split()
             self.assertEqual(set(got), {k for k, v in names.items() if said.get(v) == "on"})
 
+    def test_whom_xdp_would_take_packets_from_is_what_capture_refuses(self):
+        n = self.network()
+        n.b.ip("link", "add", "br0", "type", "bridge")
+        n.b.ip("link", "add", "port0", "type", "veth", "peer", "name", "peer0")
+        n.b.ip("link", "add", "low0", "type", "veth", "peer", "name", "high0")
+        n.b.ip("link", "set", "port0", "master", "br0")
+        n.b.ip("link", "add", "mac0", "link", "low0", "type", "macvlan")
+        n.b.ip("link", "add", "local0", "type", "veth", "peer", "name", "far0")
+        for name in ("port0", "low0", "local0", "peer0", "high0", "far0"):
+            n.b.ip("link", "set", name, "up")
+        n.b.exec("sysctl", "-qw", "net.ipv6.conf.local0.disable_ipv6=0")
+        n.b.ip("-6", "addr", "add", "fe80::7/64", "dev", "local0", "nodad", check=False)
+        self.assertIn("fe80::", n.b.ip("addr", "show", "dev", "local0"))
+        for name, why in (("vb", "has the address"), ("port0", "is a port of br0"),
+                          ("low0", "carries the interface mac0"), ("local0", None)):
+            [row] = self.jsonl(n.b, "interfaces", name)
+            notes = " ".join(x["finding"] for x in self.jsonl(n.b, "doctor", name)
+                             if x["subject"] == name)
+            p = subprocess.run(n.b.command([net.NRTOOL, "capture", name, "--backend", "xdp",
+                                            "--xdp-mode", "generic", "--ring-size", "4M",
+                                            "--duration", "1s", "-o", "null:"]), text=True,
+                               capture_output=True, timeout=60, check=False, cwd=self.dir)
+            for said in (row["note"] or "", notes, p.stderr):
+                if why:
+                    self.assertIn(why, said, name)
+                else:
+                    self.assertNotIn("takes what it captures away", said, name)
+            self.assertEqual(p.returncode != 0, why is not None, p.stderr)
+
     def test_what_is_not_there_is_said(self):
         n = self.network()
         p = subprocess.run(n.b.command([net.NRTOOL, "interfaces", "nope0"]), text=True,
@@ -92,6 +121,28 @@ class Doctor(net.Case):
         self.assertEqual(rows["capture"]["level"], "missing")
         self.assertIn("setcap cap_net_raw", rows["capture"]["mend"])
         self.assertEqual(rows["disk"]["level"], "missing")
+        self.assertIn("doctor --directory", rows["disk"]["mend"])
+        for cap in ("CAP_NET_ADMIN", "CAP_BPF", "CAP_PERFMON"):
+            self.assertIn(f"{cap.lower()}", rows[cap]["mend"])
+
+    def test_the_driver_s_xdp_needs_a_right_of_its_own(self):
+        n = self.network()
+        words = ["setpriv", "--bounding-set=-all,+net_raw,+net_admin,+bpf", net.NRTOOL, "doctor",
+                 "--format=jsonl", "--all"]
+        p = subprocess.run(n.b.command(words), text=True, capture_output=True, check=False)
+        rows = {x["subject"]: x for x in map(json.loads, p.stdout.splitlines())}
+        self.assertEqual([rows[c]["level"] for c in ("CAP_NET_ADMIN", "CAP_BPF", "CAP_PERFMON")],
+                         ["ok", "ok", "note"], p.stderr)
+        self.assertIn("generic", rows["CAP_PERFMON"]["finding"])
+
+    def test_locked_memory_is_held_against_the_ring(self):
+        n = self.network()
+        for size, level in (("4M", "ok"), ("8M", "note")):
+            words = ["prlimit", f"--memlock={6 << 20}", "setpriv", "--bounding-set=-ipc_lock",
+                     net.NRTOOL, "doctor", "--format=jsonl", "--all", "--ring-size", size]
+            p = subprocess.run(n.b.command(words), text=True, capture_output=True, check=False)
+            rows = {x["subject"]: x for x in map(json.loads, p.stdout.splitlines())}
+            self.assertEqual(rows["locked memory"]["level"], level, p.stderr)
 
 
 if __name__ == "__main__":
