@@ -208,6 +208,28 @@ bool nr_live_filter_is_exact(const struct nr_live_filter *f)
 	return !f->is_inexact;
 }
 
+static bool asks_direction(const struct nr_live_filter *f)
+{
+	for (unsigned i = 0; i < f->pcap.bf_len; i++) {
+		struct nr_bpf x = instruction(f, i);
+
+		if (is_load(x) && BPF_MODE(x.code) == BPF_ABS && x.k == AD_PKTTYPE)
+			return true;
+	}
+	return false;
+}
+
+int nr_live_filter_refuse_direction(const struct nr_live_filter *f, const char *backend,
+				    struct nr_err *err)
+{
+	if (!asks_direction(f))
+		return 0;
+	return nr_fail(err, -EINVAL,
+		       "%s cannot filter by inbound and outbound here: leave them out of "
+		       "-f and give -Q in or -Q out",
+		       backend);
+}
+
 bool nr_live_filter_pass(const struct nr_live_filter *f, const uint8_t *data,
 			 uint32_t cap_len, uint32_t wire_len)
 {

@@ -41,6 +41,12 @@ const struct nr_bpf *nr_live_filter_program(const struct nr_live_filter *f, size
  * be judged again; they come whole, to be cut behind that.
  */
 bool nr_live_filter_is_exact(const struct nr_live_filter *f);
+/*
+ * For a back end that judges frames itself: 0, or, where the filter asks which way they
+ * go (inbound, outbound), which only the kernel knows, -EINVAL with a sentence.
+ */
+int nr_live_filter_refuse_direction(const struct nr_live_filter *f, const char *backend,
+				    struct nr_err *err);
 /* Of a frame as it was on the wire: does it match? */
 bool nr_live_filter_pass(const struct nr_live_filter *f, const uint8_t *data,
 			 uint32_t cap_len, uint32_t wire_len);

@@ -16,6 +16,9 @@
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	WHOLE = 262144, /* snap length that libpcap takes for none */
@@ -129,12 +132,28 @@ static int activation_failed(const struct nr_live *l, int code, const char *why,
 	}
 }
 
+/* libpcap drops what leaves there: each packet is seen once, when it arrives. */
+static bool is_loopback(const struct nr_live *l)
+{
+	struct ifreq q = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is = false;
+
+	snprintf(q.ifr_name, sizeof(q.ifr_name), "%s", l->name);
+	if (fd >= 0) {
+		is = strlen(l->name) < sizeof(q.ifr_name) &&
+		     !ioctl(fd, SIOCGIFFLAGS, &q) && q.ifr_flags & IFF_LOOPBACK;
+		close(fd);
+	}
+	return is;
+}
+
 static int set_direction(const struct nr_live *l, enum nr_live_direction d,
 			 struct nr_err *err)
 {
 	pcap_t *p = ctx_of(l)->p;
 
-	if (d == NR_LIVE_BOTH ||
+	if (d == NR_LIVE_BOTH || is_loopback(l) ||
 	    pcap_setdirection(p, d == NR_LIVE_IN ? PCAP_D_IN : PCAP_D_OUT) == 0)
 		return 0;
 	return nr_fail(err, -EINVAL, "libpcap cannot tell directions apart on %s: %s",
@@ -177,6 +196,8 @@ static int filter_ethernet(struct nr_live *l, const char *text, struct nr_err *e
 	size_t n;
 	int rc = nr_live_filter_new(&c->filter, text, l->link_type, 0, false, err);
 
+	if (rc == 0)
+		rc = nr_live_filter_refuse_direction(c->filter, "pcap", err);
 	if (rc)
 		return rc;
 	p = nr_live_filter_program(c->filter, &n);

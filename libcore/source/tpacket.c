@@ -400,6 +400,9 @@ static int open_all(struct nr_live *l, const struct nr_live_options *o,
 		return rc;
 	rc = nr_live_filter_new(&t->filter, o->filter, l->link_type, o->snap_len,
 				o->direction == NR_LIVE_OUT && !is_loopback, err);
+	/* tagged frames are judged here then */
+	if (!rc && !nr_live_filter_is_exact(t->filter))
+		rc = nr_live_filter_refuse_direction(t->filter, "tpacket", err);
 	t->snap_len = o->snap_len;
 	t->link_type = l->link_type;
 	t->ring = nr_xcalloc(rings, sizeof(*t->ring));

@@ -171,6 +171,8 @@ static int xdp_open(struct nr_live *l, const struct nr_live_options *o,
 	/* Run here: a program in XDP cannot look at all of a frame that is in pieces. */
 	rc = nr_live_filter_new(&x->filter, o->filter, l->link_type, 0, false, err);
 	if (rc == 0)
+		rc = nr_live_filter_refuse_direction(x->filter, "xdp", err);
+	if (rc == 0)
 		rc = nr_xdp_prog_open(&x->prog,
 				      &(struct nr_xdp_prog_options){
 					      .name = l->name,

@@ -47,6 +47,15 @@ class Pcap(test_tpacket.Tpacket):
             self.assertEqual(len(lines), want)
             self.assertEqual(rings[0][0], want)
 
+    def test_on_loopback_each_packet_is_seen_once_whatever_is_asked(self):
+        n = self.network()
+        n.b.ip("link", "set", "lo", "up")
+        for direction in (0, 1, 2):
+            p = self.cat(n.b, 0, f"direction={direction}", "lo", seconds=1)
+            n.b.send("lo", net.udp_frames(4))
+            lines, _ = self.result(p)
+            self.assertEqual(len(lines), 4, direction)
+
     def test_rings_are_refused(self):
         n = self.network()
         p = self.start(n.b, [net.LIVECAT, "pcap", 0, 1, "rings=2", "vb"])
