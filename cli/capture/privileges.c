@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,13 +47,23 @@ int nr_privileges_user(struct nr_user *u, const char *name, const char *path,
 	if (name) {
 		unsigned long n = strtoul(name, &end, 10);
 
+		bool is_number = *name >= '0' && *name <= '9' && !*end && n < UINT32_MAX;
+
 		p = getpwnam(name);
-		if (!p && *name && !*end && n < UINT32_MAX)
+		if (!p && is_number)
 			p = getpwuid((uid_t)n);
-		if (!p)
+		if (p)
+			fill(u, p, p->pw_uid, p->pw_gid);
+		else if (is_number) /* of a container, say: its group has that number */
+			fill(u, NULL, (uid_t)n, (gid_t)n);
+		else
 			return nr_fail(err, -EINVAL, "-Z %s: there is no such user",
 				       name);
-		fill(u, p, p->pw_uid, p->pw_gid);
+		if (geteuid() && u->uid != geteuid())
+			return nr_fail(err, -EINVAL,
+				       "-Z %s: only root can become another user: run it "
+				       "as root, or leave -Z away",
+				       name);
 		return 0;
 	}
 	dir = directory_of(path);

@@ -18,7 +18,9 @@ struct nr_user {
 
 /*
  * Whom to become: `name` (a user's name or number) where it is not NULL, else the owner
- * of the directory that `path` lies in. 0, or -EINVAL with a sentence.
+ * of the directory that `path` lies in. A number without a user is one, and its group has
+ * it too. 0, or -EINVAL with a sentence, also where `name` is another and we are not
+ * root.
  */
 int nr_privileges_user(struct nr_user *u, const char *name, const char *path,
 		       struct nr_err *err);
