@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "capture/capture.h"
 #include "engine_options.h"
+#include "host/netdev.h"
 #include "replay.h"
 #include "summary.h"
 #include "text.h"
@@ -120,17 +121,41 @@ static int usage(const struct nr_err *err)
 	return nr_complain(NR_EXIT_USAGE, "capture", "%s", err->text);
 }
 
+/*
+ * The other back ends ask themselves. A packet ring takes the host's time for each packet
+ * that has none of the NIC.
+ */
+static bool makes_times(const struct nr_capture_run *r, const char *interface)
+{
+	struct nr_netdev *list = NULL;
+	const struct nr_netdev *d;
+	struct nr_err err;
+	size_t n = 0;
+	bool makes;
+
+	if (strcmp(r->c->backend, "tpacket") || nr_netdevs(&list, &n, &err))
+		return true;
+	d = nr_netdev_find(list, n, interface);
+	makes = !d || d->hardware_time; /* opening says that there is none */
+	nr_free(list);
+	if (!makes)
+		fprintf(stderr,
+			"nrtool capture: %s does not stamp the packets that it receives "
+			"(ethtool -T %s): their times are the host's\n",
+			interface, interface);
+	return makes;
+}
+
 static int open_interfaces(struct nr_capture_run *r, struct nr_err *err)
 {
 	const struct capture *c = r->c;
-	const struct nr_live_options o = {
+	struct nr_live_options o = {
 		.ring_size = c->ring_size,
 		.block_timeout = c->block_timeout,
 		.snap_len = (uint32_t)c->snap_len,
 		.rings = (unsigned)c->rings,
 		.direction = (enum nr_live_direction)c->direction,
 		.no_promisc = c->no_promisc,
-		.hardware_time = c->hardware_time,
 		.take_traffic = c->take_traffic,
 		.xdp_mode = (enum nr_xdp_mode)c->xdp_mode,
 		.filter = c->filter,
@@ -139,6 +164,8 @@ static int open_interfaces(struct nr_capture_run *r, struct nr_err *err)
 	int rc = 0, n = 0;
 
 	while (!rc && n < r->call->n) {
+		o.hardware_time =
+			c->hardware_time && makes_times(r, r->call->operands[n]);
 		rc = nr_live_open(&live[n], nr_live_backend(c->backend),
 				  r->call->operands[n], &o, err);
 		n += !rc;

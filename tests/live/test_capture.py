@@ -101,6 +101,29 @@ class Basics(Capture):
         self.assertEqual(self.query("a.db", "SELECT interface_id, records FROM flow ORDER BY 1"),
                          [(0, 30), (1, 12)])
 
+    def test_a_filter_by_direction_works_or_is_refused(self):
+        n = self.network()
+        for backend, more in (("pcap", ()), ("xdp", ("--take-traffic",))):
+            for text in ("inbound", "udp and outbound"):
+                p = self.start(n.b, [net.NRTOOL, "capture", "vb", "--backend", backend, *more, "-o",
+                                     "null:", "-f", text])
+                self.assertEqual(p.finish(), 2, p.err)
+                self.assertIn("give -Q in or -Q out", p.err)
+        for text, want in (("inbound", 5), ("outbound and udp", 3)):
+            p = self.capture(n.b, "vb", "-o", "null:", "-f", text)
+            n.a.send("va", net.udp_frames(5))
+            n.b.send("vb", net.udp_frames(3))
+            time.sleep(0.3)
+            self.end(p)
+            self.assertEqual(self.counts(p)[0], want)
+
+    def test_hardware_times_that_a_driver_does_not_make_are_not_claimed(self):
+        n = self.network()
+        p = self.capture(n.b, "vb", "-o", "a.db", "--hardware-time", "-v")
+        self.end(p)
+        self.assertIn("vb does not stamp the packets that it receives (ethtool -T vb)", p.err)
+        self.assertIn("interface 0: vb: tpacket, software time stamps", p.err)
+
     def test_of_two_interfaces_the_one_that_changes_is_told(self):
         n = self.network()
         n.pair("vc", "vd", net=2)
@@ -410,6 +433,28 @@ class Privileges(Capture):
         p = self.capture(n.b, "vb", "-o", "a.db")
         self.assertEqual(self.status(p)["CapEff"], "0" * 16)
         self.end(p)
+
+    def test_a_number_without_a_user_is_one(self):
+        n = self.network()
+        os.chown(self.dir, 54321, 54321)
+        p = self.capture(n.b, "vb", "-Z", "54321", "-o", self.dir / "a.db")
+        s = self.status(p)
+        self.assertEqual((s["Uid"].split(), s["Gid"].split()), (["54321"] * 4, ["54321"] * 4))
+        self.assertEqual((s["Groups"].split(), s["CapEff"]), ([], "0" * 16))
+        self.end(p)
+
+    @unittest.skipUnless(shutil.which("setpriv"), "needs setpriv")
+    def test_who_is_not_root_cannot_become_another(self):
+        n = self.network()
+        os.chown(self.dir, 65534, 65534)
+        for user, status in (("daemon", 2), ("nobody", 0)):
+            p = self.start(n.b, ["setpriv", "--reuid", "65534", "--regid", "65534",
+                                 "--clear-groups", "--inh-caps", "+net_raw", "--ambient-caps",
+                                 "+net_raw", net.NRTOOL, "capture", "vb", "-Z", user,
+                                 "--no-promisc", "--duration", "200ms", "-o",
+                                 self.dir / f"{user}.db"])
+            self.assertEqual(p.finish(), status, p.err)
+            self.assertEqual("only root can become another user" in p.err, status == 2)
 
     def test_a_directory_that_cannot_be_written_is_said_before_anything_starts(self):
         n = self.network()
