@@ -165,8 +165,11 @@ static void stop(struct nr_capture_run *r, int sig)
 
 static void trigger(struct nr_capture_run *r, const char *why)
 {
+	struct nr_keep_triggered t;
+
 	nr_capture_unpin(r);
-	nr_keeper_trigger(r->keeper, clock_of(r), why);
+	if (nr_keeper_trigger(r->keeper, clock_of(r), why, &t))
+		nr_capture_say(r, "%s: %s", t.name, t.text);
 	nr_capture_pin(r);
 }
 

@@ -19,6 +19,7 @@ struct nr_backlog {
 	uint8_t *mem;
 	size_t room, head, tail, wrap;
 	int64_t span_ns;
+	int64_t squeezed_ns; /* clock of the last one that was */
 	uint64_t n, squeezed;
 	struct nr_packet taken;
 };
@@ -30,6 +31,7 @@ struct nr_backlog *nr_backlog_new(int64_t span_ns, size_t bytes)
 	b->room = bytes & ~(size_t)15;
 	b->mem = nr_xmalloc(b->room ? b->room : 16);
 	b->span_ns = span_ns;
+	b->squeezed_ns = INT64_MIN;
 	return b;
 }
 
@@ -65,6 +67,12 @@ static bool fits(struct nr_backlog *b, size_t size)
 	return b->tail - b->head >= size && b->tail != b->head;
 }
 
+static void squeeze(struct nr_backlog *b, int64_t clock_ns)
+{
+	b->squeezed++;
+	b->squeezed_ns = clock_ns;
+}
+
 void nr_backlog_add(struct nr_backlog *b, const struct nr_packet *p)
 {
 	size_t size = (sizeof(struct entry) + p->cap_len + 15) & ~(size_t)15;
@@ -72,12 +80,12 @@ void nr_backlog_add(struct nr_backlog *b, const struct nr_packet *p)
 
 	nr_backlog_expire(b, p->clock_ns);
 	if (size > b->room) {
-		b->squeezed++;
+		squeeze(b, p->clock_ns);
 		return;
 	}
 	while (!fits(b, size)) {
+		squeeze(b, oldest(b)->p.clock_ns);
 		drop_oldest(b);
-		b->squeezed++;
 	}
 	e = (struct entry *)(void *)(b->mem + b->head);
 	e->size = size;
@@ -111,6 +119,19 @@ const struct nr_packet *nr_backlog_take(struct nr_backlog *b)
 uint64_t nr_backlog_count(const struct nr_backlog *b)
 {
 	return b->n;
+}
+
+int64_t nr_backlog_since(const struct nr_backlog *b)
+{
+	return b->n ? oldest(b)->p.clock_ns : INT64_MAX;
+}
+
+bool nr_backlog_is_short(const struct nr_backlog *b, int64_t clock_ns)
+{
+	int64_t from;
+
+	return b->squeezed && !__builtin_sub_overflow(clock_ns, b->span_ns, &from) &&
+	       b->squeezed_ns >= from;
 }
 
 uint64_t nr_backlog_squeezed(const struct nr_backlog *b)

@@ -19,5 +19,9 @@ void nr_backlog_expire(struct nr_backlog *b, int64_t clock_ns);
 /* The oldest, taken out: valid until the next call. NULL: empty. */
 const struct nr_packet *nr_backlog_take(struct nr_backlog *b);
 uint64_t nr_backlog_count(const struct nr_backlog *b);
+/* clock_ns of the oldest; INT64_MAX: empty */
+int64_t nr_backlog_since(const struct nr_backlog *b);
+/* Has it lost packets to want of room that are not older than the span at clock_ns? */
+bool nr_backlog_is_short(const struct nr_backlog *b, int64_t clock_ns);
 uint64_t nr_backlog_squeezed(const struct nr_backlog *b); /* left before their time */
 void nr_backlog_free(struct nr_backlog *b);               /* NULL is fine */

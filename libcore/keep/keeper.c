@@ -590,22 +590,38 @@ size_t nr_keeper_take(struct nr_keeper *k, struct nr_packet *p, size_t n)
 	return settle(k, p, i);
 }
 
-void nr_keeper_trigger(struct nr_keeper *k, int64_t clock_ns, const char *why)
+/* What memory has for a trigger: in the file's comment, and for a person. */
+static void tell_backlog(const struct nr_keeper *k, int64_t clock_ns, const char *why,
+			 struct nr_keep_triggered *t)
+{
+	int64_t since = nr_backlog_since(k->backlog);
+	double back = since < clock_ns ? (double)(clock_ns - since) / 1e9 : 0;
+
+	t->packets = nr_backlog_count(k->backlog);
+	snprintf(t->text, sizeof(t->text),
+		 "trigger: %.120s: %" PRIu64 " packets, back %.1f s of %.1f s%s", why,
+		 t->packets, back, (double)k->cfg.pre_trigger_ns / 1e9,
+		 nr_backlog_is_short(k->backlog, clock_ns)
+			 ? " (--pre-trigger-memory is full)"
+			 : "");
+}
+
+bool nr_keeper_trigger(struct nr_keeper *k, int64_t clock_ns, const char *why,
+		       struct nr_keep_triggered *said)
 {
 	const struct nr_packet *p;
 	struct nr_err err = { "" };
-	char text[300];
 	int rc;
 
 	if (!k->backlog)
-		return;
+		return false;
 	nr_backlog_expire(k->backlog, clock_ns);
 	if (__builtin_add_overflow(clock_ns, k->cfg.post_trigger_ns, &k->until_ns))
 		k->until_ns = INT64_MAX;
 	if (k->w)
-		return;
-	snprintf(text, sizeof(text), "trigger: %s", why);
-	rc = open_described(k, clock_ns, text, &err);
+		return false;
+	tell_backlog(k, clock_ns, why, said);
+	rc = open_described(k, clock_ns, said->text, &err);
 	if (rc < 0)
 		note_failure(k, rc, err.text);
 	while ((p = nr_backlog_take(k->backlog)) != NULL)
@@ -614,6 +630,10 @@ void nr_keeper_trigger(struct nr_keeper *k, int64_t clock_ns, const char *why)
 		break_file(k, rc, &err);
 		tell_lost(k);
 	}
+	if (!k->w)
+		return false;
+	said->name = base_of(k->path);
+	return true;
 }
 
 /* ---- the clock ---------------------------------------------------------------- */

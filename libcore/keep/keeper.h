@@ -99,8 +99,19 @@ bool nr_keeper_tick(struct nr_keeper *k, int64_t clock_ns);
  * call): packets that come have another source, maybe a gap; 0: all stays as it is.
  */
 int nr_keeper_rotate(struct nr_keeper *k, int64_t clock_ns, struct nr_kept_file *f);
-/* With pre_trigger_ns: somebody asks (SIGUSR2, "anomaly tcp_conflict"). */
-void nr_keeper_trigger(struct nr_keeper *k, int64_t clock_ns, const char *why);
+/*
+ * With pre_trigger_ns: somebody asks (SIGUSR2, "anomaly tcp_conflict"). True: *said, the
+ * file's comment, tells what was written from memory: "trigger: SIGUSR2: 2117 packets,
+ * back 2.4 s of 20.0 s (--pre-trigger-memory is full)". False: a file is being written
+ * already, which goes on for as long again, or none could be (nr_keeper_stats()).
+ */
+struct nr_keep_triggered {
+	const char *name; /* of the file, without directories; until the next call */
+	uint64_t packets;
+	char text[300];
+};
+bool nr_keeper_trigger(struct nr_keeper *k, int64_t clock_ns, const char *why,
+		       struct nr_keep_triggered *said);
 /* What the interface has received and dropped so far, for the statistics block at the
    end of each file; UINT64_MAX: not known. */
 void nr_keeper_counts(struct nr_keeper *k, uint32_t interface_id, uint64_t received,

@@ -201,6 +201,9 @@ class Sets(Capture):
         name, = [f.name for f in self.dir.glob("x-*.pcapng")]
         self.nrtool("replay", name, "-o", "r.db")
         self.assertEqual(self.query("r.db", "SELECT packets FROM source"), [(11,)])
+        said = re.search(f"{name}: (trigger: anomaly land: 11 packets, back .* s of 30.0 s)\n", p.err)
+        self.assertTrue(said, p.err)
+        self.assertIn(said[1].encode(), (self.dir / name).read_bytes())
 
     def test_the_service_manager_is_told(self):
         n = self.network()

@@ -511,6 +511,7 @@ static void a_trigger_writes_what_was_before_and_after(void **state)
 				    .post_trigger_ns = 5 * S };
 	struct seen s = { 0 };
 	struct nr_keeper *k = open_keeper(&c, &s);
+	struct nr_keep_triggered t;
 	struct content got;
 	struct nr_err err;
 
@@ -523,17 +524,43 @@ static void a_trigger_writes_what_was_before_and_after(void **state)
 		assert_int_equal(p.record, 0);
 		assert_int_equal(p.source, 0);
 		if (i == 100 || i == 103)
-			nr_keeper_trigger(k, p.clock_ns, "SIGUSR2");
+			assert_int_equal(nr_keeper_trigger(k, p.clock_ns, "SIGUSR2", &t),
+					 i == 100);
 		assert_false(nr_keeper_tick(k, p.clock_ns));
 	}
 	assert_int_equal(nr_keeper_finish(k, &err), 0);
 	nr_keeper_free(k);
+	assert_string_equal(t.text,
+			    "trigger: SIGUSR2: 31 packets, back 30.0 s of 30.0 s");
 	assert_int_equal(s.n, 1);
 	assert_string_equal(s.f[0].name, "pre-20261123T120140Z.pcapng");
 	got = read_file(s.f[0].name);
 	assert_int_equal(got.packets, 107 - 70 + 1); /* 70 s to 107 s */
 	assert_int_equal(got.last, 107);
 	assert_int_equal(got.comments, 1);
+}
+
+static void a_trigger_says_that_memory_was_too_small(void **state)
+{
+	struct nr_keep_config c = { .target = target("short.pcapng"),
+				    .pre_trigger_ns = 30 * S,
+				    .pre_trigger_mem = 2000 };
+	struct seen s = { 0 };
+	struct nr_keeper *k = open_keeper(&c, &s);
+	struct nr_keep_triggered t;
+	struct nr_err err;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 100; i++) {
+		struct nr_packet p = packet(T0 + (int64_t)i * S, 100, i);
+
+		assert_int_equal(give(k, &p), 0);
+	}
+	assert_true(nr_keeper_trigger(k, T0 + 100 * S, "anomaly land", &t));
+	assert_in_range(t.packets, 2, 20);
+	assert_non_null(strstr(t.text, " of 30.0 s (--pre-trigger-memory is full)"));
+	assert_int_equal(nr_keeper_finish(k, &err), 0);
+	nr_keeper_free(k);
 }
 
 static void a_backlog_is_bounded_and_in_order(void **state)
@@ -585,6 +612,7 @@ int main(void)
 		cmocka_unit_test(a_full_disk_ends_an_archive_cleanly),
 		cmocka_unit_test(an_archive_can_be_read_while_it_grows),
 		cmocka_unit_test(a_trigger_writes_what_was_before_and_after),
+		cmocka_unit_test(a_trigger_says_that_memory_was_too_small),
 		cmocka_unit_test(a_backlog_is_bounded_and_in_order),
 	};
 
