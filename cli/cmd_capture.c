@@ -92,7 +92,7 @@ static const struct nr_option capture_options[] = {
 	{ "pin", 0, NR_OPT_TEXT, "CPU", NR_OPT(capture, pin),
 	  .help = "run the thread that reads the rings on this CPU" },
 	{ "strict", 0, NR_OPT_FLAG, NULL, NR_OPT(capture, strict),
-	  .help = "end with status 6 if packets were lost" },
+	  .help = "end with status 6 if packets or records were lost" },
 	{ "stats-interval", 0, NR_OPT_DURATION, "TIME", NR_OPT(capture, stats_interval),
 	  .help = "write statistics as a line of JSON to standard error so often" },
 	{ "user", 'Z', NR_OPT_TEXT, "USER", NR_OPT(capture, user),
@@ -250,7 +250,7 @@ static int settle(struct nr_capture_run *r, struct nr_err *err)
 static void say_settings(struct nr_capture_run *r)
 {
 	const struct capture *c = r->c;
-	char a[NR_TEXT_MAX], b[NR_TEXT_MAX];
+	char a[NR_TEXT_MAX], b[NR_TEXT_MAX], d[NR_TEXT_MAX];
 
 	if (!c->verbose)
 		return;
@@ -265,10 +265,16 @@ static void say_settings(struct nr_capture_run *r)
 		fprintf(stderr, "interface %u: %s: %s%s%s\n", i, l->name, l->description,
 			l->hardware[0] ? ", driver " : "", l->hardware);
 	}
+	if (c->snap_len)
+		snprintf(d, sizeof(d), "%llu", (unsigned long long)c->snap_len);
 	fprintf(stderr, "--ring-size %s --rings %u --block-timeout %s --snap-len %s\n",
 		nr_text_bytes(a, c->ring_size), nr_live_merge_live(r->merge, 0)->n_rings,
 		nr_text_duration(b, c->block_timeout),
-		c->snap_len ? "as given" : "none: whole frames");
+		c->snap_len ? d : "none: whole frames");
+	fprintf(stderr, "--sync-interval %s --pin %s\n",
+		c->sync_interval ? nr_text_duration(b, c->sync_interval)
+				 : "0: left to the kernel",
+		c->pin ? c->pin : "none: any CPU");
 	fprintf(stderr, "promiscuous mode: %s, direction: %s, filter: %s\n",
 		c->no_promisc ? "no" : "yes", nr_capture_directions[c->direction],
 		c->filter ? c->filter : "none");
@@ -407,7 +413,7 @@ static int open_files(struct nr_capture_run *r, const struct nr_run_info *info)
 /* rc: what ended the loop. What is whole is finished whatever has failed. */
 static int finish(struct nr_capture_run *r, int rc)
 {
-	bool lost = nr_capture_lost(r) != 0;
+	bool lost = nr_capture_has_lost(r);
 	struct nr_err err = { "" };
 	int kept = r->keeper ? nr_keeper_finish(r->keeper, &err) : 0;
 	int end;
@@ -421,6 +427,8 @@ static int finish(struct nr_capture_run *r, int rc)
 	if (!rc)
 		rc = nr_engine_live_end(r->engine, r->status);
 	end = nr_outputs_finish(&r->out, rc ? &err : &r->err);
+	if (r->c->strict && r->status == NR_EXIT_OK && nr_capture_has_lost(r))
+		r->status = NR_EXIT_LOST; /* records, at the very end */
 	return rc ? rc : end;
 }
 

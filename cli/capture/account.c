@@ -103,20 +103,31 @@ void nr_capture_interface_stats(struct nr_capture_run *r, uint32_t source)
 	}
 }
 
-/* Of all rings. */
-static struct nr_live_stats totals(struct nr_capture_run *r)
+/* What is known; is_known: of one of them at least. */
+static void add(uint64_t *sum, uint64_t n, bool *is_known)
 {
-	struct nr_live_stats t = { 0 };
+	*is_known |= n != UINT64_MAX;
+	*sum += is_some(n) ? n : 0;
+}
+
+struct totals {
+	uint64_t received, dropped, dropped_interface, freezes;
+	bool knows_dropped, knows_interface, knows_freezes;
+};
+
+/* Of all rings. */
+static struct totals totals(struct nr_capture_run *r)
+{
+	struct totals t = { 0 };
 
 	for (unsigned i = 0; i < nr_live_merge_n_rings(r->merge); i++) {
 		struct nr_live_stats s;
 
 		nr_live_merge_stats(r->merge, i, &s);
 		t.received += s.received;
-		t.dropped += is_some(s.dropped) ? s.dropped : 0;
-		t.dropped_interface +=
-			is_some(s.dropped_interface) ? s.dropped_interface : 0;
-		t.freezes += is_some(s.freezes) ? s.freezes : 0;
+		add(&t.dropped, s.dropped, &t.knows_dropped);
+		add(&t.dropped_interface, s.dropped_interface, &t.knows_interface);
+		add(&t.freezes, s.freezes, &t.knows_freezes);
 	}
 	return t;
 }
@@ -132,9 +143,14 @@ static uint64_t dropped_disk(const struct nr_capture_run *r)
 
 uint64_t nr_capture_lost(struct nr_capture_run *r)
 {
-	struct nr_live_stats t = totals(r);
+	struct totals t = totals(r);
 
 	return t.dropped + t.dropped_interface + dropped_disk(r);
+}
+
+bool nr_capture_has_lost(struct nr_capture_run *r)
+{
+	return nr_capture_lost(r) || records_dropped(r);
 }
 
 static void put(struct nr_buf *b, const char *name, uint64_t n)
@@ -166,7 +182,7 @@ void nr_capture_stats_json(struct nr_capture_run *r, int64_t now)
 {
 	const struct nr_live_totals *m = nr_live_merge_totals(r->merge);
 	const struct nr_engine_stats *e = nr_engine_stats(r->engine);
-	struct nr_live_stats t = totals(r);
+	struct totals t = totals(r);
 	struct nr_buf b = { 0 };
 
 	nr_buf_str(&b, "{\"type\":\"stats\",\"ts\":\"");
@@ -175,11 +191,14 @@ void nr_capture_stats_json(struct nr_capture_run *r, int64_t now)
 	put(&b, "captured", m->captured);
 	put(&b, "wire_bytes", m->wire_bytes);
 	put(&b, "received", t.received);
-	put(&b, "dropped_kernel", t.dropped);
-	put(&b, "dropped_interface", t.dropped_interface);
+	if (t.knows_dropped)
+		put(&b, "dropped_kernel", t.dropped);
+	if (t.knows_interface)
+		put(&b, "dropped_interface", t.dropped_interface);
 	put(&b, "dropped_disk", dropped_disk(r));
 	put(&b, "records_dropped", records_dropped(r));
-	put(&b, "ring_freezes", t.freezes);
+	if (t.knows_freezes)
+		put(&b, "ring_freezes", t.freezes);
 	put(&b, "late", m->late);
 	put(&b, "flows", e->flows);
 	put(&b, "open_flows", nr_engine_open_flows(r->engine));
@@ -255,7 +274,7 @@ static void report_rings(struct nr_capture_run *r)
 void nr_capture_report(struct nr_capture_run *r)
 {
 	const struct nr_live_totals *m = nr_live_merge_totals(r->merge);
-	struct nr_live_stats t = totals(r);
+	struct totals t = totals(r);
 	struct nr_colours c = nr_colours_for(stderr);
 	uint64_t disk = dropped_disk(r), records = records_dropped(r);
 	char a[NR_TEXT_MAX], b[NR_TEXT_MAX], d[NR_TEXT_MAX];

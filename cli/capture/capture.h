@@ -107,6 +107,8 @@ void nr_capture_say(struct nr_capture_run *r, const char *fmt, ...)
 void nr_capture_report(struct nr_capture_run *r);
 /* Packets lost on the way to the engine or the packet file, in all. */
 uint64_t nr_capture_lost(struct nr_capture_run *r);
+/* … or records on the way to an output: what --strict takes for loss. */
+bool nr_capture_has_lost(struct nr_capture_run *r);
 
 /* Databases, packet files or both are sets that rotate. */
 bool nr_capture_is_set(const struct capture *c);

@@ -7,6 +7,7 @@
 #include "engine_options.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 static bool ends_with(const char *name, const char *ending)
@@ -148,8 +149,31 @@ static int check_targets(const struct capture *c, struct nr_err *err)
 	return 0;
 }
 
-static int check_interfaces(const struct nr_call *call, struct nr_err *err)
+/* What other programs take, where no interface is called that. */
+static int check_name(const char *name, const char *backend, struct nr_err *err)
 {
+	const char *comma = strchr(name, ',');
+
+	if (if_nametoindex(name) || !strcmp(backend, "pcap"))
+		return 0;
+	if (!strcmp(name, "any"))
+		return nr_fail(err, -EINVAL,
+			       "all interfaces at once are captured with --backend pcap "
+			       "any");
+	if (comma)
+		return nr_fail(err, -EINVAL,
+			       "there is no interface '%s'; names are separated by "
+			       "blanks: %.*s %s",
+			       name, (int)(comma - name), name, comma + 1);
+	return 0;
+}
+
+static int check_interfaces(const struct capture *c, const struct nr_call *call,
+			    struct nr_err *err)
+{
+	for (int i = 0; i < call->n; i++)
+		if (check_name(call->operands[i], c->backend, err))
+			return -EINVAL;
 	for (int i = 0; i < call->n; i++)
 		for (int k = 0; k < i; k++)
 			if (!strcmp(call->operands[i], call->operands[k]))
@@ -173,5 +197,5 @@ int nr_capture_check(struct capture *c, const struct nr_call *call, struct nr_er
 		rc = nr_watch_check(&c->triggers, err);
 	if (!rc)
 		rc = check_times(c, err);
-	return rc ? rc : check_interfaces(call, err);
+	return rc ? rc : check_interfaces(c, call, err);
 }

@@ -194,8 +194,11 @@ static int map_ring(struct nr_live *l, struct ring *r, const struct nr_live_opti
 	q.tp_frame_nr = q.tp_block_nr * (q.tp_block_size / FRAME);
 	q.tp_retire_blk_tov = (unsigned)(o->block_timeout / 1000000);
 	if (o->ring_size > UINT32_MAX || q.tp_block_nr < MIN_BLOCKS)
-		return nr_fail(err, -EINVAL, "a ring has %d bytes to 4 GiB, not %llu",
-			       MIN_BLOCK * MIN_BLOCKS, (unsigned long long)o->ring_size);
+		return nr_fail(err, -EINVAL,
+			       "--ring-size must lie between %dK and 4095M, and is %llu "
+			       "bytes",
+			       MIN_BLOCK * MIN_BLOCKS / 1024,
+			       (unsigned long long)o->ring_size);
 	if (set(r->fd, PACKET_RX_RING, &q, sizeof(q)))
 		return nr_fail(err, -errno,
 			       "cannot make a ring of %llu bytes for %s: %s; try a "

@@ -123,6 +123,20 @@ class Basics(Capture):
         self.end(p)
         self.assertIn("vb does not stamp the packets that it receives (ethtool -T vb)", p.err)
         self.assertIn("interface 0: vb: tpacket, software time stamps", p.err)
+        self.assertIn("--sync-interval 1.00 s --pin none: any CPU", p.err)
+
+    def test_what_a_back_end_cannot_know_is_not_told_as_nothing(self):
+        n = self.network()
+        for backend, more, knows in (("tpacket", (), True), ("pcap", (), True),
+                                     ("xdp", ("--take-traffic", "-s", "100", "-v"), False)):
+            p = self.capture(n.b, "vb", "-o", "null:", "--backend", backend, *more)
+            p.signal(signal.SIGUSR1)
+            p.wait_for(r'"type":"stats".*\n')
+            said = json.loads(re.search(r"^\{.*\}$", p.err, re.M)[0])
+            self.assertEqual("dropped_interface" in said, knows, backend)
+            self.assertEqual(said["dropped_kernel"], 0)
+            self.end(p)
+        self.assertIn("--snap-len 100\n", p.err)
 
     def test_of_two_interfaces_the_one_that_changes_is_told(self):
         n = self.network()
@@ -164,7 +178,7 @@ class Basics(Capture):
         os.mkfifo(self.dir / "x.jsonl")
         reader = os.open(self.dir / "x.jsonl", os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(lambda: reader < 0 or os.close(reader))
-        p = self.capture(n.b, "vb", "-o", "x.jsonl", "--flow-start")
+        p = self.capture(n.b, "vb", "-o", "x.jsonl", "--flow-start", "--strict")
         sent = int(n.a.exec(net.BUILD / "tests/bench/nrbench-send", "va",
                             self.dir / "dns.pcap").split()[0])
         began = time.monotonic()
@@ -183,7 +197,7 @@ class Basics(Capture):
             os.set_blocking(reader, True)
             reader = -1
             lines = [json.loads(x)["type"] for x in f]
-        self.end(p, sig=None)
+        self.end(p, sig=None, status=6)
         dropped = int(re.search(r"([\d ]+) records dropped", p.err)[1].replace(" ", ""))
         self.assertGreaterEqual(dropped, said["records_dropped"])
         counts = [lines.count(x) for x in ("flow_start", "dns", "flow")]
@@ -298,7 +312,10 @@ class Basics(Capture):
                             (["vb", "-f", "port port"], "filter 'port port'"),
                             (["vb", "--backend", "x"], "there are: tpacket"),
                             (["vb", "-w", "x.pcap"], "FILE.pcapng"),
-                            (["vb", "vb"], "given twice")):
+                            (["vb", "vb"], "given twice"),
+                            (["any"], "--backend pcap any"),
+                            (["vb,lo"], "separated by blanks: vb lo"),
+                            (["vb", "--ring-size", "4G"], "between 16K and 4095M")):
             p = self.start(n.b, [net.NRTOOL, "capture", *words, "-o", "null:"])
             self.assertIn(p.finish(), (1, 2))
             self.assertIn(what, p.err)
