@@ -82,8 +82,10 @@ static void xdp_rights(const struct nr_findings *to, uint64_t caps)
 		  "it is missing: --backend xdp does not work" },
 		{ CAP_BPF, "CAP_BPF", "it is there: XDP programs can be loaded",
 		  "it is missing: --backend xdp does not work" },
-		{ CAP_PERFMON, "CAP_PERFMON", "it is there: XDP can run in the driver",
-		  "it is missing: --backend xdp works with --xdp-mode generic alone" },
+		{ CAP_PERFMON, "CAP_PERFMON",
+		  "it is there: XDP can ask the driver for tags and times",
+		  "it is missing: --backend xdp works, without the tags that "
+		  "rxvlan takes and without hardware time stamps" },
 	};
 
 	/* CAP_SYS_ADMIN holds what was once a part of it (capabilities(7)) */

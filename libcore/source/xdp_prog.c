@@ -108,11 +108,12 @@ static int failed(const struct nr_xdp_prog_options *opt, int rc, struct nr_err *
 	}
 }
 
-/* Another way of attaching cannot help. */
-static bool is_final(int rc)
+/* Another way of attaching cannot help. Programs bound to a device need CAP_PERFMON. */
+static bool is_final(int rc, enum which which)
 {
-	return rc == 0 || rc == -EBUSY || rc == -EEXIST || rc == -EPERM ||
-	       rc == -EACCES || rc == -ENODEV;
+	if (rc == -EPERM || rc == -EACCES)
+		return which == HOST;
+	return rc == 0 || rc == -EBUSY || rc == -EEXIST || rc == -ENODEV;
 }
 
 /* From what asks the driver most to what runs everywhere. */
@@ -129,12 +130,14 @@ static int attach_best(struct nr_xdp_prog *p, const struct nr_xdp_prog_options *
 	};
 	int rc = -EOPNOTSUPP;
 
-	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways) && !is_final(rc); i++) {
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
 		if (!ways[i].use)
 			continue;
 		if (!ways[i].native && opt->mode == NR_XDP_AUTO)
 			p->info.not_native = rc;
 		rc = attach(p, opt, ways[i].native, ways[i].which);
+		if (is_final(rc, ways[i].which))
+			break;
 	}
 	return rc;
 }
