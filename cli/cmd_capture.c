@@ -133,7 +133,7 @@ static bool makes_times(const struct nr_capture_run *r, const char *interface)
 	size_t n = 0;
 	bool makes;
 
-	if (strcmp(r->c->backend, "tpacket") || nr_netdevs(&list, &n, &err))
+	if (strcmp(r->c->backend, "tpacket") != 0 || nr_netdevs(&list, &n, &err))
 		return true;
 	d = nr_netdev_find(list, n, interface);
 	makes = !d || d->hardware_time; /* opening says that there is none */

@@ -142,7 +142,7 @@ static int check_targets(const struct capture *c, struct nr_err *err)
 				       "%s is given for packets and for rows: give -w "
 				       "and -o names of their own",
 				       t);
-		for (size_t k = 0; k < i && strncmp(t, "null:", 5); k++)
+		for (size_t k = 0; k < i && strncmp(t, "null:", 5) != 0; k++)
 			if (!strcmp(t, plain(c->outputs.v[k])))
 				return nr_fail(err, -EINVAL, "-o %s is given twice", t);
 	}

@@ -199,7 +199,7 @@ static void take_signals(struct nr_capture_run *r)
 static void say_link(struct nr_capture_run *r, const struct nr_link *l,
 		     const struct nr_link *before)
 {
-	if (strcmp(l->name, before->name))
+	if (strcmp(l->name, before->name) != 0)
 		nr_capture_say(r, "interface %s is called %s now", before->name, l->name);
 	if (l->is_gone != before->is_gone)
 		nr_capture_say(
@@ -215,12 +215,12 @@ static void say_link(struct nr_capture_run *r, const struct nr_link *l,
 /* What has changed since it was told last; rings of one interface share its link. */
 static void say_links(struct nr_capture_run *r)
 {
-	const struct nr_link *last = NULL;
+	const struct nr_link *last = NULL; /* of the ring before */
 
 	for (unsigned i = 0; i < nr_live_merge_n_rings(r->merge); i++) {
 		const struct nr_link *l = nr_live_merge_link(r->merge, i);
 
-		if (l != last)
+		if (i == 0 || l != last)
 			say_link(r, l, &r->told[i]);
 		r->told[i] = *l;
 		last = l;
