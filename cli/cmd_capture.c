@@ -467,6 +467,32 @@ static void report(struct nr_capture_run *r)
 	say_next(r);
 }
 
+/* info and what it points to are read until the end. */
+static int run_with(struct nr_capture_run *r, const struct nr_run_info *info)
+{
+	int rc = open_files(r, info);
+
+	if (rc)
+		return nr_complain(rc == -EINVAL || rc == -EACCES ? NR_EXIT_USAGE
+								  : NR_EXIT_FAILED,
+				   "capture", "%s", r->err.text);
+	say_settings(r);
+	if (!r->c->quiet)
+		fprintf(stderr, "capturing; SIGINT (Ctrl-C) ends it\n");
+	nr_notify(r->notify_fd, "READY=1");
+	rc = nr_capture_loop(r);
+	nr_notify(r->notify_fd, "STOPPING=1");
+	nr_capture_clear_line(r);
+	rc = finish(r, rc);
+	report(r);
+	if (rc && r->out.reader_gone && !r->out.failed && rc == -EPIPE)
+		return NR_EXIT_OK;
+	if (rc)
+		return nr_complain(r->out.failed ? NR_EXIT_INCOMPLETE : NR_EXIT_FAILED,
+				   "capture", "%s", r->err.text);
+	return r->out.failed ? NR_EXIT_INCOMPLETE : r->status;
+}
+
 static int run_all(struct nr_capture_run *r)
 {
 	char host[HOST_NAME_MAX + 1] = "", cwd[PATH_MAX] = "";
@@ -487,28 +513,10 @@ static int run_all(struct nr_capture_run *r)
 	nr_record_options_json(&options, &nr_cmd_capture.options, r->c);
 	info.libraries = libraries.p;
 	info.record_options = options.p;
-	rc = open_files(r, &info);
+	rc = run_with(r, &info);
 	nr_buf_fini(&libraries);
 	nr_buf_fini(&options);
-	if (rc)
-		return nr_complain(rc == -EINVAL || rc == -EACCES ? NR_EXIT_USAGE
-								  : NR_EXIT_FAILED,
-				   "capture", "%s", r->err.text);
-	say_settings(r);
-	if (!r->c->quiet)
-		fprintf(stderr, "capturing; SIGINT (Ctrl-C) ends it\n");
-	nr_notify(r->notify_fd, "READY=1");
-	rc = nr_capture_loop(r);
-	nr_notify(r->notify_fd, "STOPPING=1");
-	nr_capture_clear_line(r);
-	rc = finish(r, rc);
-	report(r);
-	if (rc && r->out.reader_gone && !r->out.failed && rc == -EPIPE)
-		return NR_EXIT_OK;
-	if (rc)
-		return nr_complain(r->out.failed ? NR_EXIT_INCOMPLETE : NR_EXIT_FAILED,
-				   "capture", "%s", r->err.text);
-	return r->out.failed ? NR_EXIT_INCOMPLETE : r->status;
+	return rc;
 }
 
 static void free_run(struct nr_capture_run *r)
