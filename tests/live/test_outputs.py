@@ -104,7 +104,7 @@ class Clock(Capture):
             sent += n.a.send("va", net.udp_frames(10, flows=10, sport=1000 + 10 * k))
             time.sleep(0.4)
         self.assertEqual(p.finish(timeout=20), 0, p.err)
-        self.assertIn("the host's clock was set back by 10", p.err)
+        self.assertRegex(p.err, "the host's clock was set back by (9 min 59|10 min)")
         self.assertGreaterEqual(p.err.count('"type":"stats"'), 4)
         self.assertEqual(self.query("a.db", "SELECT sum(received) FROM capture_stats"), [(sent,)])
         self.assertGreaterEqual(self.query("a.db", "SELECT count(*) FROM capture_stats")[0][0], 3)
