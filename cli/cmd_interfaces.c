@@ -65,7 +65,7 @@ static void offloads(const struct nr_netdev *d, struct nr_buf *b)
 
 static void note(const struct nr_netdev *d, struct nr_buf *b)
 {
-	char why[256];
+	char why[NR_XDP_WHY];
 
 	nr_buf_clear(b);
 	if (!(d->flags & IFF_UP))
@@ -73,7 +73,7 @@ static void note(const struct nr_netdev *d, struct nr_buf *b)
 	if (d->xdp_attached[0])
 		nr_buf_printf(b, "%san XDP program is attached (%s)", b->len ? "; " : "",
 			      d->xdp_attached);
-	if (nr_netdev_xdp_takes(d, why, sizeof(why)))
+	if (nr_netdev_xdp_takes(d, why))
 		nr_buf_printf(b, "%sit %s: --take-traffic", b->len ? "; " : "", why);
 	if (d->offloads & (NR_OFF_GRO | NR_OFF_LRO))
 		nr_buf_printf(b, "%s%s merges packets that come in", b->len ? "; " : "",

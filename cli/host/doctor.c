@@ -367,7 +367,7 @@ static void offloads(const struct nr_findings *to, const struct nr_netdev *d)
 
 void nr_doctor_interface(const struct nr_findings *to, const struct nr_netdev *d)
 {
-	char mend[100], why[TEXT];
+	char mend[100], why[NR_XDP_WHY];
 
 	if (!(d->flags & IFF_UP)) {
 		snprintf(mend, sizeof(mend), "sudo ip link set %s up", d->name);
@@ -400,7 +400,7 @@ void nr_doctor_interface(const struct nr_findings *to, const struct nr_netdev *d
 		     "what that program drops is not seen",
 		     d->xdp_attached);
 	}
-	if (nr_netdev_xdp_takes(d, why, sizeof(why)))
+	if (nr_netdev_xdp_takes(d, why))
 		tell(to, NR_FINDING_NOTE, d->name, "nrtool capture --backend tpacket …",
 		     "it %s", why);
 }

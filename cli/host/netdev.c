@@ -2,7 +2,6 @@
 #include "host/netdev.h"
 
 #include "base/mem.h"
-#include "source/xdp_guard.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -374,20 +373,11 @@ const char *nr_netdev_xdp_mode(const struct nr_netdev *d)
 	return d->xdp_known ? "generic" : "generic; native unless the driver refuses";
 }
 
-bool nr_netdev_xdp_takes(const struct nr_netdev *d, char *why, size_t room)
+bool nr_netdev_xdp_takes(const struct nr_netdev *d, char why[NR_XDP_WHY])
 {
 	struct nr_xdp_link link;
 	struct nr_err err = { "" };
-	size_t name = strlen(d->name);
-	char *end;
 
-	if (d->link_type != 1 || nr_xdp_link_read(&link, d->name, &err) ||
-	    nr_xdp_guard(&link, d->name, &err) != -EADDRINUSE || strlen(err.text) <= name)
-		return false;
-	/* "eth0 has …: take …; or …": the advice is the caller's */
-	snprintf(why, room, "%s", err.text + name + 1);
-	end = strstr(why, ": ");
-	if (end)
-		*end = '\0';
-	return true;
+	return d->link_type == 1 && !nr_xdp_link_read(&link, d->name, &err) &&
+	       nr_xdp_takes(&link, d->name, why, &err) == 1;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "source/xdp_guard.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,4 +66,4 @@ const char *nr_netdev_xdp_mode(const struct nr_netdev *d);
  * end itself decides (source/xdp_guard.h): why gets the rest of a sentence about the
  * interface, "has the address 192.0.2.1, and …".
  */
-bool nr_netdev_xdp_takes(const struct nr_netdev *d, char *why, size_t room);
+bool nr_netdev_xdp_takes(const struct nr_netdev *d, char why[NR_XDP_WHY]);

@@ -231,7 +231,8 @@ int nr_xdp_link_read(struct nr_xdp_link *l, const char *name, struct nr_err *err
 	return 0;
 }
 
-int nr_xdp_guard(const struct nr_xdp_link *l, const char *name, struct nr_err *err)
+int nr_xdp_takes(const struct nr_xdp_link *l, const char *name, char why[NR_XDP_WHY],
+		 struct nr_err *err)
 {
 	struct finding f = { .link = l };
 	char master[IF_NAMESIZE] = "a bridge";
@@ -252,9 +253,20 @@ int nr_xdp_guard(const struct nr_xdp_link *l, const char *name, struct nr_err *e
 			       strerror(-rc));
 	if (!f.why[0])
 		return 0;
+	snprintf(why, NR_XDP_WHY, "%s, and xdp takes what it captures away from the host",
+		 f.why);
+	return 1;
+}
+
+int nr_xdp_guard(const struct nr_xdp_link *l, const char *name, struct nr_err *err)
+{
+	char why[NR_XDP_WHY];
+	int rc = nr_xdp_takes(l, name, why, err);
+
+	if (rc <= 0)
+		return rc;
 	return nr_fail(err, -EADDRINUSE,
-		       "%s %s, and xdp takes what it captures away from the host: take "
-		       "--backend tpacket; or mirror %s to a veth pair and capture there "
-		       "(nrtool-capture(1), MIRROR); or say --take-traffic",
-		       name, f.why, name);
+		       "%s %s: take --backend tpacket; or mirror %s to a veth pair and "
+		       "capture there (nrtool-capture(1), MIRROR); or say --take-traffic",
+		       name, why, name);
 }

@@ -22,9 +22,15 @@ struct nr_xdp_link {
 
 /* 0; -ENODEV; -errno; with a sentence. */
 int nr_xdp_link_read(struct nr_xdp_link *l, const char *name, struct nr_err *err);
+enum { NR_XDP_WHY = 256 };
+
 /*
- * 0 where nobody on this host seems to need what comes in; -EADDRINUSE with a sentence
- * where the interface has an address (link-local IPv6, which comes by itself, aside), is
- * a default route, a port of something, or carries another interface.
+ * Whether this host needs what comes in: 1 where the interface has an address (link-local
+ * IPv6, which comes by itself, aside), is a default route, a port of something, or
+ * carries another interface; why gets the rest of a sentence about the interface. 0: it
+ * seems not. -errno with a sentence.
  */
+int nr_xdp_takes(const struct nr_xdp_link *l, const char *name, char why[NR_XDP_WHY],
+		 struct nr_err *err);
+/* The same: 0, or -EADDRINUSE with a sentence that says what else to do. */
 int nr_xdp_guard(const struct nr_xdp_link *l, const char *name, struct nr_err *err);
