@@ -124,25 +124,38 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
-static void test_behind_drops_and_counts_while_nobody_reads(void **state)
+static void write_many(struct nr_sink *s)
 {
-	const struct env *e = *state;
-	struct nr_sink *s = open_sink(e);
-	struct nr_err err = { "" };
-	struct reading r = { .fd = e->reader };
-	pthread_t reader;
-	uint64_t dropped;
-
-	/* none of these may wait: nobody would ever wake it */
 	for (int i = 0; i < MORE_THAN_FITS; i++)
 		assert_int_equal(write_one(s, i), 0);
-	assert_true(nr_sink_dropped(s) > 0);
-	assert_true(nr_sink_dropped(s) < MORE_THAN_FITS);
-	assert_int_equal(pthread_create(&reader, NULL, read_all, &r), 0);
+}
+
+/* Its reader gets all that is not dropped; how many were. */
+static uint64_t finish_read(struct nr_sink *s, pthread_t reader)
+{
+	struct nr_err err = { "" };
+	uint64_t dropped;
+
 	assert_int_equal(nr_sink_finish(s, &err), 0);
 	dropped = nr_sink_dropped(s);
 	nr_sink_close(s);
 	pthread_join(reader, NULL);
+	return dropped;
+}
+
+static void test_behind_drops_and_counts_while_nobody_reads(void **state)
+{
+	const struct env *e = *state;
+	struct nr_sink *s = open_sink(e);
+	struct reading r = { .fd = e->reader };
+	pthread_t reader;
+	uint64_t dropped;
+
+	write_many(s); /* none of them may wait: nobody would ever wake it */
+	assert_true(nr_sink_dropped(s) > 0);
+	assert_true(nr_sink_dropped(s) < MORE_THAN_FITS);
+	assert_int_equal(pthread_create(&reader, NULL, read_all, &r), 0);
+	dropped = finish_read(s, reader);
 	assert_int_equal(r.lines + dropped, MORE_THAN_FITS);
 	assert_non_null(strstr(r.first, "\"src_ip\":\"10.0.0.0\",\"src_port\":0"));
 }
@@ -157,19 +170,14 @@ static void test_behind_waits_for_its_reader_at_the_end_alone(void **state)
 	uint64_t dropped;
 
 	nr_sink_last_rows(s, false); /* a rotation: the capture goes on */
-	for (int i = 0; i < MORE_THAN_FITS; i++)
-		assert_int_equal(write_one(s, i), 0);
+	write_many(s);
 	dropped = nr_sink_dropped(s);
 	assert_true(dropped > 0);
 	assert_int_equal(nr_sink_rotate(s, 0, &err), 0);
 	nr_sink_last_rows(s, true);
 	assert_int_equal(pthread_create(&reader, NULL, read_all, &r), 0);
-	for (int i = 0; i < MORE_THAN_FITS; i++)
-		assert_int_equal(write_one(s, i), 0);
-	assert_int_equal(nr_sink_dropped(s), dropped);
-	assert_int_equal(nr_sink_finish(s, &err), 0);
-	nr_sink_close(s);
-	pthread_join(reader, NULL);
+	write_many(s);
+	assert_int_equal(finish_read(s, reader), dropped);
 	assert_int_equal(r.lines + dropped, 2 * MORE_THAN_FITS);
 }
 

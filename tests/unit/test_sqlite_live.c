@@ -189,6 +189,21 @@ static void a_reader_that_stays_leaves_the_log_and_it_is_said(void **state)
 	query_is(e, "SELECT end_reason FROM flow", "fin");
 }
 
+/* Another program writes into the database. */
+static sqlite3 *hold(struct env *e)
+{
+	sqlite3 *db;
+
+	add_run(e, 1, 1, 0);
+	give(e);
+	nr_sink_flush(e->s, &e->err);
+	wait_for(e, "SELECT count(*) FROM source", "1");
+	assert_int_equal(sqlite3_open(e->path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 10000);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), 0);
+	return db;
+}
+
 /* Another program holds the database: nothing waits, flows go last, no row is left
    without its flow. */
 static void an_overload_drops_records_and_counts_them(void **state)
@@ -200,13 +215,7 @@ static void an_overload_drops_records_and_counts_them(void **state)
 	sqlite3 *db;
 
 	open_live(e, (struct nr_sink_options){ 0 });
-	add_run(e, 1, 1, 0);
-	give(e);
-	nr_sink_flush(e->s, &e->err);
-	wait_for(e, "SELECT count(*) FROM source", "1");
-	assert_int_equal(sqlite3_open(e->path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, 10000);
-	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), 0);
+	db = hold(e);
 	for (int64_t i = 1; i <= N; i++) { /* 90 MB */
 		add_anomaly(e, i * 16, 1, ROOM);
 		add_flow_now(e, i * 16, 1, i, "fin");
@@ -244,21 +253,6 @@ static void an_overload_drops_records_and_counts_them(void **state)
 		 "SELECT count(*) FROM anomaly WHERE flow_id NOT IN "
 		 "(SELECT flow_id FROM flow)",
 		 "0");
-}
-
-/* Another program writes into the database; it has a thread that ends it. */
-static sqlite3 *hold(struct env *e)
-{
-	sqlite3 *db;
-
-	add_run(e, 1, 1, 0);
-	give(e);
-	nr_sink_flush(e->s, &e->err);
-	wait_for(e, "SELECT count(*) FROM source", "1");
-	assert_int_equal(sqlite3_open(e->path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, 10000);
-	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), 0);
-	return db;
 }
 
 static void *release(void *db)
