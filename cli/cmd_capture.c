@@ -354,6 +354,7 @@ static int open_outputs(struct nr_capture_run *r, struct nr_err *err)
 		.force = r->c->force,
 		.argv_text = r->call->argv_text,
 		.live = true,
+		.keep_partial = true, /* an archive of what came until a failure */
 		.now_ns = r->begin_ns,
 		.sync_ns = r->c->sync_interval,
 		.is_set = nr_capture_is_set(r->c) && !r->c->one_database,

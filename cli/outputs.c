@@ -111,12 +111,10 @@ int nr_outputs_open(struct nr_outputs *out, const char *const *targets, size_t n
 		struct nr_sink *s;
 		int rc = nr_sink_open(&s, targets[i], opt, err);
 
-		if (rc && opt->live)
-			nr_outputs_discard(out);
-		else if (rc)
-			nr_outputs_close(out);
-		if (rc)
+		if (rc) {
+			(opt->live ? nr_outputs_discard : nr_outputs_close)(out);
 			return rc;
+		}
 		out->o[i].sink = s;
 		out->o[i].guard = new_guard(out, s, targets[i]);
 		out->n = i + 1;
@@ -224,18 +222,8 @@ void nr_outputs_report_archives(const struct nr_outputs *out, FILE *f)
 
 bool nr_outputs_is_database(const char *target)
 {
-	static const char *const others[] = { ".jsonl", ".jsonl.zst" };
-	size_t n = strlen(target);
-
-	if (!strcmp(target, "-") || !strncmp(target, "null:", 5))
-		return false;
-	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-		size_t m = strlen(others[i]);
-
-		if (n > m && !strcmp(target + n - m, others[i]))
-			return false;
-	}
-	return true;
+	return strcmp(target, "-") != 0 && strncmp(target, "null:", 5) != 0 &&
+	       !nr_ends_with(target, ".jsonl") && !nr_ends_with(target, ".jsonl.zst");
 }
 
 bool nr_output_is_input(const char *target, const char *input)

@@ -79,8 +79,10 @@ static void account_ring(struct nr_capture_run *r, unsigned i, int64_t now)
 	e->loss = l;
 }
 
-void nr_capture_account(struct nr_capture_run *r, int64_t now)
+void nr_capture_account(struct nr_capture_run *r)
 {
+	int64_t now = nr_live_now();
+
 	for (unsigned i = 0; i < nr_live_merge_n_rings(r->merge); i++)
 		account_ring(r, i, now);
 	r->accounted_ns = now;
@@ -178,7 +180,7 @@ static void put_ring(struct nr_capture_run *r, struct nr_buf *b, unsigned i)
 	nr_buf_char(b, '}');
 }
 
-void nr_capture_stats_json(struct nr_capture_run *r, int64_t now)
+void nr_capture_stats_json(struct nr_capture_run *r)
 {
 	const struct nr_live_totals *m = nr_live_merge_totals(r->merge);
 	const struct nr_engine_stats *e = nr_engine_stats(r->engine);
@@ -186,7 +188,7 @@ void nr_capture_stats_json(struct nr_capture_run *r, int64_t now)
 	struct nr_buf b = { 0 };
 
 	nr_buf_str(&b, "{\"type\":\"stats\",\"ts\":\"");
-	nr_buf_time(&b, now);
+	nr_buf_time(&b, nr_live_now());
 	nr_buf_str(&b, "\"");
 	put(&b, "captured", m->captured);
 	put(&b, "wire_bytes", m->wire_bytes);

@@ -93,11 +93,11 @@ struct nr_capture_run {
 /* capture_account.c */
 void nr_capture_account_init(struct nr_capture_run *r);
 /* Once a second, and at the end: appends LOSS events for what happened since. */
-void nr_capture_account(struct nr_capture_run *r, int64_t now);
+void nr_capture_account(struct nr_capture_run *r);
 /* INTERFACE_STATS events: what each interface has received and lost in this source. */
 void nr_capture_interface_stats(struct nr_capture_run *r, uint32_t source);
 /* {"type":"stats",…} on stderr. */
-void nr_capture_stats_json(struct nr_capture_run *r, int64_t now);
+void nr_capture_stats_json(struct nr_capture_run *r);
 void nr_capture_live_line(struct nr_capture_run *r);
 void nr_capture_clear_line(struct nr_capture_run *r);
 /* A line on stderr; the live line is taken away first. */

@@ -4,39 +4,25 @@
 #include "cli.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "engine_options.h"
 
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
 
-static bool ends_with(const char *name, const char *ending)
-{
-	size_t n = strlen(name), m = strlen(ending);
-
-	return n > m && !strcmp(name + n - m, ending);
-}
-
 static bool is_pcapng_name(const char *name)
 {
-	return ends_with(name, ".pcapng") || ends_with(name, ".pcapng.zst");
+	return nr_ends_with(name, ".pcapng") || nr_ends_with(name, ".pcapng.zst");
 }
 
-/* Without -o there is one. */
-static bool has_database(const struct capture *c)
+static size_t n_databases(const struct capture *c)
 {
-	for (size_t i = 0; i < c->outputs.n; i++)
-		if (nr_outputs_is_database(c->outputs.v[i]))
-			return true;
-	return !c->outputs.n;
-}
+	size_t n = 0;
 
-static bool has_no_lines(const struct capture *c)
-{
 	for (size_t i = 0; i < c->outputs.n; i++)
-		if (!nr_outputs_is_database(c->outputs.v[i]))
-			return false;
-	return true;
+		n += nr_outputs_is_database(c->outputs.v[i]);
+	return n;
 }
 
 static int check_backend(const struct capture *c, struct nr_err *err)
@@ -69,11 +55,14 @@ static int check_engine(struct capture *c, struct nr_err *err)
 static int check_needs(const struct capture *c, struct nr_err *err)
 {
 	const bool is_set = nr_capture_is_set(c), is_xdp = !strcmp(c->backend, "xdp");
+	const size_t n = n_databases(c);
+	const bool has_lines = n < c->outputs.n;
+	const bool has_database = n || !c->outputs.n; /* without -o there is one */
 	const struct {
 		bool is_idle;
 		const char *text;
 	} needs[] = {
-		{ c->rotate_size && !c->packets && !has_database(c),
+		{ c->rotate_size && !c->packets && !has_database,
 		  "--rotate-size goes by the packet file, or by the database where there "
 		  "is none: give -w, or a database" },
 		{ (c->pre_trigger || c->triggers.n) && (!c->packets || !c->pre_trigger),
@@ -96,7 +85,7 @@ static int check_needs(const struct capture *c, struct nr_err *err)
 		{ c->take_traffic && !is_xdp,
 		  "--take-traffic needs --backend xdp: no other takes anything away from "
 		  "the host" },
-		{ c->e.active_timeout && has_no_lines(c),
+		{ c->e.active_timeout && !has_lines,
 		  "--active-timeout writes lines flow_update, which a database does not "
 		  "have: give -o FILE.jsonl, or -o - for standard output" },
 	};

@@ -80,7 +80,7 @@ static void begin_anew(struct nr_capture_run *r, int64_t clock_ns)
 	if (r->keeper && nr_keeper_rotate(r->keeper, clock_ns, &f) != 1)
 		return;
 	r->rotated_ns = clock_ns;
-	nr_capture_account(r, nr_live_now());
+	nr_capture_account(r);
 	end_source(r);
 	s = source_of(r, r->keeper ? &f : NULL);
 	r->source = r->keeper ? f.source : r->source + 1;
@@ -152,7 +152,7 @@ static void stop(struct nr_capture_run *r, int sig)
 	if (r->stopping)
 		return;
 	r->stopping = true;
-	nr_capture_account(r, nr_live_now());
+	nr_capture_account(r);
 	nr_live_merge_stop(r->merge, nr_live_now());
 	/* the second signal ends the process at once; SIGUSR1 and the like stay blocked:
 	   without a handler they would end it too */
@@ -180,7 +180,7 @@ static void take_signals(struct nr_capture_run *r)
 	while (read(r->signal_fd, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
 		switch (s.ssi_signo) {
 		case SIGUSR1:
-			nr_capture_stats_json(r, nr_live_now());
+			nr_capture_stats_json(r);
 			break;
 		case SIGUSR2:
 			if (r->keeper && r->c->pre_trigger)
@@ -295,7 +295,7 @@ static void tick(struct nr_capture_run *r, int64_t now)
 	look_at_clock(r, now);
 	say_news(r);
 	if (now - r->counted_ns >= second_ns)
-		nr_capture_account(r, nr_live_now());
+		nr_capture_account(r);
 	if ((r->keeper && nr_keeper_tick(r->keeper, clock)) || clock >= r->rotate_at ||
 	    is_too_large(r, clock)) {
 		rotate(r, clock);
@@ -373,7 +373,7 @@ static int turn(struct nr_capture_run *r)
 	if (now - r->ticked_ns >= second_ns / 2 && !r->stopping)
 		tick(r, now);
 	if (is_report_due(r))
-		nr_capture_stats_json(r, nr_live_now());
+		nr_capture_stats_json(r);
 	nr_capture_live_line(r);
 	if (is_over(r, now))
 		stop(r, 0);
@@ -419,7 +419,7 @@ int nr_capture_loop(struct nr_capture_run *r)
 		say_links(r);
 	if (r->gone && !is_all_gone(r))
 		nr_capture_say(r, "%s", r->err.text);
-	nr_capture_account(r, nr_live_now());
+	nr_capture_account(r);
 	end_source(r);
 	return r->failed;
 }

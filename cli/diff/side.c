@@ -28,18 +28,11 @@ static int open_database(sqlite3 **db, const char *path)
 	return status;
 }
 
-static bool ends_in(const char *name, const char *end)
-{
-	size_t n = strlen(name), k = strlen(end);
-
-	return n > k && !strcmp(name + n - k, end);
-}
-
 static int is_member(const struct dirent *e)
 {
 	return e->d_name[0] != '.' &&
-	       (ends_in(e->d_name, ".db") || ends_in(e->d_name, ".jsonl.zst") ||
-		ends_in(e->d_name, ".jsonl"));
+	       (nr_ends_with(e->d_name, ".db") || nr_ends_with(e->d_name, ".jsonl.zst") ||
+		nr_ends_with(e->d_name, ".jsonl"));
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)

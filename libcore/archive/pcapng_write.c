@@ -204,13 +204,6 @@ static int begin_block(struct nr_ngw *w, uint32_t type, unsigned fact_flags,
 	return 0;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n > m && !strcmp(s + n - m, end);
-}
-
 int nr_ngw_open(struct nr_ngw **out, const char *target, const struct nr_ngw_options *o,
 		struct nr_err *err)
 {
@@ -220,7 +213,7 @@ int nr_ngw_open(struct nr_ngw **out, const char *target, const struct nr_ngw_opt
 	*out = NULL;
 	w->file.fd = -1;
 	w->is_stdout = !strcmp(target, "-");
-	w->res.is_archive = ends_with(target, ".zst");
+	w->res.is_archive = nr_ends_with(target, ".zst");
 	w->addresses = o->addresses;
 	w->addresses_arg = o->addresses_arg;
 	if (w->res.is_archive) {

@@ -14,6 +14,14 @@
 #include <string.h>
 #include <strings.h>
 
+/* Ends it so, behind something else? ".db" is no name that ends in .db. */
+static inline bool nr_ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n > m && memcmp(s + n - m, end, m) == 0;
+}
+
 /*
  * A zeroed struct nr_buf is ready for use. p is NUL-terminated after any nr_buf_add…()
  * and stays valid until the next one. Memory is the heap's; nr_buf_fini() frees it.

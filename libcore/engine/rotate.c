@@ -273,12 +273,13 @@ static void open_rows(struct nr_engine *e, int64_t clock_ns)
 		return;
 	for (unsigned i = 0; i < NR_N_SHARDS && !e->error; i++) {
 		unsigned k = (first + i) % NR_N_SHARDS;
+		bool is_due = is_past(l->renewed_ns[k], every, clock_ns);
 
 		o.since_ns = INT64_MAX;
-		if (is_past(l->renewed_ns[k], every, clock_ns) && !is_behind(e)) {
+		if (is_due && !is_behind(e)) {
 			o.since_ns = l->renewed_ns[k];
 			l->renewed_ns[k] = clock_ns;
-		} else if (!is_waiting && is_past(l->renewed_ns[k], every, clock_ns)) {
+		} else if (is_due && !is_waiting) {
 			l->next_shard = k;
 			is_waiting = true;
 		}

@@ -63,11 +63,8 @@ struct nr_keeper {
 static int check_config(const struct nr_keep_config *c, struct nr_err *err)
 {
 	const char *t = c->target;
-	size_t n = strlen(t);
 
-	if (n > 7 && !strcmp(t + n - 7, ".pcapng"))
-		return 0;
-	if (n > 11 && !strcmp(t + n - 11, ".pcapng.zst"))
+	if (nr_ends_with(t, ".pcapng") || nr_ends_with(t, ".pcapng.zst"))
 		return 0;
 	return nr_fail(err, -EINVAL,
 		       "cannot write packets to %s: name it *.pcapng or *.pcapng.zst", t);

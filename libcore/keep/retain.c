@@ -2,6 +2,7 @@
 #include "keep/retain.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -110,13 +111,6 @@ static void remove_beside(const char *path, const char *ending)
 	nr_free(s);
 }
 
-static bool is_database(const char *path)
-{
-	size_t n = strlen(path);
-
-	return n > 3 && !strcmp(path + n - 3, ".db");
-}
-
 /* The oldest file goes; it is not the newest. */
 static unsigned remove_oldest(struct nr_retain *r)
 {
@@ -127,7 +121,7 @@ static unsigned remove_oldest(struct nr_retain *r)
 	if (lstat(k->path, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == k->ino &&
 	    st.st_dev == k->dev) {
 		if (unlink(k->path) == 0) {
-			if (is_database(k->path)) {
+			if (nr_ends_with(k->path, ".db")) {
 				remove_beside(k->path, "-wal");
 				remove_beside(k->path, "-shm");
 			}

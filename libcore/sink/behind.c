@@ -8,7 +8,6 @@
 #include "sink/queue.h"
 #include "sink/sink.h"
 
-#include "base/clock.h"
 #include "record/tables.h"
 
 #include <pthread.h>
@@ -21,7 +20,6 @@ enum {
 	CHUNKS = 64, /* of NR_CHUNK_SIZE */
 	BUSY = 48,   /* as many for everything */
 	AT_ONCE = 64,
-	PATIENCE_MS = 10000,
 };
 
 struct behind {
@@ -132,10 +130,10 @@ static bool offer(struct nr_sink *s, const struct nr_record *r)
 {
 	struct behind *b = ctx_of(s);
 
-	if (!b->is_file && s->wait_until_ns == INT64_MAX)
-		s->wait_until_ns = nr_monotonic_ns() + PATIENCE_MS * INT64_C(1000000);
 	if (s->wait_until_ns && (b->is_file || s->is_over))
-		return nr_queue_offer_until(&b->queue, r, 0, CHUNKS, s->wait_until_ns);
+		return nr_queue_offer_until(&b->queue, r, 0, CHUNKS,
+					    b->is_file && s->is_over ? INT64_MAX
+								     : s->wait_until_ns);
 	return nr_queue_offer(&b->queue, r, 0, is_wanted_more(r) ? CHUNKS : BUSY);
 }
 

@@ -248,7 +248,7 @@ static int open_archive(struct nr_sink *s, const char *target,
 		.level = o->level,
 		.threads = o->threads,
 		.force = o->force,
-		.keep_partial = o->keep_partial || o->live,
+		.keep_partial = o->keep_partial,
 	};
 	char meta[32];
 	int rc = nr_archive_create(&ctx_of(s)->archive, target, &ao, err);
@@ -259,13 +259,6 @@ static int open_archive(struct nr_sink *s, const char *target,
 	nr_archive_add_meta(ctx_of(s)->archive, meta);
 	s->is_archive = true;
 	return 0;
-}
-
-static bool names_archive(const char *target)
-{
-	size_t n = strlen(target);
-
-	return n > 4 && !strcmp(target + n - 4, ".zst");
 }
 
 /* A FIFO, a device: written into as it is. */
@@ -289,7 +282,7 @@ static int jsonl_open(struct nr_sink *s, const char *target,
 		return nr_fail(err, -EINVAL,
 			       "cannot append to %s: only a database takes more runs",
 			       target);
-	} else if (names_archive(target)) {
+	} else if (nr_ends_with(target, ".zst")) {
 		rc = open_archive(s, target, o, err);
 		if (rc < 0)
 			return rc;

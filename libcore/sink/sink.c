@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "record/tables.h"
 
 #include <errno.h>
@@ -11,19 +12,12 @@
 /* How long the last rows of a file are waited for while a ring takes the packets. */
 static const int64_t PATIENCE_NS = INT64_C(10000000000);
 
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n > m && strcmp(s + n - m, end) == 0;
-}
-
 static const struct nr_sink_ops *ops_for(const char *target, bool live)
 {
 	if (strcmp(target, "null:") == 0)
 		return &nr_sink_null;
-	if (strcmp(target, "-") == 0 || ends_with(target, ".jsonl") ||
-	    ends_with(target, ".jsonl.zst"))
+	if (strcmp(target, "-") == 0 || nr_ends_with(target, ".jsonl") ||
+	    nr_ends_with(target, ".jsonl.zst"))
 		return live ? &nr_sink_behind : &nr_sink_jsonl;
 	return live ? &nr_sink_sqlite_live : &nr_sink_sqlite;
 }
@@ -58,7 +52,7 @@ int nr_sink_open(struct nr_sink **out, const char *target,
 	*out = NULL;
 	if (!target[0])
 		return nr_fail(err, -EINVAL, "an output has an empty name");
-	if (strstr(target, ".jsonl.") && !ends_with(target, ".jsonl.zst"))
+	if (strstr(target, ".jsonl.") && !nr_ends_with(target, ".jsonl.zst"))
 		return nr_fail(
 			err, -EINVAL,
 			"%s: JSON lines are written plain or as an archive; name it "
@@ -113,7 +107,7 @@ void nr_sink_last_rows(struct nr_sink *s, bool at_end)
 {
 	s = innermost(s);
 	s->is_over = at_end;
-	s->wait_until_ns = at_end ? INT64_MAX : nr_monotonic_ns() + PATIENCE_NS;
+	s->wait_until_ns = nr_monotonic_ns() + PATIENCE_NS;
 }
 
 bool nr_sink_is_behind(const struct nr_sink *s)

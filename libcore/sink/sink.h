@@ -81,7 +81,8 @@ struct nr_sink {
 	const char *path;      /* of a set: the newest file; NULL: the target */
 	bool wants_open;       /* takes rows of flows that are open, and their renewals */
 	uint64_t dropped;      /* records; see nr_sink_dropped() */
-	/* of the monotonic clock: so long a full queue is waited for; 0: not at all */
+	/* of the monotonic clock: so long a full queue is waited for, or, by one that
+	   always goes on, where is_over, for good; 0: not at all */
 	int64_t wait_until_ns;
 	bool is_over;   /* no packet comes any more */
 	uint64_t bytes; /* live: of the database at its last commit; 0: not known */

@@ -309,7 +309,8 @@ static void put(struct nr_sink *s, struct file *f, const struct nr_record *r, un
 		return;
 	}
 	if (s->wait_until_ns)
-		done = nr_queue_offer_until(&f->queue, r, t, LAST, s->wait_until_ns);
+		done = nr_queue_offer_until(&f->queue, r, t, LAST,
+					    s->is_over ? INT64_MAX : s->wait_until_ns);
 	else if (is_flow(r->type) && !is_open_flow(r))
 		done = nr_queue_offer(&f->queue, r, t, CHUNKS);
 	else
