@@ -200,8 +200,8 @@ CREATE TABLE capture_stats ( -- what the capture received and lost
 	dropped_interface INTEGER, -- packets the interface dropped [packets]
 	dropped_disk INTEGER, -- packets that could not be written [packets]
 	records_dropped INTEGER, -- records dropped because a sink was too slow [records]
-	ring_freezes INTEGER, -- times the ring froze
-	detail TEXT -- object of driver counters
+	ring_freezes INTEGER, -- times the ring stopped for want of room
+	detail TEXT -- object of further counters of the back end, of the interval
 ) STRICT;
 
 CREATE TABLE certificate ( -- certificates, each once, where it was first seen

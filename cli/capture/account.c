@@ -43,6 +43,37 @@ static uint64_t records_dropped(const struct nr_capture_run *r)
 	return n;
 }
 
+/* The value of member `name` (with its quotes and colon) in such a text; 0: it is none.
+ */
+static uint64_t member(const char *text, const char *name, size_t len)
+{
+	for (; *text; text += strcspn(text, ","), text += *text == ',')
+		if (!strncmp(text, name, len))
+			return strtoull(text + len, NULL, 10);
+	return 0;
+}
+
+/*
+ * nr_live_stats.detail, of what has happened since `before`: an object; nothing where
+ * there are no counters. Names have no commas. Has anything happened?
+ */
+static bool put_detail(struct nr_buf *b, const char *now, const char *before)
+{
+	bool has_changed = false;
+
+	for (const char *p = now; *p; p += strcspn(p, ","), p += *p == ',') {
+		size_t len = strcspn(p, ":") + 1;
+		uint64_t n = member(p, p, len) - member(before, p, len);
+
+		has_changed |= n != 0;
+		nr_buf_printf(b, "%s%.*s%llu", p == now ? "{" : ",", (int)len, p,
+			      (unsigned long long)n);
+	}
+	if (b->len)
+		nr_buf_char(b, '}');
+	return has_changed;
+}
+
 static void account_ring(struct nr_capture_run *r, unsigned i, int64_t now)
 {
 	struct nr_seen *s = &r->seen[i];
@@ -50,9 +81,10 @@ static void account_ring(struct nr_capture_run *r, unsigned i, int64_t now)
 	uint64_t records = i ? r->records_dropped : records_dropped(r);
 	struct nr_live_stats st;
 	struct nr_loss l = { .from_ns = r->accounted_ns, .to_ns = now };
+	struct nr_buf detail = { 0 };
 	struct nr_event *e;
+	bool is_silent;
 	char *room;
-	size_t n;
 
 	nr_live_merge_stats(r->merge, i, &st);
 	l.received = since(st.received, s->ring.received);
@@ -61,22 +93,26 @@ static void account_ring(struct nr_capture_run *r, unsigned i, int64_t now)
 	l.ring_freezes = since(st.freezes, s->ring.freezes);
 	l.dropped_disk = disk - s->dropped_disk;
 	l.records_dropped = records - r->records_dropped;
+	is_silent = !put_detail(&detail, st.detail, s->ring.detail);
 	s->ring = st;
 	s->dropped_disk = disk;
 	r->records_dropped = records;
 	if (r->keeper)
 		nr_keeper_counts(r->keeper, i, st.received - s->base_received,
 				 since(st.dropped, s->base_dropped));
-	if (!is_some(l.received) && !is_some(l.dropped_kernel) &&
-	    !is_some(l.dropped_interface) && !is_some(l.ring_freezes) &&
-	    !l.dropped_disk && !l.records_dropped)
-		return; /* a silent second says nothing */
-	n = strlen(st.detail);
-	e = nr_batch_event(r->events, NR_EVENT_LOSS, r->source, n + 3, &room);
+	is_silent &= !is_some(l.received) && !is_some(l.dropped_kernel) &&
+		     !is_some(l.dropped_interface) && !is_some(l.ring_freezes) &&
+		     !l.dropped_disk && !l.records_dropped;
+	if (is_silent) { /* nothing is said of such a second */
+		nr_buf_fini(&detail);
+		return;
+	}
+	e = nr_batch_event(r->events, NR_EVENT_LOSS, r->source, detail.len + 1, &room);
 	e->interface_id = r->events->pkt[r->events->n - 1].interface_id = i;
-	snprintf(room, n + 3, "{%s}", st.detail);
-	l.detail = n ? room : NULL;
+	snprintf(room, detail.len + 1, "%s", detail.len ? detail.p : "");
+	l.detail = detail.len ? room : NULL;
 	e->loss = l;
+	nr_buf_fini(&detail);
 }
 
 void nr_capture_account(struct nr_capture_run *r)
@@ -285,7 +321,8 @@ void nr_capture_report(struct nr_capture_run *r)
 		return;
 	fprintf(stderr, "captured %s / received %s / %sdropped %s%s\n",
 		nr_text_count(a, m->captured), nr_text_count(b, t.received),
-		t.dropped ? c.red : "", nr_text_count(d, t.dropped), c.reset);
+		t.dropped ? c.red : "",
+		t.knows_dropped ? nr_text_count(d, t.dropped) : "?", c.reset);
 	if (t.dropped_interface)
 		fprintf(stderr, "%s packets lost by the interface, before the ring\n",
 			nr_text_count(a, t.dropped_interface));

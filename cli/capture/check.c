@@ -88,6 +88,9 @@ static int check_needs(const struct capture *c, struct nr_err *err)
 		{ c->e.active_timeout && !has_lines,
 		  "--active-timeout writes lines flow_update, which a database does not "
 		  "have: give -o FILE.jsonl, or -o - for standard output" },
+		{ c->e.flow_start && !has_lines,
+		  "--flow-start writes lines flow_start, which a database does not have: "
+		  "give -o FILE.jsonl, or -o - for standard output" },
 	};
 
 	for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++)

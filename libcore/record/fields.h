@@ -206,8 +206,8 @@
 	X(T, dropped_interface, INT, 0, NULL, "packets", NULL, "packets the interface dropped") \
 	X(T, dropped_disk, INT, 0, NULL, "packets", NULL, "packets that could not be written") \
 	X(T, records_dropped, INT, 0, NULL, "records", NULL, "records dropped because a sink was too slow") \
-	X(T, ring_freezes, INT, 0, NULL, NULL, NULL, "times the ring froze") \
-	X(T, detail, JSON, 0, NULL, NULL, NULL, "object of driver counters")
+	X(T, ring_freezes, INT, 0, NULL, NULL, NULL, "times the ring stopped for want of room") \
+	X(T, detail, JSON, 0, NULL, NULL, NULL, "object of further counters of the back end, of the interval")
 
 /*
  * The record types, in table order: X(IDENT, name, flags, indexes, "meaning").

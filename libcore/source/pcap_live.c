@@ -405,6 +405,7 @@ static void pcap_live_stats(struct nr_live *l, unsigned ring, struct nr_live_sta
 		.received = c->received,
 		.dropped = UINT64_MAX,
 		.dropped_interface = UINT64_MAX,
+		.freezes = UINT64_MAX,
 	};
 	snprintf(st->detail, sizeof(st->detail), "\"filtered\":%llu",
 		 (unsigned long long)c->filtered);

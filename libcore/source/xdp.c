@@ -296,6 +296,7 @@ static void xdp_stats(struct nr_live *l, unsigned ring, struct nr_live_stats *st
 		.received = r->received,
 		.dropped = k.dropped,
 		.dropped_interface = UINT64_MAX,
+		.freezes = UINT64_MAX,
 	};
 	n = snprintf(st->detail, sizeof(st->detail),
 		     "\"filtered\":%llu,\"no_chunk\":%llu,\"ring_full\":%llu,"

@@ -63,17 +63,26 @@ static void show(const struct nr_packet *p)
 	putchar('\n');
 }
 
+static const char *text_of(char text[24], uint64_t n)
+{
+	if (n == UINT64_MAX)
+		return "?";
+	snprintf(text, 24, "%" PRIu64, n);
+	return text;
+}
+
 static void report(struct nr_live_merge *m)
 {
 	const struct nr_live_totals *t = nr_live_merge_totals(m);
 
 	for (unsigned i = 0; i < nr_live_merge_n_rings(m); i++) {
+		char dropped[24], freezes[24];
 		struct nr_live_stats s;
 
 		nr_live_merge_stats(m, i, &s);
-		printf("ring %u received %" PRIu64 " dropped %" PRIu64 " freezes %" PRIu64
-		       " {%s}\n",
-		       i, s.received, s.dropped, s.freezes, s.detail);
+		printf("ring %u received %" PRIu64 " dropped %s freezes %s {%s}\n", i,
+		       s.received, text_of(dropped, s.dropped),
+		       text_of(freezes, s.freezes), s.detail);
 	}
 	printf("captured %" PRIu64 " late %" PRIu64 "\n", t->captured, t->late);
 }

@@ -129,13 +129,21 @@ class Basics(Capture):
         n = self.network()
         for backend, more, knows in (("tpacket", (), True), ("pcap", (), True),
                                      ("xdp", ("--take-traffic", "-s", "100", "-v"), False)):
-            p = self.capture(n.b, "vb", "-o", "null:", "--backend", backend, *more)
+            p = self.capture(n.b, "vb", "-o", f"{backend}.db", "--backend", backend, *more)
+            n.a.send("va", net.udp_frames(3))
+            time.sleep(0.3)
             p.signal(signal.SIGUSR1)
             p.wait_for(r'"type":"stats".*\n')
             said = json.loads(re.search(r"^\{.*\}$", p.err, re.M)[0])
             self.assertEqual("dropped_interface" in said, knows, backend)
+            self.assertEqual("ring_freezes" in said, backend == "tpacket", backend)
+            self.assertEqual("ring_freezes" in said["interfaces"][0], backend == "tpacket")
             self.assertEqual(said["dropped_kernel"], 0)
             self.end(p)
+            told = self.query(f"{backend}.db", "SELECT sum(received), sum(dropped_kernel), "
+                              "sum(dropped_interface), sum(ring_freezes) FROM capture_stats")
+            self.assertEqual(told, [(3, 0, 0 if knows else None,
+                                     0 if backend == "tpacket" else None)], backend)
         self.assertIn("--snap-len 100\n", p.err)
 
     def test_of_two_interfaces_the_one_that_changes_is_told(self):
@@ -369,7 +377,9 @@ class Beginnings(Capture):
                 (("--pre-trigger-memory", "1M"), "give --pre-trigger TIME"),
                 (("--stats-interval", "50ms"), "at least 100ms"),
                 (("--active-timeout", "1s"), "give -o FILE.jsonl"),
-                (("--active-timeout", "1s", "-o", "s.db"), "give -o FILE.jsonl")):
+                (("--active-timeout", "1s", "-o", "s.db"), "give -o FILE.jsonl"),
+                (("--flow-start",), "--flow-start writes lines flow_start"),
+                (("--flow-start", "-o", "s.db"), "give -o FILE.jsonl")):
             self.assertIn(what, self.refused(n, *words), words)
         self.assertEqual(list(self.dir.iterdir()), [])
 
