@@ -10,6 +10,7 @@
  * of eight inputs are replayed once: setting up an engine is most of their time.
  */
 #include "../sum.h"
+#include "twice.h"
 
 #include "base/cursor.h"
 #include "engine/engine.h"
@@ -139,21 +140,6 @@ static uint64_t replay(const char *path, unsigned options, unsigned batch)
 	return h;
 }
 
-static bool is_compared(const uint8_t *data, size_t n)
-{
-#ifdef NR_FUZZ_EXPLORES
-	unsigned sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		sum = sum * 31 + data[i];
-	return !(sum >> 16 & 7);
-#else
-	(void)data;
-	(void)n;
-	return true;
-#endif
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct nr_cursor c = nr_cursor(data, n);
@@ -172,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	write_pcap(f, &c);
 	fflush(f);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (!is_compared(data, n)) {
+	if (!is_run_twice(data, n)) {
 		replay(path, options, n % 2 ? 1 : 256);
 	} else if (replay(path, options, 1) != replay(path, options, 256)) {
 		fprintf(stderr, "the records depend on the size of batches\n");

@@ -1,30 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * How libFuzzer changes the inputs of fuzz_engine.c: by packets. Bytes changed at random
- * mostly make frames that belong to nothing; a conversation's other states are reached by
- * packets that come twice, in another order, from the other side, with other flags or
- * sequence numbers, in pieces.
- */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "mutate.h"
+
 #include <string.h>
 
-enum { HEAD = 2, PACKET_HEAD = 6, MAX_PACKETS = 512, MAX_SIZE = 1 << 16 };
+static uint32_t state = 1;
 
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t an, const uint8_t *b, size_t bn,
-				 uint8_t *out, size_t max, unsigned seed);
+void draw_from(unsigned seed)
+{
+	state = seed * 2654435761u | 1;
+}
 
-struct input {
-	size_t at[MAX_PACKETS + 1]; /* of each, and behind the last */
-	unsigned n;
-};
-
-static uint32_t state;
-
-static uint32_t draw(uint32_t below)
+uint32_t draw(uint32_t below)
 {
 	state ^= state << 13;
 	state ^= state >> 17;
@@ -32,46 +18,34 @@ static uint32_t draw(uint32_t below)
 	return state % below;
 }
 
-static unsigned get16(const uint8_t *p)
+unsigned get16(const uint8_t *p)
 {
 	return (unsigned)p[0] << 8 | p[1];
 }
 
-static void put16(uint8_t *p, unsigned v)
+void put16(uint8_t *p, unsigned v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
 }
 
-static uint32_t get32(const uint8_t *p)
+void find_pieces(struct pieces *in, const uint8_t *data, size_t size, size_t head,
+		 size_t piece_head, size_t (*piece_size)(const uint8_t *p))
 {
-	return get16(p) << 16 | get16(p + 2);
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v & 0xffff);
-}
-
-static void find_packets(struct input *in, const uint8_t *data, size_t size)
-{
-	size_t at = HEAD;
+	size_t at = head;
 
 	in->n = 0;
 	in->at[0] = at;
-	while (size - at >= PACKET_HEAD && in->n < MAX_PACKETS) {
-		size_t len = get16(data + at + 4);
+	while (size - at >= piece_head && in->n < MAX_PIECES) {
+		size_t len = piece_size(data + at);
 
-		at += PACKET_HEAD;
 		at += len < size - at ? len : size - at;
 		in->at[++in->n] = at;
 	}
 }
 
-/* Puts n bytes in place of `old` ones; the new size, the same where there is no room. */
-static size_t replace(uint8_t *data, size_t size, size_t max, size_t at, size_t old,
-		      const uint8_t *with, size_t n)
+size_t replace(uint8_t *data, size_t size, size_t max, size_t at, size_t old,
+	       const uint8_t *with, size_t n)
 {
 	if (size - old + n > max)
 		return size;
@@ -80,231 +54,49 @@ static size_t replace(uint8_t *data, size_t size, size_t max, size_t at, size_t 
 	return size - old + n;
 }
 
-static void swap(uint8_t *a, uint8_t *b, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint8_t t = a[i];
-
-		a[i] = b[i];
-		b[i] = t;
-	}
-}
-
-struct ip {
-	uint8_t *h, *l4;
-	size_t l4_len;
-	unsigned proto;
-	bool is_v6;
-};
-
-/* The IP packet in a frame, wherever it begins. */
-static bool find_ip(struct ip *ip, uint8_t *p, size_t len)
-{
-	static const uint8_t places[] = { 14, 0, 4, 16, 18, 22, 20, 24, 8 };
-
-	for (unsigned i = 0; i < sizeof(places); i++) {
-		uint8_t *h = p + places[i];
-		size_t left, head;
-
-		if (len < places[i] + 40u)
-			continue;
-		left = len - places[i];
-		ip->is_v6 = h[0] >> 4 == 6;
-		head = ip->is_v6 ? 40 : (h[0] & 15) * 4u;
-		if ((h[0] >> 4 != 4 && !ip->is_v6) || head < 20 || head + 20 > left)
-			continue;
-		ip->h = h;
-		ip->proto = h[ip->is_v6 ? 6 : 9];
-		ip->l4 = h + head;
-		ip->l4_len = left - head;
-		if (ip->proto == 6 || ip->proto == 17 || ip->proto == 132)
-			return true;
-	}
-	return false;
-}
-
-/* Both ends of a packet. */
-static void turn_round(const struct ip *ip)
-{
-	if (ip->is_v6)
-		swap(ip->h + 8, ip->h + 24, 16);
-	else
-		swap(ip->h + 12, ip->h + 16, 4);
-	swap(ip->l4, ip->l4 + 2, 2);
-	if (ip->proto == 6 && draw(2))
-		swap(ip->l4 + 4, ip->l4 + 8, 4);
-}
-
-static uint32_t distance(size_t len)
-{
-	static const uint32_t near[] = { 1, 2, 100, 1460, 65535, 1u << 20, 1u << 31 };
-	uint32_t d = draw(2) ? (uint32_t)len : near[draw(sizeof(near) / sizeof(near[0]))];
-
-	return draw(2) ? d : 0 - d;
-}
-
-static void change_tcp(const struct ip *ip, const struct ip *other)
-{
-	static const uint8_t flags[] = {
-		0x02, 0x12, 0x10, 0x18, 0x11, 0x04, 0x14, 0x01, 0
-	};
-	uint8_t *t = ip->l4, *o = other ? other->l4 : NULL;
-
-	switch (draw(8)) {
-	case 0:
-		t[13] = flags[draw(sizeof(flags))];
-		break;
-	case 1:
-		t[13] ^= (uint8_t)(1u << draw(8));
-		break;
-	case 2:
-		put32(t + 4, get32(t + 4) + distance(ip->l4_len - 20));
-		break;
-	case 3:
-		put32(t + 8, get32(t + 8) + distance(ip->l4_len - 20));
-		break;
-	case 4:
-		put16(t + 14, draw(2) ? 0 : draw(65536));
-		break;
-	case 5: /* answers the other one */
-		if (o) {
-			put32(t + 4, get32(o + 8));
-			put32(t + 8, get32(o + 4) + (uint32_t)(other->l4_len - 20) +
-					     (o[13] & 3 ? 1 : 0));
-		}
-		break;
-	case 6: /* follows it */
-		if (o) {
-			put32(t + 4, get32(o + 4) + (uint32_t)(other->l4_len - 20));
-			put32(t + 8, get32(o + 8));
-		}
-		break;
-	default:
-		if (o) /* of the same connection */
-			memcpy(t, o, 4);
-	}
-}
-
-/* Both addresses and ports become those of the other one. */
-static void join(const struct ip *ip, const struct ip *other)
-{
-	if (ip->is_v6 != other->is_v6)
-		return;
-	if (ip->is_v6)
-		memcpy(ip->h + 8, other->h + 8, 32);
-	else
-		memcpy(ip->h + 12, other->h + 12, 8);
-	memcpy(ip->l4, other->l4, 4);
-}
-
-static void change_frame(uint8_t *data, const struct input *in, unsigned k)
-{
-	uint8_t *p = data + in->at[k], *q;
-	size_t len = in->at[k + 1] - in->at[k] - PACKET_HEAD;
-	struct ip ip, other;
-	unsigned j = draw(in->n);
-	bool has_other;
-
-	if (!find_ip(&ip, p + PACKET_HEAD, len))
-		return;
-	q = data + in->at[j];
-	has_other = j != k && find_ip(&other, q + PACKET_HEAD,
-				      in->at[j + 1] - in->at[j] - PACKET_HEAD);
-	switch (draw(6)) {
-	case 0:
-		turn_round(&ip);
-		break;
-	case 1:
-		if (has_other)
-			join(&ip, &other);
-		break;
-	case 2: /* a fragment */
-		if (!ip.is_v6)
-			put16(ip.h + 6,
-			      draw(2) ? draw(4) << 13 : get16(ip.h + 6) + draw(200));
-		break;
-	default:
-		if (ip.proto == 6)
-			change_tcp(&ip, has_other && other.proto == 6 ? &other : NULL);
-		else
-			turn_round(&ip);
-	}
-}
-
-/* One packet's bytes, as libFuzzer would change them. */
-static size_t change_bytes(uint8_t *data, size_t size, size_t max, const struct input *in,
-			   unsigned k)
-{
-	static uint8_t room[MAX_SIZE];
-	size_t from = in->at[k] + PACKET_HEAD, len = in->at[k + 1] - from;
-	size_t most = len + 64 < max - (size - len) ? len + 64 : max - (size - len);
-	size_t n;
-
-	if (!len || most < len || most > 65535)
-		return size;
-	memcpy(room, data + from, len);
-	n = LLVMFuzzerMutate(room, len, most);
-	size = replace(data, size, max, from, len, room, n);
-	put16(data + from - 2, (unsigned)n);
-	return size;
-}
-
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
+size_t rearrange(uint8_t *data, size_t size, size_t max, const struct pieces *in,
+		 unsigned k)
 {
 	static uint8_t copy[MAX_SIZE];
-	struct input in;
-	unsigned k, j;
-	size_t len;
+	size_t from = in->at[k], len = in->at[k + 1] - from, to = in->at[draw(in->n + 1)];
+	unsigned how = draw(3);
 
-	state = seed * 2654435761u | 1;
-	if (size < HEAD + PACKET_HEAD || size > MAX_SIZE || !draw(6))
-		return LLVMFuzzerMutate(data, size, max);
-	find_packets(&in, data, size);
-	k = draw(in.n);
-	j = draw(in.n + 1);
-	len = in.at[k + 1] - in.at[k];
-	memcpy(copy, data + in.at[k], len);
-	switch (draw(8)) {
-	case 0: /* once more */
-		return replace(data, size, max, in.at[j], 0, copy, len);
-	case 1: /* elsewhere */
-		size = replace(data, size, max, in.at[k], len, copy, 0);
-		find_packets(&in, data, size);
-		return replace(data, size, max, in.at[draw(in.n + 1)], 0, copy, len);
-	case 2:
-		return replace(data, size, max, in.at[k], len, copy, 0);
-	case 3: /* another time, another length on the wire */
-		put16(data + in.at[k] + 2 * draw(2), draw(65536));
+	memcpy(copy, data + from, len);
+	if (how == 0)
+		return replace(data, size, max, to, 0, copy, len);
+	size = replace(data, size, max, from, len, copy, 0);
+	if (how == 1)
 		return size;
-	case 4:
-		return change_bytes(data, size, max, &in, k);
-	case 5: /* the options */
-		data[draw(HEAD)] = (uint8_t)draw(256);
-		return size;
-	default:
-		change_frame(data, &in, k);
-		return size;
-	}
+	if (to > from)
+		to -= len;
+	return replace(data, size, max, to, 0, copy, len);
 }
 
-/* Packets of both, in their order. */
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t an, const uint8_t *b, size_t bn,
-				 uint8_t *out, size_t max, unsigned seed)
+size_t change_range(uint8_t *data, size_t size, size_t max, size_t from, size_t *n)
 {
-	const uint8_t *data[2] = { a, b };
-	static struct input in[2];
-	unsigned next[2] = { 0 };
-	size_t n = HEAD;
+	static uint8_t room[MAX_SIZE];
+	size_t len = *n, rest = size - len;
+	size_t most = len + 64 < max - rest ? len + 64 : max - rest;
 
-	if (an < HEAD || bn < HEAD || max < HEAD)
-		return 0;
-	state = seed * 2654435761u | 1;
-	find_packets(&in[0], a, an);
-	find_packets(&in[1], b, bn);
-	memcpy(out, a, HEAD);
-	while (next[0] < in[0].n || next[1] < in[1].n) {
-		unsigned w = next[0] == in[0].n ? 1 : next[1] == in[1].n ? 0 : draw(2);
-		size_t from = in[w].at[next[w]], len = in[w].at[next[w] + 1] - from;
+	if (!len || most < len || most > MAX_SIZE - 1)
+		return size;
+	memcpy(room, data + from, len);
+	*n = LLVMFuzzerMutate(room, len, most);
+	return replace(data, size, max, from, len, room, *n);
+}
+
+size_t interleave(uint8_t *out, size_t max, size_t head, const uint8_t *a,
+		  const struct pieces *in_a, const uint8_t *b, const struct pieces *in_b)
+{
+	const struct pieces *in[2] = { in_a, in_b };
+	const uint8_t *data[2] = { a, b };
+	unsigned next[2] = { 0 };
+	size_t n = head;
+
+	memcpy(out, a, head);
+	while (next[0] < in[0]->n || next[1] < in[1]->n) {
+		unsigned w = next[0] == in[0]->n ? 1 : next[1] == in[1]->n ? 0 : draw(2);
+		size_t from = in[w]->at[next[w]], len = in[w]->at[next[w] + 1] - from;
 
 		next[w]++;
 		if (n + len > max)
